@@ -51,7 +51,7 @@ def create_app(
     """
     settings = settings or Settings()
     rows = rows or CovertypeRows()
-    progress = Progress(settings.state_dir, settings.min_update_seconds)
+    progress = Progress(settings.state_dir, settings.min_update_seconds, clock)
     app = FastAPI(
         title="Forest data API",
         summary="Samples of the covertype data set, one batch after another.",
@@ -72,13 +72,12 @@ def create_app(
         """Draws a sample of the group's current batch; the batch moves on after the minimum update time."""
         _check(group_number)
         try:
-            batch = progress.current_batch(group_number, clock())
+            batch = progress.current_batch(group_number)
         except AllBatchesServedError:
             raise HTTPException(400, ALL_BATCHES_SERVED) from None
         slice_number = batch if settings.slice_by is SliceBy.BATCH else group_number
-        draw = random.Random(
-            None if settings.sample_seed is None else f"{settings.sample_seed}/{group_number}/{batch}"
-        )
+        seed = settings.sample_seed
+        draw = random.Random(None if seed is None else f"{seed}/{group_number}/{batch}")  # noqa: S311
         return Batch(group_number=group_number, batch_number=batch, data=rows.sample(slice_number, draw))
 
     @app.get("/restart_data_generation", responses=REFUSED)

@@ -1,7 +1,7 @@
-"""Which batch each group has reached, kept on disk so that it survives restarts and is shared by all workers."""
+"""Which batch each group has reached, on disk so that it survives restarts and all workers share it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,12 +15,13 @@ class AllBatchesServedError(Exception):
 class Progress:
     """The batch counters, in a SQLite file; every change is one durable transaction."""
 
-    def __init__(self, state_dir: Path, min_update_seconds: float) -> None:
+    def __init__(self, state_dir: Path, min_update_seconds: float, clock: Callable[[], float]) -> None:
         """Opens the counters, which are made when they do not exist.
 
         Args:
             state_dir: Folder of the SQLite file; made when missing.
             min_update_seconds: How long one batch is served before the next.
+            clock: Unix time in seconds.
 
         Raises:
             OSError: The folder cannot be made or written.
@@ -28,6 +29,7 @@ class Progress:
         state_dir.mkdir(parents=True, exist_ok=True)
         self._path = state_dir / "progress.sqlite3"
         self._min_update_seconds = min_update_seconds
+        self._clock = clock
         try:
             with self._transaction() as db:
                 db.execute(
@@ -37,17 +39,14 @@ class Progress:
         except sqlite3.OperationalError as error:
             raise OSError(f"cannot keep state in {state_dir} (STATE_DIR): {error}") from error
 
-    def current_batch(self, group: int, now: float) -> int:
+    def current_batch(self, group: int) -> int:
         """Gives a group its batch, moving on to the next when the interval of the current one is over.
-
-        Args:
-            group: Group number.
-            now: Unix time in seconds.
 
         Raises:
             AllBatchesServedError: Batch 9 has been served for its whole interval.
         """
         with self._transaction() as db:
+            now = self._clock()  # under the lock: a time read before waiting for it may be older than `since`
             row = db.execute(
                 "SELECT batch_number, since FROM progress WHERE group_number = ?", (group,)
             ).fetchone()
