@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import RedirectResponse
@@ -34,7 +34,9 @@ class Refusal(BaseModel):
     detail: str = Field(examples=[INVALID_GROUP, ALL_BATCHES_SERVED])
 
 
-REFUSED = {400: {"model": Refusal, "description": "No such group, or the group has had all its batches."}}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "No such group, or the group has had all its batches."}
+}
 
 
 def create_app(

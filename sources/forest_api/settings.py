@@ -21,8 +21,6 @@ class Settings(BaseSettings):
 
     min_update_seconds: float = Field(default=120, ge=0, description="How long a group is given one batch.")
     slice_by: SliceBy = SliceBy.BATCH
-    sample_seed: int | None = Field(
-        default=None, description="Makes the sample a function of group and batch."
-    )
+    sample_seed: int | None = Field(default=None, description="Fixes the sample of each group and batch.")
     state_dir: Path = Path("/var/lib/forest-api")
     port: int = Field(default=8080, ge=1, le=65535)
