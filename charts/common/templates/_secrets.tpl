@@ -1,0 +1,55 @@
+{{- /*
+Secrets have fixed names (postgres-airflow, minio-steps, ...). Each is either the user's own, named by
+global.secrets.existing.<fixed name>, or generated at the first install and kept for ever after.
+
+common.secretName (dict "root" $ "name" "postgres-airflow"): the name to refer to, in any chart.
+*/ -}}
+{{- define "common.secretName" -}}
+{{- $global := include "common.global" .root | fromYaml -}}
+{{- get $global.secrets.existing .name | default .name -}}
+{{- end }}
+
+{{- /*
+common.keptValue (dict "root" $ "namespace" ns "secret" "postgres-airflow" "key" "password" "length" 32 "base64" false):
+what the cluster's Secret holds under the key, or a new random alphanumeric value, base64-encoded where asked. Nothing where the
+Secret is the user's own. Call it once per value and pass the variable on: two calls before the first install differ.
+*/ -}}
+{{- define "common.keptValue" -}}
+{{- $global := include "common.global" .root | fromYaml -}}
+{{- if not (get $global.secrets.existing .secret) -}}
+{{- if not $global.secrets.generate -}}
+{{- fail (printf "global.secrets.generate is false: make the Secret %s yourself (with the key %s) and name it in global.secrets.existing.%s." .secret .key .secret) -}}
+{{- end -}}
+{{- $found := (lookup "v1" "Secret" .namespace .secret).data | default dict -}}
+{{- if hasKey $found .key -}}
+{{- get $found .key | b64dec -}}
+{{- else -}}
+{{- $new := randAlphaNum (int (.length | default 32)) -}}
+{{- .base64 | default false | ternary ($new | b64enc) $new -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- /*
+common.secret (dict "root" $ "namespace" ns "name" "postgres-airflow" "component" "postgres" "data" (dict "password" $password)):
+a whole Secret that outlives the release, because the volumes that its passwords open do. Nothing where it is the user's own.
+*/ -}}
+{{- define "common.secret" -}}
+{{- $global := include "common.global" .root | fromYaml -}}
+{{- if not (get $global.secrets.existing .name) -}}
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "common.labels" (dict "root" .root "component" .component) | nindent 4 }}
+  annotations:
+    helm.sh/resource-policy: keep
+type: Opaque
+data:
+  {{- range $key, $value := .data }}
+  {{ $key }}: {{ $value | b64enc | quote }}
+  {{- end }}
+{{- end -}}
+{{- end }}
