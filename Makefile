@@ -1,0 +1,66 @@
+# Each target calls the command line, `quintet`, or a test runner; what they do is in cli/quintet and tests/.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+IN := $(or $(PYTHON),$(error Python 3.11, 3.12 or 3.13 is needed: install one)) cli/run_in.py
+QUINTET := $(IN) cli -m quintet
+DAG ?= forest_training_pipeline
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down restart clean status logs ui airflow mlflow minio api env images push run predict \
+        test lint e2e bench package airflow-cli
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## The platform on this machine
+install: values.local.yaml ## Make the Python environments and the tools anew after a change of requirements
+	@$(QUINTET) install
+up: values.local.yaml ## From nothing, or from `down`: tools, images, cluster, release, first runs, a prediction
+	@$(QUINTET) up
+down: ## Stop the cluster; data, models and secrets stay
+	@$(QUINTET) down
+restart: ## Restart a service: SERVICE=mlflow, or all
+	@$(QUINTET) restart $(SERVICE)
+clean: ## Delete the cluster with all its data
+	@$(QUINTET) clean
+status: ## Pods, releases, last runs, champion, and what to do about what is wrong
+	@$(QUINTET) status
+logs: ## Follow the logs of SERVICE=mlflow, or of all
+	@$(QUINTET) logs $(SERVICE)
+ui: ## Forward every port to this machine and print the addresses
+	@$(QUINTET) ui
+airflow mlflow minio api: ## Forward one of the four and open it
+	@$(QUINTET) ui $@
+env: ## Print exports for boto3, psql, MLflow, kubectl and Skaffold: eval "$(make env)"
+	@$(QUINTET) env
+
+## Work
+images: ## Build the images that changed; NAMES="inference forest-train" for some
+	@$(QUINTET) images $(NAMES)
+push: ## Build and push all images: REGISTRY=registry.example.com/quintet
+	@$(QUINTET) push $(REGISTRY)
+run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline ARGS="--param seed=7"
+	@$(QUINTET) run $(DAG) $(ARGS)
+predict: ## Send a sample to the API from inside the cluster
+	@$(QUINTET) predict
+airflow-cli: ## Airflow's own command line: ARGS="dags list"
+	@$(QUINTET) airflow-cli $(ARGS)
+package: ## Write the charts as .tgz files to dist/
+	@$(QUINTET) package
+
+## Checks
+lint: ## ruff and mypy
+	$(IN) dev -m ruff check .
+	$(IN) dev -m ruff format --check .
+	$(IN) dev -m mypy
+test: lint ## Everything that needs no cluster
+	@$(QUINTET) tools helm kubeconform
+	$(IN) dev -m pytest
+	$(IN) airflow -m pytest -o pythonpath=. -o testpaths=tests/dags
+	@echo "All tests that need no cluster passed; make e2e runs the rest on a cluster of its own."
+e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
+	$(IN) dev -m pytest -x -o testpaths=tests/e2e
+bench: ## Measure the running platform: memory, steps, load
+	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
+
+values.local.yaml:
+	@cp values.local.example.yaml $@

@@ -1,0 +1,83 @@
+"""Run Python in one of the project's environments, which is made from its locks the first time.
+
+``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder is named by the hash of
+its locks; it counts as made once its last file, ``complete``, is there, so an interrupted one is made again.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ENVIRONMENTS = {
+    "uv": ["cli/uv-requirements.lock"],
+    "cli": ["cli/requirements.lock"],
+    "dev": ["requirements-dev.lock"],
+    "airflow": ["images/airflow/requirements.lock", "tests/dags/requirements.lock"],
+}
+IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
+
+
+def main() -> None:
+    """Make the environment named first on the command line and become its Python, with the arguments that follow."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        found = "{}.{}".format(*sys.version_info)
+        sys.exit(
+            f"Python 3.11, 3.12 or 3.13 is needed and {found} was found: install one, or call make with PYTHON=<path>."
+        )
+    name, *arguments = sys.argv[1:]
+    python = environment(name) / "bin" / "python"
+    roots = os.pathsep.join(str(REPOSITORY / root) for root in IMPORT_ROOTS)
+    os.execve(python, [str(python), *arguments], {**os.environ, "PYTHONPATH": roots})  # noqa: S606 - our own Python
+
+
+def environment(name: str) -> Path:
+    """Return the folder of an environment, making it when its locks have none yet.
+
+    Args:
+        name: a key of ``ENVIRONMENTS``.
+    """
+    locks = [REPOSITORY / lock for lock in ENVIRONMENTS[name]]
+    version = "{}.{}".format(*sys.version_info)
+    digest = hashlib.sha256(b"".join([version.encode(), *(lock.read_bytes() for lock in locks)])).hexdigest()[
+        :12
+    ]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "quintet" / "venvs" / f"{name}-{digest}"
+    complete = folder / "complete"
+    if complete.exists():
+        return folder
+    installer = ["-m", "pip", "install", "-q"]
+    if name != "uv":
+        installer = [
+            str(environment("uv") / "bin" / "uv"),
+            "pip",
+            "install",
+            "-q",
+            "--python",
+            str(folder / "bin" / "python"),
+        ]
+    print(
+        f"Making the Python environment {name} (once for each change of its lock)...",
+        file=sys.stderr,
+        flush=True,
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    requirements = [option for lock in locks for option in ("-r", str(lock))]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer
+        subprocess.run([*command, "--require-hashes", *requirements], check=True)
+    except subprocess.CalledProcessError:
+        sys.exit(
+            f"The Python environment {name} could not be made: the cause stands above; `make install` tries again."
+        )
+    complete.touch()
+    return folder
+
+
+if __name__ == "__main__":
+    main()
