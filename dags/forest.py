@@ -1,0 +1,163 @@
+"""The forest-cover pipelines: ingest a capture, ingest it for a second team, train and promote.
+
+The numbers that people turn are Airflow variables named `forest_...`. One that is not set leaves the
+default to the step.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+from pods import step
+
+SAMPLES = "forest.forest_cover_samples"
+samples_changed = Asset(
+    name="forest_cover_samples", uri="postgres://postgres/quintet/forest/forest_cover_samples"
+)
+
+ALGORITHMS = ("logistic_regression", "random_forest", "svc")
+RUN_AFTER = "{{ dag_run.run_after.isoformat() }}"
+# Airflow starts no scheduled run while one is queued or running, and keeps one request by asset waiting:
+# at most one run is active and one waits.
+SCHEDULED = {
+    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "default_args": {"owner": "forest"},
+}
+
+
+def variable(name: str, default: object = "") -> str:
+    """Spell a template that reads the Airflow variable `forest_<name>` when the task runs."""
+    return f"{{{{ var.value.get('forest_{name}', '{default}') }}}}"
+
+
+def result(task_id: str, key: str) -> str:
+    """Spell a template that reads one entry of a task's result."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
+
+
+def megabytes(request: int, limit: int, cpu: str = "1") -> dict[str, Any]:
+    """Size a step: memory that it asks for and may use at most, and the cores that it may use at most."""
+    return {
+        "requests": {"cpu": "100m", "memory": f"{request}Mi"},
+        "limits": {"cpu": cpu, "memory": f"{limit}Mi"},
+    }
+
+
+with DAG(
+    dag_id="forest_cover_data_pipeline",
+    schedule=CronTriggerTimetable("*/3 * * * *", timezone="UTC"),
+    doc_md="""Captures the source's current batch of samples.
+
+`extract` keeps the raw answer in S3, `load` merges it into `forest.forest_cover_samples` (each row once),
+`export` writes the capture as CSV. The end of the data, or nothing new, is a skip.""",
+    tags=["forest", "ingest"],
+    **SCHEDULED,
+):
+    extract = step("forest", "extract", arguments={"group_number": variable("group_number")})
+    load = step(
+        "forest",
+        "load",
+        arguments={"raw_uri": result("extract", "raw_uri"), "table": SAMPLES, "run_after": RUN_AFTER},
+        outlets=[samples_changed],
+    )
+    export = step("forest", "export", arguments={"table": SAMPLES})
+    extract >> load >> export
+
+
+with DAG(
+    dag_id="forest_cover_data_extraction",
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+    doc_md="""Captures samples for a second team: its own group of the source, its own table.
+
+The table `train_data.forest_cover_data` has the source's own column names; training reads it when the
+variable `forest_training_table` names it.""",
+    tags=["forest", "ingest"],
+    **SCHEDULED,
+):
+    extract = step("forest", "extract", arguments={"group_number": variable("extraction_group_number", 4)})
+    load = step(
+        "forest",
+        "load",
+        arguments={
+            "raw_uri": result("extract", "raw_uri"),
+            "table": "train_data.forest_cover_data",
+            "run_after": RUN_AFTER,
+        },
+    )
+    extract >> load
+
+
+with DAG(
+    dag_id="forest_training_pipeline",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[samples_changed]
+    ),
+    doc_md="""Trains three models on a snapshot of the samples and promotes the best if it beats the champion.
+
+Too few rows, captures or classes, or a snapshot that was already trained with these parameters, is a skip.
+The result of `promote` names the champion and its version.""",
+    tags=["forest", "training"],
+    **SCHEDULED,
+):
+    training = {
+        "seed": variable("seed", 42),
+        "n_estimators": variable("n_estimators", 100),
+        "svc_max_rows": variable("svc_max_rows", 20000),
+        "svc_components": variable("svc_components", 300),
+    }
+    snapshot = {
+        "snapshot_uri": result("preprocess_forest_data", "snapshot_uri"),
+        "snapshot_sha256": result("preprocess_forest_data", "snapshot_sha256"),
+    }
+    preprocess_forest_data = step(
+        "forest",
+        "preprocess",
+        task_id="preprocess_forest_data",
+        arguments={
+            "table": variable("training_table", SAMPLES),
+            "run_after": RUN_AFTER,
+            "min_rows": variable("min_rows"),
+            "min_captures": variable("min_captures"),
+            "min_classes": variable("min_classes"),
+            "training_parameters": "{"
+            + ", ".join(f'"{name}": {template}' for name, template in training.items())
+            + "}",
+        },
+        size=megabytes(256, 3072),
+    )
+    train_forest_models = step(
+        "forest",
+        "train",
+        task_id="train_forest_models",
+        arguments=snapshot | training,
+        variants=[{"algorithm": algorithm} for algorithm in ALGORITHMS],
+        map_index_template="{{ task.variant['algorithm'] }}",
+        max_active_tis_per_dagrun=2,
+        environment={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"},
+        size=megabytes(512, 6144, cpu="2"),
+        timeout=timedelta(hours=1),
+    )
+    evaluate = step(
+        "forest",
+        "evaluate",
+        arguments={
+            "candidates": "{{ ti.xcom_pull(task_ids='train_forest_models') | list | tojson }}",
+            "min_metric": variable("min_metric"),
+            "min_gain": variable("min_gain"),
+            "tolerance": variable("tolerance"),
+            **snapshot,
+        },
+        size=megabytes(256, 3072, cpu="2"),
+    )
+    promote = step(
+        "forest",
+        "promote",
+        arguments={"evaluation_uri": result("evaluate", "evaluation_uri")},
+        size=megabytes(256, 2048),
+        multiple_outputs=True,
+    )
+    preprocess_forest_data >> train_forest_models >> evaluate >> promote

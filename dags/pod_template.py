@@ -1,0 +1,124 @@
+"""What a step pod looks like, from the two files that the chart mounts beside the DAGs.
+
+STEP_PODS_FILE says where steps run (namespace, environment, secrets, sizes), STEP_IMAGES_FILE what
+their images are. Both are read when a pod is built, not when a DAG is parsed: a new image or value
+then restarts nothing and makes no new version of a DAG.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+CONTAINER = "step"
+TEMPORARY = "/tmp"  # noqa: S108 - an empty volume of the pod, not the machine's shared directory
+SIZE = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 10001,
+    "runAsGroup": 10001,
+    "fsGroup": 10001,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+CONTAINER_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def read_json(variable: str) -> dict[str, Any]:
+    """Read the JSON file that an environment variable names.
+
+    Raises:
+        AirflowFailException: The variable is unset, or its file is missing or no JSON.
+    """
+    path = os.environ.get(variable)
+    if not path:
+        raise AirflowFailException(f"{variable} is not set: it must name the file that describes step pods")
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise AirflowFailException(f"{variable}={path} cannot be read as JSON: {error}") from error
+
+
+def settings_of(pipeline: str, step: str) -> dict[str, Any]:
+    """Merge what STEP_PODS_FILE says of all steps, of a pipeline and of one step; the narrower wins."""
+    everywhere = read_json("STEP_PODS_FILE")
+    layers = [
+        everywhere,
+        everywhere.get("pipelines", {}).get(pipeline, {}),
+        everywhere.get("steps", {}).get(f"{pipeline}-{step}", {}),
+    ]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= {key: value for key, value in layer.items() if value}
+    for key in ("env", "secret_env", "config_env", "labels"):
+        merged[key] = {name: value for layer in layers for name, value in layer.get(key, {}).items()}
+    return merged
+
+
+def environment(settings: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
+    """List the variables of a step's container; secrets enter by reference, so that no pod shows one."""
+    plain: dict[str, str] = {**settings["env"], **own}
+    references = {
+        **{name: ("secretKeyRef", ref["secret"], ref["key"]) for name, ref in settings["secret_env"].items()},
+        **{
+            name: ("configMapKeyRef", ref["config_map"], ref["key"])
+            for name, ref in settings["config_env"].items()
+        },
+    }
+    return [
+        *({"name": name, "value": value} for name, value in plain.items() if name not in references),
+        *(
+            {"name": name, "valueFrom": {kind: {"name": holder, "key": key}}}
+            for name, (kind, holder, key) in references.items()
+        ),
+    ]
+
+
+def pod_template(
+    pipeline: str, step: str, image: str, size: Mapping[str, Any], result_path: str
+) -> dict[str, Any]:
+    """Build the pod of a step, as Pod Security `restricted` with a read-only root demands it.
+
+    Args:
+        pipeline: Name of the pipeline, such as `forest`.
+        step: Name of the step in kebab-case, such as `train`.
+        image: Full image reference.
+        size: Resources of the container unless STEP_PODS_FILE says otherwise.
+        result_path: File to which the step writes its result.
+    """
+    settings = settings_of(pipeline, step)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": settings["namespace"],
+            "labels": {**settings["labels"], "pipeline": pipeline, "step": f"{pipeline}-{step}"},
+        },
+        "spec": {
+            "serviceAccountName": settings.get("service_account", "step"),
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "imagePullSecrets": [{"name": name} for name in settings.get("image_pull_secrets", [])],
+            "securityContext": POD_SECURITY,
+            "containers": [
+                {
+                    "name": CONTAINER,
+                    "image": image,
+                    "imagePullPolicy": settings.get("image_pull_policy", "IfNotPresent"),
+                    "env": environment(settings, {"IMAGE_REFERENCE": image, "RESULT_PATH": result_path}),
+                    "resources": settings.get("resources", size),
+                    "securityContext": CONTAINER_SECURITY,
+                    "volumeMounts": [{"name": "tmp", "mountPath": TEMPORARY}],
+                }
+            ],
+            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}],
+        },
+    }

@@ -1,0 +1,89 @@
+"""Tasks that run a step: the only place that knows which runtime the steps of a DAG run in.
+
+A DAG file calls `step(...)` and gets a task. What the step is asked comes from the DAG; where and how
+it runs comes from STEP_PODS_FILE and STEP_IMAGES_FILE (see pod_template.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import AirflowFailException
+from pod_template import CONTAINER, CONTAINER_SECURITY, read_json
+from step_operator import StepOperator, StockStepOperator, options
+
+# The run as the step sees it; rendered by Airflow for each try.
+RUN_ENVIRONMENT = {
+    "DAG_ID": "{{ dag.dag_id }}",
+    "RUN_ID": "{{ run_id }}",
+    "TASK_ID": "{{ ti.task_id }}",
+    "TRY_NUMBER": "{{ ti.try_number }}",
+}
+OPERATORS: dict[str, type[StockStepOperator]] = {"hybrid": StepOperator, "stock": StockStepOperator}
+
+
+def step(
+    pipeline: str,
+    step: str,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    variants: Sequence[Mapping[str, Any]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: timedelta = timedelta(minutes=15),
+    **settings: Any,
+) -> StockStepOperator | MappedOperator:
+    """Make the task that runs a step; the operator is the one that STEP_PODS_FILE names.
+
+    Args:
+        pipeline: Name of the pipeline, such as `forest`.
+        step: Name of the step in kebab-case, such as `train`.
+        arguments: The step's options by name in snake_case, templated; one that renders to nothing is
+            left out.
+        variants: One mapping of further options for each instance of a mapped step.
+        environment: Environment variables of this task alone, templated.
+        timeout: Time the pod may run before Kubernetes stops it.
+        settings: Any other setting of the operator or of Airflow's BaseOperator, such as `size`,
+            `inline_wait`, `retries`, `outlets`.
+
+    Raises:
+        AirflowFailException: STEP_PODS_FILE is missing or names an operator that does not exist.
+    """
+    name = read_json("STEP_PODS_FILE").get("operator", "hybrid")
+    if name not in OPERATORS:
+        raise AirflowFailException(
+            f"STEP_PODS_FILE names the operator {name!r}: use one of {sorted(OPERATORS)}"
+        )
+    shared = {
+        "pipeline": pipeline,
+        "step": step,
+        "task_id": step.replace("-", "_"),
+        "name": f"{pipeline}-{step}",
+        "arguments": options(arguments or {}),
+        "env_vars": {**RUN_ENVIRONMENT, **(environment or {})},
+        "base_container_name": CONTAINER,
+        "kubernetes_conn_id": None,
+        "in_cluster": True,
+        "startup_check_interval_seconds": 1,
+        "startup_timeout_seconds": 300,
+        "poll_interval": 1,
+        "log_events_on_startup": False,
+        "log_events_on_failure": True,
+        "log_pod_spec_on_failure": False,
+        "on_finish_action": "delete_pod",
+        "termination_grace_period": 10,
+        "active_deadline_seconds": int(timeout.total_seconds()),
+        "execution_timeout": timeout + timedelta(minutes=10),
+        "pool": "steps",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=10),
+        "xcom_sidecar_container_security_context": CONTAINER_SECURITY,
+        **settings,
+    }
+    if variants is None:
+        return OPERATORS[name](**shared)
+    return OPERATORS[name].partial(**shared).expand(variant=list(variants))

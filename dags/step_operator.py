@@ -1,0 +1,252 @@
+"""The operators that run a step in a pod and give its exit code and its result their meaning in Airflow.
+
+`StepOperator` overrides internals of the cncf.kubernetes provider 10.25.0; tests/dags/test_provider.py
+pins each of them, and `StockStepOperator` is the way back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
+from airflow.providers.cncf.kubernetes.utils.pod_manager import (
+    PodManager,
+    PodPhase,
+    detect_pod_terminate_early_issues,
+)
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from kubernetes.client import models as k8s
+from pod_template import CONTAINER, SIZE, pod_template, read_json
+
+IMAGES_KEY = "images"
+MESSAGE_LIMIT = 4096  # bytes of a termination message that the kubelet keeps; it cuts a longer one silently
+BUG, REFUSED, NOTHING_TO_DO = 1, 2, 99
+POLL_SECONDS = 0.25
+
+
+def options(arguments: Mapping[str, Any]) -> list[str]:
+    """Turn `{"run_after": "x"}` into `["--run-after=x"]`, the spelling that also holds a value like `-1`."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()]
+
+
+def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
+    """Return how the step's container ended, or None while it runs or when the pod never started it."""
+    statuses = (pod.status.container_statuses if pod and pod.status else None) or []
+    return next((status.state.terminated for status in statuses if status.name == CONTAINER), None)
+
+
+def result_of(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
+    """Parse the result that a successful step left as its termination message.
+
+    Raises:
+        AirflowException: The pod was gone before its result was read; a retry makes it again.
+        AirflowFailException: The step left no result, one that the kubelet cut, or no JSON object.
+    """
+    if end is None:
+        raise AirflowException("The step's pod was deleted before its result was read")
+    message = end.message or ""
+    if len(message.encode()) >= MESSAGE_LIMIT:
+        raise AirflowFailException(
+            f"The step's result is longer than {MESSAGE_LIMIT - 1} bytes and was cut: return a URI instead"
+        )
+    try:
+        result = json.loads(message)
+    except ValueError:
+        result = None
+    if not isinstance(result, dict):
+        raise AirflowFailException(f"The step ended well but its result is no JSON object: {message[:200]!r}")
+    return result
+
+
+def failure_of(name: str, pod: k8s.V1Pod) -> AirflowException:
+    """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
+
+    99 is a skip; 1 (a bug) and 2 (refused input) would end the same way again; the rest may not: 75
+    (something outside is down), a kill, an eviction, a lost node.
+    """
+    end = terminated(pod)
+    if end is None:
+        reason = (
+            f"{pod.status.reason or pod.status.phase}: {pod.status.message or 'its container did not end'}"
+        )
+        return AirflowException(f"{name} was stopped ({reason})")
+    try:
+        said = json.loads(end.message or "")
+        sentence = said.get("error") or said.get("skipped") or end.message
+    except (ValueError, AttributeError):
+        sentence = end.message or f"{end.reason}, its log says more"
+    if end.exit_code == NOTHING_TO_DO:
+        return AirflowSkipException(sentence)
+    kind = AirflowFailException if end.exit_code in (BUG, REFUSED) else AirflowException
+    return kind(f"{name} ended with exit code {end.exit_code}: {sentence}")
+
+
+class StepPodManager(PodManager):
+    """Takes a pod for ended as soon as its step's container has ended.
+
+    The kubelet reports the pod's phase 1.2 s after the container's end, and `await_pod_completion`
+    then sleeps 2 s more. A step pod has one container, so its end is the pod's end.
+    """
+
+    def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
+        """Read the pod, with the phase that follows from its step's container."""
+        pod = super().read_pod(pod)
+        if end := terminated(pod):
+            pod.status.phase = PodPhase.FAILED if end.exit_code else PodPhase.SUCCEEDED
+        return pod
+
+
+class StockStepOperator(KubernetesPodOperator):
+    """Runs one step in one pod; the provider waits, and reads the result through its XCom sidecar.
+
+    The way back if the overrides of `StepOperator` ever fail after an upgrade: it overrides one public
+    method. It costs three times the overhead, needs the right to exec in step pods, and retries a step
+    that refused its input.
+
+    Args:
+        pipeline: Name of the pipeline, such as `forest`.
+        step: Name of the step in kebab-case, such as `train`; the image is `<pipeline>-<step>`.
+        size: Resources of the container unless STEP_PODS_FILE says otherwise.
+        variant: Options that differ between the instances of a mapped step. They stand apart from
+            `arguments` because Airflow renders no templates in a mapped value.
+    """
+
+    result_path = "/airflow/xcom/return.json"
+
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        step: str,
+        size: Mapping[str, Any] = SIZE,
+        variant: Mapping[str, Any] | None = None,
+        do_xcom_push: bool = True,
+        skip_on_exit_code: int | None = NOTHING_TO_DO,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(do_xcom_push=do_xcom_push, skip_on_exit_code=skip_on_exit_code, **kwargs)
+        self.pipeline = pipeline
+        self.step = step
+        self.size = size
+        self.variant = variant or {}
+
+    def build_pod_request_obj(self, context: Context | None = None, dry_run: bool = False) -> k8s.V1Pod:
+        """Build the pod from the files as they are now, and drop options that rendered to nothing.
+
+        An option left out leaves the default to the step, so that a default stands in one place.
+        """
+        image = self._image(context)
+        self.pod_template_dict = pod_template(self.pipeline, self.step, image, self.size, self.result_path)
+        pod = super().build_pod_request_obj(context, dry_run=dry_run)
+        container, *sidecars = pod.spec.containers
+        asked = [*self.arguments, *options(self.variant)]
+        container.args = [option for option in asked if not option.endswith("=")]
+        for sidecar in sidecars:
+            sidecar.image = image  # any image with a shell will do, and this one is there
+        return pod
+
+    def _image(self, context: Context | None) -> str:
+        """Return the step's image: a run keeps the images that its first step found.
+
+        The first step leaves all images as an XCom; a retry of it may find newer ones, as the run has
+        done nothing yet.
+        """
+        images: dict[str, str] | None = None
+        if context:
+            ti, roots = context["ti"], [task.task_id for task in context["dag"].roots]
+            if self.task_id in roots:
+                images = read_json("STEP_IMAGES_FILE")
+                ti.xcom_push(IMAGES_KEY, images)
+            else:
+                images = next(filter(None, ti.xcom_pull(task_ids=roots, key=IMAGES_KEY) or []), None)
+        images = images or read_json("STEP_IMAGES_FILE")
+        name = f"{self.pipeline}-{self.step}"
+        if name not in images:
+            raise AirflowFailException(f"No image for {name}: the list of step images holds {sorted(images)}")
+        return images[name]
+
+
+class StepOperator(StockStepOperator):
+    """Runs one step in one pod, waits `inline_wait` seconds in its slot, then defers.
+
+    A short step ends within the wait and costs no trip through the triggerer (about 2 s); a long one
+    holds no worker slot. The result is the container's termination message: no sidecar, no right to exec.
+
+    Args:
+        inline_wait: Seconds to wait for the pod before deferring.
+        kwargs: As for `StockStepOperator`.
+    """
+
+    result_path = "/dev/termination-log"
+
+    def __init__(self, *, inline_wait: float = 15, **kwargs: Any) -> None:
+        super().__init__(do_xcom_push=False, skip_on_exit_code=None, deferrable=True, **kwargs)
+        self.inline_wait = inline_wait
+        self._pod_at_end: k8s.V1Pod | None = None
+        self._result: dict[str, Any] | None = None
+
+    @cached_property
+    def pod_manager(self) -> PodManager:
+        """A cached property as in the parent, which deletes it when credentials expire."""
+        return StepPodManager(kube_client=self.client, callbacks=self.callbacks)
+
+    def get_or_create_pod(self, pod_request_obj: k8s.V1Pod, context: Context) -> k8s.V1Pod:
+        """Take the pod of a former try that ended well before anyone read its result.
+
+        The parent deletes an ended pod and starts another. But a pod with a result, of the same task
+        in the same run, has done the work: only the worker that waited for it was killed.
+        """
+        if context["ti"].try_number > 1:
+            pod = self._get_pod_from_task_state_store(context)
+            if pod and pod.status.phase == PodPhase.SUCCEEDED and (end := terminated(pod)) and end.message:
+                return pod
+        return super().get_or_create_pod(pod_request_obj, context)
+
+    def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
+        """Wait in the slot first; the parent then defers only if the pod it is given has not ended."""
+        deadline = time.monotonic() + self.inline_wait
+        self.pod = self.pod_manager.read_pod(self.pod)
+        while self.pod.status.phase not in PodPhase.terminal_states and time.monotonic() < deadline:
+            if detect_pod_terminate_early_issues(self.pod):
+                break
+            time.sleep(POLL_SECONDS)
+            self.pod = self.pod_manager.read_pod(self.pod)
+        super().invoke_defer_method(last_log_time, context)
+
+    def cleanup(
+        self,
+        pod: k8s.V1Pod,
+        remote_pod: k8s.V1Pod,
+        xcom_result: dict[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Keep the ended pod, let the parent delete it, and give its failure the meaning of its exit code.
+
+        Both ways of waiting end here. The result is not parsed here: an error raised before the parent
+        has cleaned up would leave the pod behind.
+        """
+        self._pod_at_end = remote_pod
+        try:
+            super().cleanup(pod, remote_pod, xcom_result, context)
+        except AirflowException:
+            raise failure_of(f"{self.pipeline}-{self.step}", remote_pod) from None
+
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Finish the step once its pod has ended, and return its result as XCom.
+
+        `do_xcom_push` is False until here, as it makes the parent add a sidecar and wait for it.
+        """
+        super().trigger_reentry(context, event)
+        self._result = result_of(terminated(self._pod_at_end))
+        self.do_xcom_push = True
+        return self._result
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Start the pod; return the result here when it ended inline, as the parent drops it."""
+        super().execute(context)
+        return self._result
