@@ -1,0 +1,121 @@
+"""Postgres for steps: one transaction at a time, bulk data through COPY."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection, cursor
+
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_CONNECT_TIMEOUT_SECONDS = 5
+_SESSION = "-c statement_timeout=600s -c lock_timeout=60s -c timezone=UTC"
+_NAME_LIMIT = 63
+_CHUNK_ROWS = 5_000
+_CHUNK_BYTES = 1 << 18
+
+
+@contextmanager
+def transaction(settings: Settings) -> Iterator[cursor]:
+    """Opens a connection and one transaction: committed at the end of the block, rolled back on an error.
+
+    Raises:
+        OutsideDown: Postgres cannot be reached, refuses the login, or drops, cancels or aborts the work.
+        RefusedInput: `DATABASE_URL` is not set.
+    """
+    opened: connection | None = None
+    try:
+        opened = connect(settings)
+        with opened, opened.cursor() as rows:
+            yield rows
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise _down(error) from error
+    except psycopg2.DatabaseError as error:
+        if opened is not None and opened.closed:
+            raise _down(error) from error
+        raise
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def connect(settings: Settings) -> connection:
+    """Connects with time-outs, and with the task and the run as the session's name.
+
+    Raises:
+        RefusedInput: `DATABASE_URL` is not set.
+        psycopg2.OperationalError: Postgres cannot be reached; `transaction` gives it its sentence.
+    """
+    if not settings.database_url:
+        raise RefusedInput("DATABASE_URL is not set: give the step its Postgres connection")
+    run = settings.run
+    return psycopg2.connect(
+        settings.database_url,
+        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        application_name=f"{run.task_id or 'step'} {run.run_id}"[:_NAME_LIMIT],
+        options=_SESSION,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        tcp_user_timeout=60_000,
+    )
+
+
+def copy(rows: cursor, table: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> int:
+    """Copies values into a table, in memory bounded by one chunk however many there are.
+
+    Args:
+        rows: a cursor in the transaction the rows belong to.
+        table: `table` or `schema.table`.
+        columns: the columns that each of `values` fills, in order.
+        values: one sequence a row; None and the empty string are NULL.
+
+    Returns:
+        How many rows the server took.
+    """
+    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv)").format(
+        identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    rows.copy_expert(statement, _CsvReader(values), size=_CHUNK_BYTES)
+    return rows.rowcount
+
+
+def identifier(table: str) -> sql.Identifier:
+    """Gives `schema.table` quoted for use in a statement."""
+    return sql.Identifier(*table.split(".", 1))
+
+
+class _CsvReader(io.RawIOBase):
+    """A file that makes its bytes from rows as it is read."""
+
+    def __init__(self, values: Iterable[Sequence[Any]]) -> None:
+        self._values = iter(values)
+        self._chunk = io.BytesIO()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        return self._chunk.readinto(buffer) or self._next_chunk().readinto(buffer)
+
+    def _next_chunk(self) -> io.BytesIO:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(itertools.islice(self._values, _CHUNK_ROWS))
+        self._chunk = io.BytesIO(text.getvalue().encode())
+        return self._chunk
+
+
+def _down(error: psycopg2.Error) -> OutsideDown:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return OutsideDown(f"Postgres did not finish the work: {reason}")

@@ -1,0 +1,162 @@
+"""Objects in S3, addressed by `s3://bucket/key`. boto3 reads `AWS_*` and `AWS_ENDPOINT_URL_S3` itself."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from stepkit.outcomes import OutsideDown, RefusedInput
+
+_CHUNK = 1 << 20
+_logger = logging.getLogger(__name__)
+
+
+class ObjectMissing(RefusedInput):
+    """There is no object at the URI."""
+
+
+class ObjectStore:
+    """A connection to S3. Every object written carries the sha256 of its bytes as metadata.
+
+    Methods raise `OutsideDown` when S3 does not answer, refuses access or is full, `ObjectMissing` when there
+    is no such object, and `RefusedInput` for a malformed URI.
+    """
+
+    def __init__(self) -> None:
+        config = Config(
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "max_attempts": 4},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        self._client = boto3.client("s3", config=config)
+
+    def exists(self, uri: str) -> bool:
+        """Says whether there is an object at the URI."""
+        bucket, key = split(uri)
+        try:
+            with _naming(uri):
+                self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def get(self, uri: str) -> bytes:
+        """Gives the object's bytes."""
+        bucket, key = split(uri)
+        with _naming(uri):
+            body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    def put(self, uri: str, body: bytes, content_type: str = "application/octet-stream") -> str:
+        """Writes the object, replacing what is there, and gives its sha256."""
+        return self._put(uri, body, content_type)
+
+    def put_if_absent(self, uri: str, body: bytes, content_type: str = "application/octet-stream") -> bool:
+        """Writes the object unless there is one already, atomically.
+
+        Returns:
+            Whether this call wrote it; if not, the object that was there is untouched.
+        """
+        try:
+            self._put(uri, body, content_type, IfNoneMatch="*")
+        except _AlreadyThere:
+            _logger.info("%s is already there and stays as it is", uri)
+            return False
+        return True
+
+    def upload(self, path: Path, uri: str) -> str:
+        """Writes a file as an object, in parts when it is large, and gives its sha256."""
+        bucket, key = split(uri)
+        digest = file_sha256(path)
+        with _naming(uri):
+            self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
+        return digest
+
+    def download(self, uri: str, path: Path) -> str:
+        """Writes the object to a file in chunks of bounded size and gives its sha256."""
+        bucket, key = split(uri)
+        digest = hashlib.sha256()
+        with _naming(uri), path.open("wb") as file:
+            for chunk in self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        return digest.hexdigest()
+
+    def _put(self, uri: str, body: bytes, content_type: str, **conditions: Any) -> str:
+        bucket, key = split(uri)
+        digest = hashlib.sha256(body).hexdigest()
+        with _naming(uri):
+            self._client.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata={"sha256": digest},
+                **conditions,
+            )
+        return digest
+
+
+class _AlreadyThere(Exception):
+    """A conditional write found an object."""
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Gives the bucket and the key of an S3 URI.
+
+    Raises:
+        RefusedInput: it is not of the form `s3://bucket/key`.
+    """
+    parts = urlsplit(uri)
+    key = parts.path.removeprefix("/")
+    if parts.scheme != "s3" or not parts.netloc or not key:
+        raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key")
+    return parts.netloc, key
+
+
+def file_sha256(path: Path) -> str:
+    """Gives the sha256 of a file, read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _naming(uri: str) -> Iterator[None]:
+    """Turns boto3's errors into endings that name the object."""
+    try:
+        yield
+    except NoCredentialsError:
+        raise RefusedInput(
+            "S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+        ) from None
+    except ClientError as error:
+        raise _ending(uri, error) from error
+    except BotoCoreError as error:
+        raise OutsideDown(f"S3 does not answer for {uri}: {error}") from error
+
+
+def _ending(uri: str, error: ClientError) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+        return _AlreadyThere(uri)
+    if code == "NoSuchBucket":
+        return OutsideDown(f"there is no bucket for {uri}: create it, or correct the bucket's name")
+    if status == 404:
+        return ObjectMissing(f"there is no object at {uri}")
+    if status in (401, 403):
+        return OutsideDown(f"S3 refuses access to {uri} ({code}): check the access key and its policy")
+    if code in ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded") or status == 507:
+        return OutsideDown(f"S3 has no room for {uri} ({code}): free space or enlarge its volume")
+    return OutsideDown(f"S3 answered {status} {code} for {uri}")

@@ -1,0 +1,116 @@
+"""The contract of a step with whoever runs it: options in, one small JSON result and an exit code out.
+
+    def extract(settings: Settings, *, group_number: Annotated[int, Option("our group")]) -> Extracted: ...
+
+    if __name__ == "__main__":
+        run(extract)
+
+Exit codes: 0 done, 99 nothing to do, 2 refused input, 75 something outside is down, 143 terminated, 1 a bug.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from stepkit import log
+from stepkit.options import parse_options
+from stepkit.outcomes import NothingToDo, StepEnd, Terminated
+from stepkit.settings import Settings
+
+MAX_RESULT_BYTES = 4000
+"""The kubelet cuts a termination message at 4,096 bytes without a word."""
+
+_logger = logging.getLogger("stepkit.step")
+
+
+def run(function: Callable[..., Any]) -> NoReturn:
+    """Runs a step as this process and exits with its code.
+
+    Args:
+        function: takes `Settings` and keyword-only options (see `stepkit.options`); gives a dataclass or a
+            dict that is JSON of at most `MAX_RESULT_BYTES` bytes.
+    """
+    sys.exit(execute(function, sys.argv[1:], os.environ))
+
+
+def execute(function: Callable[..., Any], arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs a step and gives its exit code; `run` without the exit, for tests.
+
+    The result is written to the file that `RESULT_PATH` names, if any, and printed as the last line of
+    standard output. A step that ends otherwise leaves `{"error": ..., "exit_code": ...}` or
+    `{"skipped": ...}` there.
+    """
+    arguments, environment = _with_run_id(arguments, environment)
+    result_path = environment.get("RESULT_PATH")
+    former_handler = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        settings = Settings.from_environment(environment)
+        log.start(settings.run)
+        result = function(settings, **parse_options(function, arguments, environment))
+        _publish(_encode(result), result_path)
+    except NothingToDo as end:
+        _logger.info("nothing to do: %s", end)
+        _publish(_encode_sentence({"skipped": str(end)}), result_path)
+        return end.exit_code
+    except (StepEnd, Terminated) as end:
+        _logger.error("%s", end)
+        _publish(_encode_sentence({"error": str(end), "exit_code": end.exit_code}), result_path)
+        return end.exit_code
+    except Exception as error:
+        _logger.exception("this is a bug in the step")
+        _publish(_encode_sentence({"error": f"{type(error).__name__}: {error}", "exit_code": 1}), result_path)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, former_handler)
+    return 0
+
+
+def _with_run_id(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[list[str], Mapping[str, str]]:
+    """Takes `--run-id` off the command line: it belongs to the run, not to one step's options."""
+    rest = list(arguments)
+    if "--run-id" in rest[:-1]:
+        at = rest.index("--run-id")
+        environment = {**environment, "RUN_ID": rest[at + 1]}
+        del rest[at : at + 2]
+    return rest, environment
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated("the step was told to stop (SIGTERM) and can be run again")
+
+
+def _encode(result: Any) -> str:
+    fields = dict(result) if isinstance(result, Mapping) else dataclasses.asdict(result)
+    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    if len(text.encode()) > MAX_RESULT_BYTES:
+        raise ValueError(
+            f"the result is longer than {MAX_RESULT_BYTES} bytes; write it to S3 and return its URI"
+        )
+    return text
+
+
+def _encode_sentence(fields: dict[str, Any]) -> str:
+    """Encodes an ending, shortening its sentence until it fits: a cut message would not be JSON."""
+    key = next(iter(fields))
+    text = json.dumps(fields, ensure_ascii=False)
+    while len(text.encode()) > MAX_RESULT_BYTES:
+        fields[key] = fields[key][: len(fields[key]) * 3 // 4] + "…"
+        text = json.dumps(fields, ensure_ascii=False)
+    return text
+
+
+def _publish(text: str, result_path: str | None) -> None:
+    if result_path:
+        Path(result_path).write_text(text, encoding="utf-8")
+    print(text, flush=True)

@@ -1,0 +1,89 @@
+"""MLflow runs of a step. MLflow is imported only when a step asks for it: light images do not have it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.settings import Settings
+
+RUN_TAG = "quintet.run_id"
+TASK_TAG = "quintet.task"
+_DOWN = frozenset(
+    {
+        "INTERNAL_ERROR",
+        "TEMPORARILY_UNAVAILABLE",
+        "REQUEST_LIMIT_EXCEEDED",
+        "PERMISSION_DENIED",
+        "UNAUTHENTICATED",
+    }
+)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Turns MLflow's failures to answer into `OutsideDown`; its refusals of bad requests stay as they are."""
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except requests.RequestException as error:
+        raise OutsideDown(f"MLflow does not answer: {error}") from error
+    except MlflowException as error:
+        if error.error_code in _DOWN:
+            raise OutsideDown(f"MLflow does not do its work: {error}") from error
+        raise
+
+
+def configure(settings: Settings) -> None:
+    """Points MLflow at the tracking server, with fewer and shorter retries than its own: Airflow retries too.
+
+    Raises:
+        RefusedInput: `MLFLOW_TRACKING_URI` is not set.
+    """
+    if not settings.tracking_uri:
+        raise RefusedInput("MLFLOW_TRACKING_URI is not set: give the step its MLflow server")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    mlflow.set_registry_uri(settings.tracking_uri)
+
+
+@contextmanager
+def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Opens the MLflow run of this task in this Airflow run, the same one when the task is tried again.
+
+    Inside the block MLflow's fluent functions (`mlflow.log_metric`) write to it. A block that raises leaves
+    the run FAILED; the next try opens it again.
+
+    Args:
+        settings: the experiment and the run.
+        task: what tells the runs of one Airflow run apart, such as `train-svc`; also the run's name.
+        tags: more tags.
+
+    Yields:
+        The MLflow run's id.
+
+    Raises:
+        OutsideDown: MLflow does not answer.
+    """
+    configure(settings)
+    import mlflow
+
+    own = {RUN_TAG: settings.run.required_id, TASK_TAG: task}
+    with errors():
+        experiment = mlflow.set_experiment(settings.experiment_name)
+        conditions = " and ".join(f"tags.`{name}` = '{value}'" for name, value in own.items())
+        found = mlflow.MlflowClient().search_runs([experiment.experiment_id], conditions, max_results=1)
+        image = {"quintet.image": settings.image_reference, "mlflow.source.git.commit": settings.git_revision}
+        with mlflow.start_run(
+            run_id=found[0].info.run_id if found else None,
+            run_name=None if found else task,
+            tags={**own, **{name: value for name, value in image.items() if value}, **(tags or {})},
+        ) as active:
+            yield active.info.run_id
