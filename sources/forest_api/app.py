@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 
 from forest_api.progress import AllBatchesServedError, Progress
@@ -54,7 +55,7 @@ def create_app(
     settings = settings or Settings()
     rows = rows or CovertypeRows()
     progress = Progress(settings.state_dir, settings.min_update_seconds, clock)
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Forest data API",
         summary="Samples of the covertype data set, one batch after another.",
         version="1.0.0",
