@@ -1,0 +1,1 @@
+ALTER ROLE :"role" IN DATABASE quintet SET search_path = :"schema";
