@@ -6,6 +6,7 @@ it runs comes from STEP_PODS_FILE and STEP_IMAGES_FILE (see pod_template.py).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -65,7 +66,8 @@ def step(
         "env_vars": {**RUN_ENVIRONMENT, **(environment or {})},
         "base_container_name": CONTAINER,
         "kubernetes_conn_id": None,
-        "in_cluster": True,
+        # Outside a cluster, as when a DAG is run from a laptop, KUBECONFIG says where the pods go.
+        "in_cluster": "KUBERNETES_SERVICE_HOST" in os.environ,
         "startup_check_interval_seconds": 1,
         "startup_timeout_seconds": 300,
         "poll_interval": 1,

@@ -145,7 +145,7 @@ class StockStepOperator(KubernetesPodOperator):
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers
         asked = [*self.arguments, *options(self.variant)]
-        container.args = [option for option in asked if not option.endswith("=")]
+        container.args = [option for option in asked if option.partition("=")[2]]
         for sidecar in sidecars:
             sidecar.image = image  # any image with a shell will do, and this one is there
         return pod

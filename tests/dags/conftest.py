@@ -1,0 +1,91 @@
+"""An Airflow of its own for the tests, with the DAG folder of the repository and a cluster that obeys."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
+# Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
+os.environ |= {
+    "AIRFLOW_HOME": AIRFLOW_HOME,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+    "NO_PROXY": "127.0.0.1",
+    "no_proxy": "127.0.0.1",
+}
+sys.path.insert(0, str(ROOT / "dags"))
+
+from tests.dags.apiserver import Cluster, serve  # noqa: E402
+
+STEPS = ("extract", "load", "export", "preprocess", "train", "evaluate", "promote")
+PODS = {
+    "namespace": "quintet-tasks",
+    "service_account": "step",
+    "image_pull_policy": "IfNotPresent",
+    "image_pull_secrets": ["registry"],
+    "labels": {"app.kubernetes.io/name": "step"},
+    "env": {"DATA_BUCKET": "data", "GROUP_NUMBER": "1"},
+    "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-steps", "key": "password"}},
+    "pipelines": {
+        "forest": {
+            "env": {"GROUP_NUMBER": "3"},
+            "secret_env": {"DATABASE_URL": {"secret": "postgres-forest", "key": "url"}},
+            "config_env": {"SOURCE_API_BASE_URL": {"config_map": "sources", "key": "forest"}},
+        }
+    },
+    "steps": {
+        "forest-promote": {
+            "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-promotion", "key": "password"}},
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "50m"}},
+        }
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def step_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The two files that the chart mounts; the answer is the folder that holds them."""
+    (tmp_path / "pods.json").write_text(json.dumps(PODS))
+    images = {f"forest-{step}": f"registry.test/quintet/forest-{step}:1" for step in STEPS}
+    (tmp_path / "images.json").write_text(json.dumps(images))
+    monkeypatch.setenv("STEP_PODS_FILE", str(tmp_path / "pods.json"))
+    monkeypatch.setenv("STEP_IMAGES_FILE", str(tmp_path / "images.json"))
+    return tmp_path
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster that Kubernetes clients find by KUBECONFIG."""
+    cluster = Cluster()
+    server = serve(cluster)
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "test", "user": {"token": "none"}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    # The client reads the variable when it is imported.
+    monkeypatch.setattr(
+        "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig")
+    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield cluster
+    server.shutdown()
+    thread.join()
+    server.server_close()
