@@ -1,0 +1,33 @@
+"""A model as data: what training hands to serving. Loading a bundle runs no code of its maker.
+
+A bundle is a directory:
+
+    contract.json   what the model takes and gives, its preprocessing, where it came from
+    smoke.json      a few inputs with the answers they must get
+    arrays/*.npy    the fitted numbers, memory-mapped
+    digests.json    the sha256 of every other file; its own sha256 is the bundle's digest
+
+Reading needs numpy alone. `export` and `verify_against` are for training and need scikit-learn.
+"""
+
+from bundle.contract import Contract, Engine, Feature, Label
+from bundle.errors import BundleError, BundleRefused
+from bundle.fitted import export, verify_against
+from bundle.preparation import Columns, normalise_category
+from bundle.reader import Bundle, Prediction, load
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "BundleRefused",
+    "Columns",
+    "Contract",
+    "Engine",
+    "Feature",
+    "Label",
+    "Prediction",
+    "export",
+    "load",
+    "normalise_category",
+    "verify_against",
+]

@@ -1,0 +1,98 @@
+"""What a model takes and gives, as written in `contract.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from bundle.errors import BundleError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column that the model takes, and how it becomes numbers.
+
+    A number is imputed where missing, then `(value - mean) / scale`. A category is imputed where missing,
+    then one-hot: one 0/1 column for each of `categories`, all 0 for a category that training did not see.
+    """
+
+    name: str
+    type: Literal["number", "category"]
+    imputed: float | str
+    range: tuple[float, float] | None = None
+    """Smallest and largest value seen in training (numbers only); others are answered too."""
+    mean: float = 0.0
+    scale: float = 1.0
+    categories: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many columns of the model's matrix this feature fills."""
+        return len(self.categories) if self.type == "category" else 1
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class: the value that a prediction gives, and its name for people."""
+
+    value: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Which code of `bundle.engines` turns the matrix into probabilities, with its scalar parameters."""
+
+    type: str
+    parameters: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A model's features in its matrix's order, its labels in its probabilities' order, and its origin."""
+
+    model: str
+    engine: Engine
+    features: tuple[Feature, ...]
+    labels: tuple[Label, ...]
+    metrics: dict[str, float]
+    data_sha256: str
+    versions: dict[str, str]
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Reads a contract.
+
+        Raises:
+            BundleError: it is not JSON, of another format, or lacks a field.
+        """
+        try:
+            fields = json.loads(text)
+            if fields["format"] != FORMAT:
+                raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {FORMAT}")
+            return cls(
+                model=fields["model"],
+                engine=Engine(**fields["engine"]),
+                features=tuple(_feature(feature) for feature in fields["features"]),
+                labels=tuple(Label(**label) for label in fields["labels"]),
+                metrics=fields["metrics"],
+                data_sha256=fields["data_sha256"],
+                versions=fields["versions"],
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"contract.json cannot be understood: {error!r}") from error
+
+    def to_json(self) -> str:
+        """Writes the contract; `from_json` gives it back."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, allow_nan=False)
+
+
+def _feature(fields: Mapping[str, Any]) -> Feature:
+    if fields["type"] not in ("number", "category"):
+        raise BundleError(f"contract.json: {fields['name']!r} has the unknown type {fields['type']!r}")
+    span = fields["range"]
+    return Feature(**{**fields, "range": span and tuple(span), "categories": tuple(fields["categories"])})

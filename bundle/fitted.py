@@ -1,0 +1,249 @@
+"""From a fitted scikit-learn pipeline to a bundle, and the proof that both answer alike.
+
+For training only. scikit-learn is imported only when `export` is called, so that serving can import the
+package without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.contract import Contract, Engine, Feature, Label
+from bundle.errors import BundleRefused
+from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from sklearn.pipeline import Pipeline
+
+_SMOKE_ROWS = 16
+_UNSEEN = "never seen in training"
+_DISTURBED_SHARE = 0.1
+_VERIFY_ROWS = 20_000
+
+
+def export(
+    pipeline: Pipeline,
+    frame: DataFrame,
+    path: Path,
+    *,
+    model: str,
+    label_names: Mapping[int, str],
+    metrics: Mapping[str, float],
+    data_sha256: str,
+) -> str:
+    """Writes a fitted pipeline as a bundle.
+
+    The pipeline is a `ColumnTransformer` of imputers, scalers and one-hot encoders, then
+    `LogisticRegression`, `RandomForestClassifier`, or `Nystroem` and `LinearSVC`. The same pipeline gives the
+    same bytes.
+
+    Args:
+        pipeline: fitted, with whole numbers as classes.
+        frame: the features it was fitted on; ranges and smoke rows come from here.
+        path: a directory that does not exist yet.
+        model: the registered model's name.
+        label_names: a name for each class.
+        metrics: what was measured on rows that the pipeline was not fitted on.
+        data_sha256: the hash of the snapshot it was fitted on.
+
+    Returns:
+        The bundle's digest.
+
+    Raises:
+        BundleRefused: a part of the pipeline has no form in a bundle.
+    """
+    columns, *maps, classifier = (step for _, step in pipeline.steps)
+    engine, arrays = _engine(maps, classifier)
+    contract = Contract(
+        model=model,
+        engine=engine,
+        features=tuple(_features(columns, frame)),
+        labels=tuple(Label(int(value), label_names[int(value)]) for value in classifier.classes_),
+        metrics=dict(metrics),
+        data_sha256=data_sha256,
+        versions=_versions(),
+    )
+    (path / ARRAYS).mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(path / ARRAYS / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    (path / CONTRACT).write_text(contract.to_json())
+    (path / SMOKE).write_text(_smoke(Bundle.assemble(contract, arrays, smoke={}), frame))
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    digests = {str(file.relative_to(path)): _sha256(file) for file in files}
+    (path / DIGESTS).write_text(json.dumps(digests, indent=1))
+    return load(path).digest
+
+
+def verify_against(pipeline: Pipeline, bundle: Bundle, frame: DataFrame) -> None:
+    """Compares the bundle's labels with the pipeline's on all rows, and with holes and new categories.
+
+    Raises:
+        BundleRefused: one label differs; names the row.
+    """
+    disturbed = _disturbed(frame.iloc[:_VERIFY_ROWS], bundle.contract)
+    for kind, rows in (("row", frame), ("disturbed row", disturbed)):
+        expected = pipeline.predict(rows)
+        found = bundle.predict(columns_of(rows)).labels
+        different = np.flatnonzero(found != expected)
+        if different.size:
+            at = int(different[0])
+            raise BundleRefused(
+                f"{kind} {rows.index[at]}: the bundle says {found[at]}, scikit-learn {expected[at]} "
+                f"({different.size} of {len(rows)} differ); the model is not published"
+            )
+    bundle.check_smoke()
+
+
+def columns_of(frame: DataFrame) -> dict[str, NDArray[Any]]:
+    """Gives a frame's columns as `Bundle.predict` takes them."""
+    return {
+        name: column.to_numpy(dtype=np.float64 if column.dtype.kind in "iufb" else object)
+        for name, column in frame.items()
+    }
+
+
+def _features(columns: Any, frame: DataFrame) -> Iterator[Feature]:
+    for name, transformer, names in columns.transformers_:
+        if name == "remainder" and transformer == "drop":
+            continue
+        parts = [step for _, step in getattr(transformer, "steps", [("", transformer)])]
+        chain = {type(part).__name__: part for part in parts}
+        match list(chain):
+            case ["SimpleImputer"] | ["SimpleImputer", "StandardScaler"]:
+                yield from _numbers(chain["SimpleImputer"], chain.get("StandardScaler"), names, frame)
+            case ["SimpleImputer", "OneHotEncoder"]:
+                yield from _categories(chain["SimpleImputer"], chain["OneHotEncoder"], names)
+            case kinds:
+                raise BundleRefused(
+                    f"the transformer {name!r} is {' > '.join(kinds)}: no bundle can hold that"
+                )
+
+
+def _numbers(imputer: Any, scaler: Any, names: list[str], frame: DataFrame) -> Iterator[Feature]:
+    means = scaler.mean_ if scaler is not None else np.zeros(len(names))
+    scales = scaler.scale_ if scaler is not None else np.ones(len(names))
+    for name, imputed, mean, scale in zip(names, imputer.statistics_, means, scales, strict=True):
+        seen = frame[name].dropna()
+        yield Feature(
+            name=name,
+            type="number",
+            imputed=float(imputed),
+            range=(float(seen.min()), float(seen.max())) if len(seen) else None,
+            mean=float(mean),
+            scale=float(scale),
+        )
+
+
+def _categories(imputer: Any, encoder: Any, names: list[str]) -> Iterator[Feature]:
+    grouping = (encoder.drop, encoder.min_frequency, encoder.max_categories)
+    if encoder.handle_unknown != "ignore" or grouping != (None, None, None):
+        raise BundleRefused("OneHotEncoder must have handle_unknown='ignore' and drop or group no category")
+    for name, imputed, categories in zip(names, imputer.statistics_, encoder.categories_, strict=True):
+        yield Feature(name, "category", imputed=str(imputed), categories=tuple(map(str, categories)))
+
+
+def _engine(maps: list[Any], classifier: Any) -> tuple[Engine, dict[str, NDArray[Any]]]:
+    match [type(part).__name__ for part in (*maps, classifier)]:
+        case ["LogisticRegression"]:
+            return Engine("linear", {}), _linear(classifier)
+        case ["RandomForestClassifier"]:
+            return Engine("forest", {}), _forest([tree.tree_ for tree in classifier.estimators_])
+        case ["Nystroem", "LinearSVC"] if maps[0].kernel == "rbf" and maps[0].gamma is not None:
+            landmarks = {"landmarks": maps[0].components_, "normalization": maps[0].normalization_}
+            return Engine("kernel_map", {"gamma": float(maps[0].gamma)}), landmarks | _linear(classifier)
+        case parts:
+            raise BundleRefused(f"no engine computes {' > '.join(parts)} (Nystroem: rbf kernel, gamma given)")
+
+
+def _linear(classifier: Any) -> dict[str, NDArray[Any]]:
+    coefficients, intercepts = classifier.coef_, classifier.intercept_
+    if len(coefficients) == 1:  # two classes have one score, the second's; the first's is 0
+        coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([np.zeros(1), intercepts])
+    return {"coefficients": coefficients, "intercepts": intercepts}
+
+
+def _forest(trees: list[Any]) -> dict[str, NDArray[Any]]:
+    """Gives the arrays that `bundle.engines.Forest` describes.
+
+    Grown trees repeat few distributions (most leaves are pure), so leaves point to the distinct ones: about
+    17 bytes an inner node and next to nothing a leaf.
+    """
+    leaves = [tree.value[tree.children_left < 0, 0, :] for tree in trees]
+    distributions = np.unique(np.concatenate([np.unique(values, axis=0) for values in leaves]), axis=0)
+    rank = {values.tobytes(): at for at, values in enumerate(distributions)}
+    roots, lefts, rights, features, thresholds = [], [], [], [], []
+    first = 0
+    for tree, values in zip(trees, leaves, strict=True):
+        inner = tree.children_left >= 0
+        child = np.empty(tree.node_count, dtype=np.int32)
+        child[inner] = first + np.arange(inner.sum())
+        child[~inner] = [~rank[value.tobytes()] for value in values]
+        roots.append(child[0])
+        lefts.append(child[tree.children_left[inner]])
+        rights.append(child[tree.children_right[inner]])
+        features.append(tree.feature[inner])
+        thresholds.append(tree.threshold[inner])
+        first += int(inner.sum())
+    feature = np.concatenate(features)
+    return {
+        "roots": np.array(roots, dtype=np.int32),
+        "left": np.concatenate(lefts),
+        "right": np.concatenate(rights),
+        "feature": feature.astype(np.min_scalar_type(feature.max(initial=0))),
+        "threshold": np.concatenate(thresholds),
+        "distributions": distributions,
+    }
+
+
+def _disturbed(frame: DataFrame, contract: Contract) -> DataFrame:
+    """Gives the rows with a tenth of each column missing and a tenth of each category unseen."""
+    disturbed = frame.copy()
+    generator = np.random.default_rng(0)
+    for feature in contract.features:
+        draw = generator.random(len(frame))
+        if feature.type == "category":
+            disturbed[feature.name] = disturbed[feature.name].mask(draw > 1 - _DISTURBED_SHARE, _UNSEEN)
+        disturbed[feature.name] = disturbed[feature.name].mask(draw < _DISTURBED_SHARE)
+    return disturbed
+
+
+def _smoke(bundle: Bundle, frame: DataFrame) -> str:
+    """Gives `smoke.json`: rows spread over the frame, one with all missing, one with new categories."""
+    rows = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, _SMOKE_ROWS).astype(int))]
+    columns: dict[str, list[Any]] = {}
+    for feature in bundle.contract.features:
+        values = rows[feature.name].tolist()
+        values += [None, _UNSEEN if feature.type == "category" else values[0]]
+        columns[feature.name] = [
+            None if value != value else value for value in values
+        ]  # NaN is not equal to itself
+    answer = bundle.predict(columns_from_json(bundle.contract, columns))
+    return json.dumps(
+        {
+            "columns": columns,
+            "labels": answer.labels.tolist(),
+            "probabilities": answer.probabilities.tolist(),
+        },
+        allow_nan=False,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    import sklearn
+
+    return {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}

@@ -1,0 +1,175 @@
+"""Opening a bundle and asking it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.contract import Contract
+from bundle.engines import ENGINES, Arrays, Engine
+from bundle.errors import BundleError
+from bundle.preparation import Columns, Preparation
+
+DIGESTS = "digests.json"
+CONTRACT = "contract.json"
+SMOKE = "smoke.json"
+ARRAYS = "arrays"
+
+_FILE_NAME = re.compile(r"(arrays/\w+\.npy|contract\.json|smoke\.json)")
+_SMOKE_TOLERANCE = 1e-9
+
+
+class Prediction(NamedTuple):
+    """Answers for some rows, in their order."""
+
+    labels: NDArray[np.int64]
+    """The most probable class's value, shape (rows,)."""
+    probabilities: NDArray[np.float64]
+    """Shape (rows, classes), in the order of the contract's labels."""
+    unknown: dict[str, NDArray[np.bool_]]
+    """For each category feature, which rows hold a category that training did not see."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model ready to answer. Safe to use from several threads."""
+
+    contract: Contract
+    digest: str
+    smoke: dict[str, Any]
+    preparation: Preparation
+    engine: Engine
+
+    @classmethod
+    def assemble(cls, contract: Contract, arrays: Arrays, *, digest: str = "", smoke: dict[str, Any]) -> Self:
+        """Puts a bundle together from its parts.
+
+        Raises:
+            BundleError: the arrays do not fit the contract.
+        """
+        kind = contract.engine.type
+        if kind not in ENGINES:
+            raise BundleError(f"contract.json asks for the engine {kind!r}; known: {', '.join(ENGINES)}")
+        columns = sum(feature.width for feature in contract.features)
+        engine = ENGINES[kind](arrays, contract.engine.parameters, columns, len(contract.labels))
+        return cls(contract, digest, smoke, Preparation(contract.features), engine)
+
+    def predict_proba(self, columns: Columns) -> NDArray[np.float64]:
+        """Gives probabilities of shape (rows, classes), classes in the order of the contract's labels.
+
+        Raises:
+            ValueError: a feature's column is absent, or the columns differ in length.
+        """
+        return self.predict(columns).probabilities
+
+    def predict(self, columns: Columns) -> Prediction:
+        """Gives each row's class, probabilities and unknown categories; raises as `predict_proba` does."""
+        matrix, unknown = self.preparation.apply(columns)
+        probabilities = self.engine.predict_proba(matrix)
+        values = np.array([label.value for label in self.contract.labels], dtype=np.int64)
+        return Prediction(values[probabilities.argmax(axis=1)], probabilities, unknown)
+
+    def check_smoke(self) -> None:
+        """Asks the rows of `smoke.json` and compares.
+
+        Raises:
+            BundleError: an answer differs from the one that training recorded.
+        """
+        try:
+            columns = columns_from_json(self.contract, self.smoke["columns"])
+            expected = np.array(self.smoke["probabilities"], dtype=np.float64)
+            expected_labels = np.array(self.smoke["labels"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"smoke.json cannot be understood: {error!r}") from error
+        answer = self.predict(columns)
+        if answer.probabilities.shape != expected.shape:
+            raise BundleError("smoke.json has another number of probabilities than the model gives")
+        close = np.isclose(answer.probabilities, expected, rtol=0, atol=_SMOKE_TOLERANCE).all(axis=1)
+        wrong = np.flatnonzero(~close | (answer.labels != expected_labels))
+        if wrong.size:
+            raise BundleError(f"smoke.json: row {wrong[0]} gets another answer than training recorded")
+
+
+def columns_from_json(contract: Contract, columns: Mapping[str, list[Any]]) -> Columns:
+    """Gives lists of numbers or strings, None where missing, as the columns that a bundle takes."""
+    kinds = {"number": np.float64, "category": object}
+    return {
+        feature.name: np.array(columns[feature.name], dtype=kinds[feature.type])
+        for feature in contract.features
+    }
+
+
+def load(path: Path | str, *, verify: bool = True, expected_digest: str | None = None) -> Bundle:
+    """Opens a bundle; its arrays are memory-mapped, not read.
+
+    Args:
+        path: the bundle's directory.
+        verify: compare the sha256 of every file first.
+        expected_digest: the digest that the bundle must have, as the registry or a decision record states it.
+
+    Raises:
+        BundleError: a file is absent, is not what its digest says, or does not fit the contract.
+    """
+    root = Path(path)
+    digest = bundle_digest(root)
+    if expected_digest is not None and digest != expected_digest:
+        raise BundleError(f"{root} has digest {digest}; expected {expected_digest}")
+    names = _checked(root) if verify else _digests(root).keys()
+    contract = Contract.from_json((root / CONTRACT).read_bytes())
+    arrays = {Path(name).stem: _mapped(root / name) for name in names if name.startswith(f"{ARRAYS}/")}
+    return Bundle.assemble(contract, arrays, digest=digest, smoke=_json(root / SMOKE))
+
+
+def bundle_digest(path: Path) -> str:
+    """Gives the digest of the bundle in a directory: the sha256 of its `digests.json`."""
+    try:
+        return hashlib.sha256((path / DIGESTS).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise BundleError(f"{path} is not a bundle: it has no {DIGESTS}") from None
+
+
+def _digests(root: Path) -> dict[str, str]:
+    digests = _json(root / DIGESTS)
+    if not isinstance(digests, dict) or not {CONTRACT, SMOKE} <= digests.keys():
+        raise BundleError(f"{DIGESTS} must list {CONTRACT}, {SMOKE} and the arrays")
+    for name in digests:
+        if not _FILE_NAME.fullmatch(name):
+            raise BundleError(f"{DIGESTS} lists {name!r}, which is no file of a bundle")
+    return digests
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"{path.name} is not JSON: {error}") from error
+
+
+def _checked(root: Path) -> list[str]:
+    """Gives the names of the bundle's files, each compared with its digest."""
+    digests = _digests(root)
+    for name, expected in digests.items():
+        try:
+            with (root / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise BundleError(f"the bundle {root} lacks {name}") from None
+        if found != expected:
+            raise BundleError(f"{name} is damaged: its sha256 is {found}, {DIGESTS} says {expected}")
+    return list(digests)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        # A plain view of the map: numpy's memmap class makes every small operation slower.
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{ARRAYS}/{path.name} cannot be read: {error}") from error
