@@ -1,7 +1,7 @@
 """Run Python in one of the project's environments, which is made from its locks the first time.
 
-``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder is named by the hash of
-its locks; it counts as made once its last file, ``complete``, is there, so an interrupted one is made again.
+``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder has
+the hash of its locks in its name. It counts as made once it holds ``complete``: an interrupted one is made again.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
 
 
 def main() -> None:
-    """Make the environment named first on the command line and become its Python, with the arguments that follow."""
+    """Make the environment named first on the command line and become its Python, with the rest."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         found = "{}.{}".format(*sys.version_info)
         sys.exit(
-            f"Python 3.11, 3.12 or 3.13 is needed and {found} was found: install one, or call make with PYTHON=<path>."
+            f"Python 3.11 to 3.13 is needed and {found} is here: install one, or run make PYTHON=<path>."
         )
     name, *arguments = sys.argv[1:]
     python = environment(name) / "bin" / "python"
@@ -72,9 +72,7 @@ def environment(name: str) -> Path:
         command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer
         subprocess.run([*command, "--require-hashes", *requirements], check=True)
     except subprocess.CalledProcessError:
-        sys.exit(
-            f"The Python environment {name} could not be made: the cause stands above; `make install` tries again."
-        )
+        sys.exit(f"The Python environment {name} could not be made, see above; `make install` tries again.")
     complete.touch()
     return folder
 

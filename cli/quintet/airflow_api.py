@@ -1,0 +1,133 @@
+"""Airflow's REST API: trigger a DAG, watch its tasks, read their results and why they failed."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from quintet.kube import Kube
+from quintet.progress import UserError
+
+SECONDS = 30
+"""Time-out of one request."""
+
+
+class AirflowApi:
+    """A session with Airflow.
+
+    Args:
+        url: of the API server, such as ``http://localhost:8080``.
+        username: who to log in as.
+        password: theirs.
+
+    Raises:
+        UserError: when Airflow does not answer or refuses the login.
+    """
+
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        token = self._call("POST", "/auth/token", json={"username": username, "password": password})[
+            "access_token"
+        ]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    @classmethod
+    @contextlib.contextmanager
+    def connect(cls, kube: Kube) -> Iterator["AirflowApi"]:
+        """Log in to the Airflow of a platform through a forwarded port, which lives as long as the block."""
+        with kube.forward("airflow-api-server", 8080) as port:
+            credentials = (kube.secret("airflow-admin", key) for key in ("username", "password"))
+            yield cls(f"http://127.0.0.1:{port}", *credentials)
+
+    def dags(self) -> list[dict[str, Any]]:
+        """Return all DAGs."""
+        return list(self._call("GET", "/api/v2/dags", params={"limit": 100, "exclude_stale": True})["dags"])
+
+    def unpause(self, dag: str) -> None:
+        """Let a DAG's schedule start runs."""
+        self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+
+    def trigger(self, dag: str, params: dict[str, Any]) -> str:
+        """Start a run and return its id.
+
+        Raises:
+            UserError: when Airflow has no such DAG or the DAG no such parameter.
+        """
+        known = self._call("GET", f"/api/v2/dags/{dag}/details")["params"] or {}
+        if unknown := sorted(set(params) - set(known)):
+            takes = ", ".join(sorted(known)) or "none, its numbers are Airflow variables (Admin > Variables)"
+            raise UserError(f"{dag} has no parameter {unknown[0]}; it takes {takes}.")
+        run = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": params})
+        return str(run["dag_run_id"])
+
+    def last_run(self, dag: str) -> dict[str, Any] | None:
+        """Return a DAG's latest run, or None before its first."""
+        answer = self._call(
+            "GET", f"/api/v2/dags/{dag}/dagRuns", params={"limit": 1, "order_by": "-run_after"}
+        )
+        return next(iter(answer["dag_runs"]), None)
+
+    def run(self, dag: str, run: str) -> dict[str, Any]:
+        """Return one run."""
+        return self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run, in the order of their starts."""
+        found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances", params={"limit": 100})
+        return sorted(found["task_instances"], key=lambda task: task["start_date"] or "9")
+
+    def result(self, task: dict[str, Any]) -> Any:
+        """Return what a task instance returned, or None."""
+        params = {"map_index": task["map_index"], "deserialize": True}
+        with contextlib.suppress(NotFound):
+            return self._call("GET", f"{_path(task)}/xcomEntries/return_value", params=params)["value"]
+        return None
+
+    def reason(self, task: dict[str, Any]) -> str:
+        """Return why a task instance failed or was skipped: its exception's sentence, else its log's end."""
+        params = {"map_index": task["map_index"], "full_content": True}
+        with contextlib.suppress(NotFound):
+            log = self._call("GET", f"{_path(task)}/logs/{max(task['try_number'], 1)}", params=params)
+            return _reason([line for line in log["content"] if isinstance(line, dict)])
+        return "it left no log"
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer = self._session.request(
+                method, self._url + path, timeout=SECONDS, headers={"Accept": "application/json"}, **arguments
+            )
+        except requests.RequestException as error:
+            raise UserError(
+                "Airflow does not answer: `quintet status` says whether its pods are ready."
+            ) from error
+        if answer.status_code == 404:
+            raise NotFound(f"Airflow has nothing at {path}: {_detail(answer)}")
+        if not answer.ok:
+            raise UserError(f"Airflow refused {method} {path} with {answer.status_code}: {_detail(answer)}")
+        return dict(answer.json())
+
+
+class NotFound(UserError):
+    """Airflow has no such thing (yet)."""
+
+
+def _path(task: dict[str, Any]) -> str:
+    return f"/api/v2/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
+
+
+def _detail(answer: requests.Response) -> str:
+    try:
+        return str(answer.json().get("detail", answer.text))[:500]
+    except ValueError:
+        return answer.text[:500]
+
+
+def _reason(lines: list[dict[str, Any]]) -> str:
+    for line in reversed(lines):
+        if errors := line.get("error_detail"):
+            return str(errors[0]["exc_value"])
+        if "reason" in line:
+            return str(line["reason"])
+    return "\n".join(str(line["event"]) for line in lines[-5:])

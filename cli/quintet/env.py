@@ -1,0 +1,58 @@
+"""``quintet env``: exports for the tools on this machine, with the rights of a step and no more."""
+
+import argparse
+import os
+import shlex
+from urllib.parse import urlsplit
+
+from quintet.airgap import base_image
+from quintet.cluster import Cluster
+from quintet.kube import Kube
+from quintet.machine import Machine, buildkit_cli, image_source
+from quintet.paths import cache_dir
+from quintet.progress import Stage
+from quintet.ui import DOORS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options: it has none."""
+
+
+def main(kube: Kube, _arguments: argparse.Namespace) -> None:
+    """Print exports for a shell; the addresses are those that `quintet ui` forwards."""
+    exports = {**_connections(kube), **_tools()}
+    for name, value in exports.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _connections(kube: Kube) -> dict[str, str]:
+    """Return the environment of a step, with the addresses of the forwarded ports."""
+    database = urlsplit(kube.secret("postgres-forest", "url"))
+    login = database.netloc.rpartition("@")[0]
+    return {
+        "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{DOORS['postgres'].local}").geturl(),
+        "AWS_ENDPOINT_URL_S3": f"http://localhost:{DOORS['s3'].local}",
+        "AWS_ACCESS_KEY_ID": kube.secret("minio-steps", "access-key"),
+        "AWS_SECRET_ACCESS_KEY": kube.secret("minio-steps", "secret-key"),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "MLFLOW_TRACKING_URI": f"http://localhost:{DOORS['mlflow'].local}",
+        "MLFLOW_TRACKING_USERNAME": kube.secret("mlflow-steps", "username"),
+        "MLFLOW_TRACKING_PASSWORD": kube.secret("mlflow-steps", "password"),
+    }
+
+
+def _tools() -> dict[str, str]:
+    """Return what kubectl, Helm and Skaffold need for the cluster of `make up`; nothing without one."""
+    cluster = Cluster()
+    docker = buildkit_cli()
+    if not cluster.kubeconfig.exists() or docker is None:
+        return {}
+    machine = Machine(docker, *image_source())
+    folders = [str(path) for path in sorted(cache_dir("tools").iterdir()) if path.is_dir()]
+    return {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "PATH": os.pathsep.join([str(docker.parent), *folders, os.environ["PATH"]]),
+        "DOCKER_BUILDKIT": "1",
+        "DEBIAN_IMAGE": base_image(machine, Stage("debian-image")),
+        "SKAFFOLD_DEFAULT_REPO": cluster.registry,
+    }

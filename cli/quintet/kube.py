@@ -1,0 +1,160 @@
+"""The cluster as the command line sees it: workloads, passwords, and Services as ports of this machine."""
+
+import base64
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kubernetes import config
+from kubernetes.client import ApiClient, ApiException, AppsV1Api, BatchV1Api, CoreV1Api
+from kubernetes.stream import portforward
+
+from quintet.cluster import Cluster
+from quintet.progress import UserError
+
+
+class Kube:
+    """A namespace of a cluster that a platform is installed in.
+
+    Args:
+        namespace: of the release.
+        kubeconfig: the file; None for the user's own.
+        context: of the kubeconfig; None for its current one.
+
+    Raises:
+        UserError: when there is no such kubeconfig or context.
+    """
+
+    def __init__(self, namespace: str, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        self.namespace = namespace
+        self.tasks_namespace = f"{namespace}-tasks"
+        self._kubeconfig = str(kubeconfig) if kubeconfig else None
+        self._context = context
+        client = self._client()
+        self.core = CoreV1Api(client)
+        self.apps = AppsV1Api(client)
+        self.batch = BatchV1Api(client)
+
+    @classmethod
+    def of(cls, namespace: str, context: str | None) -> "Kube":
+        """Return the platform meant: of the named context, else of `make up`, else of the current context."""
+        own = Cluster().kubeconfig
+        return cls(namespace, None if context or not own.exists() else own, context)
+
+    def secret(self, name: str, key: str) -> str:
+        """Return one value of a Secret."""
+        data = self.core.read_namespaced_secret(name, self.namespace).data
+        return base64.b64decode(data[key]).decode()
+
+    def workloads(self, name: str = "") -> list[Any]:
+        """Return the Deployments and StatefulSets of a name, or of a family (``airflow``), or all.
+
+        Raises:
+            UserError: when there is none.
+        """
+        found = [
+            *self.apps.list_namespaced_deployment(self.namespace).items,
+            *self.apps.list_namespaced_stateful_set(self.namespace).items,
+        ]
+        names = sorted(item.metadata.name for item in found)
+        wanted = [item for item in found if f"{item.metadata.name}-".startswith(f"{name}-" if name else "")]
+        if not wanted:
+            have = (
+                f"it has {', '.join(names)}" if names else "nothing is installed there: `make up` installs it"
+            )
+            raise UserError(f"Namespace {self.namespace} has no service {name or 'at all'}; {have}.")
+        return wanted
+
+    def pods(self, selector: dict[str, str]) -> list[Any]:
+        """Return the pods that carry some labels."""
+        labels = ",".join(f"{key}={value}" for key, value in selector.items())
+        return list(self.core.list_namespaced_pod(self.namespace, label_selector=labels).items)
+
+    @contextlib.contextmanager
+    def forward(self, service: str, port: int, local_port: int = 0) -> Iterator[int]:
+        """Forward a loopback port to a Service and yield its number, until the block ends.
+
+        Each connection looks for a ready pod anew: a restarted pod breaks only those that it had.
+
+        Args:
+            service: name of the Service.
+            port: of the Service.
+            local_port: wanted on this machine; 0 takes a free one.
+
+        Raises:
+            UserError: when the local port is taken.
+        """
+        try:
+            listener = socket.create_server(("127.0.0.1", local_port), reuse_port=False)
+        except OSError as error:
+            raise UserError(
+                f"Port {local_port} of this machine is taken ({error.strerror}): choose another."
+            ) from error
+        with listener:
+            accept = threading.Thread(target=self._accept, args=(listener, service, port), daemon=True)
+            accept.start()
+            yield listener.getsockname()[1]
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket, service: str, port: int) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(connection, service, port), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, service: str, port: int) -> None:
+        # The websocket call replaces a method of its client while it connects: each has its own client.
+        core = CoreV1Api(self._client())
+        with connection, contextlib.suppress(ApiException, OSError, UserError):
+            pod, target = self._ready_pod(service, port)
+            tunnel = portforward(
+                core.connect_get_namespaced_pod_portforward, pod, self.namespace, ports=str(target)
+            )
+            remote = tunnel.socket(target)
+            back = threading.Thread(target=_copy, args=(remote, connection), daemon=True)
+            back.start()
+            _copy(connection, remote)
+            back.join()
+            remote.close()
+
+    def _ready_pod(self, service: str, port: int) -> tuple[str, int]:
+        """Return a ready pod behind a Service and the port of its container."""
+        spec = self.core.read_namespaced_service(service, self.namespace).spec
+        target = next(entry.target_port for entry in spec.ports if entry.port == port)
+        for pod in self.pods(spec.selector):
+            if not is_ready(pod):
+                continue
+            ports = {
+                entry.name: entry.container_port for box in pod.spec.containers for entry in box.ports or []
+            }
+            return pod.metadata.name, int(ports.get(target, target))
+        raise UserError(f"No pod of service {service} is ready: `quintet status` says why.")
+
+    def _client(self) -> ApiClient:
+        try:
+            return config.new_client_from_config(config_file=self._kubeconfig, context=self._context)
+        except config.ConfigException as error:
+            raise UserError(
+                f"No cluster to talk to ({error}): `make up` makes one, or name one with --context."
+            ) from error
+
+
+def is_ready(pod: Any) -> bool:
+    """Say whether a pod is Ready and stays."""
+    conditions = pod.status.conditions or []
+    return pod.metadata.deletion_timestamp is None and any(
+        c.type == "Ready" and c.status == "True" for c in conditions
+    )
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy one direction of a connection until its end, and pass the end on."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,65 @@
+"""``quintet predict``: one prediction, asked for from inside the cluster."""
+
+import argparse
+import time
+from typing import Any
+
+import yaml
+
+from quintet.kube import Kube
+from quintet.paths import REPOSITORY
+from quintet.progress import UserError
+
+EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
+SECONDS = 120
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options: it has none."""
+
+
+def main(kube: Kube, _arguments: argparse.Namespace) -> None:
+    """Print the answer to the example's sample.
+
+    Raises:
+        UserError: with the API's own sentence, when it refuses.
+    """
+    print(ask(kube))
+
+
+def ask(kube: Kube, samples: str | None = None) -> str:
+    """Send samples to the API from a Job in its namespace and return the answer's text.
+
+    Args:
+        kube: the platform.
+        samples: the body of the request; None sends the example's own.
+
+    Raises:
+        UserError: when the API refuses or the Job does not end in time.
+    """
+    job: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    container["image"] = kube.workloads("inference-forest")[0].spec.template.spec.containers[0].image
+    if samples is not None:
+        next(entry for entry in container["env"] if entry["name"] == "SAMPLES")["value"] = samples
+    job["metadata"] = {"generateName": f"{job['metadata']['name']}-"}
+    name = kube.batch.create_namespaced_job(kube.namespace, job).metadata.name
+    try:
+        return _answer(kube, name)
+    finally:
+        kube.batch.delete_namespaced_job(name, kube.namespace, propagation_policy="Background")
+
+
+def _answer(kube: Kube, job: str) -> str:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for pod in kube.pods({"job-name": job}):
+            if pod.status.phase in ("Succeeded", "Failed"):
+                said = str(kube.core.read_namespaced_pod_log(pod.metadata.name, kube.namespace)).strip()
+                if pod.status.phase == "Succeeded":
+                    return said
+                raise UserError(f"The API answered {said.splitlines()[-1] if said else 'nothing'}")
+        time.sleep(0.5)
+    raise UserError(
+        f"The Job {job} gave no answer in {SECONDS} s: `quintet status` says which pod is in trouble."
+    )

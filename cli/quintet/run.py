@@ -1,0 +1,102 @@
+"""``quintet run``: trigger a DAG and follow the run to its end, task by task."""
+
+import argparse
+import json
+import time
+from datetime import datetime
+from typing import Any
+
+from quintet.airflow_api import AirflowApi
+from quintet.kube import Kube
+from quintet.progress import UserError
+
+POLL_SECONDS = 1.0
+MARKS = {"success": "✓", "skipped": "-", "failed": "✗", "upstream_failed": "✗"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options."""
+    parser.add_argument("dag", help="its id, such as forest_training_pipeline")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        type=_param,
+        metavar="NAME=VALUE",
+        help="a parameter of the DAG",
+    )
+
+
+def main(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Trigger a DAG and follow the run.
+
+    Raises:
+        UserError: when the run fails, with the reason of the task that failed.
+    """
+    with AirflowApi.connect(kube) as airflow:
+        follow(airflow, arguments.dag, airflow.trigger(arguments.dag, dict(arguments.param)))
+
+
+def follow(airflow: AirflowApi, dag: str, run: str) -> list[dict[str, Any]]:
+    """Print each task of a run as it ends, with its seconds and its result or the reason of its failure.
+
+    Returns:
+        The run's task instances, as Airflow gives them.
+
+    Raises:
+        UserError: when the run fails.
+    """
+    print(f"▸ {dag} {run}", flush=True)
+    shown: set[tuple[str, int]] = set()
+    while True:
+        state = airflow.run(dag, run)["state"]
+        tasks = airflow.tasks(dag, run)
+        for task in tasks:
+            key = (task["task_id"], task["map_index"])
+            if task["state"] in MARKS and key not in shown:
+                shown.add(key)
+                print(_line(airflow, task), flush=True)
+        if state in ("success", "failed"):
+            break
+        time.sleep(POLL_SECONDS)
+    failed = [task for task in tasks if task["state"] == "failed"]
+    if state == "failed":
+        cause = (
+            f"{_name(failed[0])} failed: {airflow.reason(failed[0])}" if failed else "no task of it could run"
+        )
+        raise UserError(f"{dag} {run}: {cause}")
+    return tasks
+
+
+def _line(airflow: AirflowApi, task: dict[str, Any]) -> str:
+    said = ""
+    if task["state"] == "success":
+        result = airflow.result(task)
+        said = "" if result is None else json.dumps(result, ensure_ascii=False)
+    elif task["state"] in ("skipped", "failed") and task["start_date"]:
+        said = airflow.reason(task)
+    return f"  {MARKS[task['state']]} {_name(task)} {task['state']} {_seconds(task):.1f} s  {said}".rstrip()
+
+
+def _name(task: dict[str, Any]) -> str:
+    label = task.get("rendered_map_index") or (task["map_index"] if task["map_index"] >= 0 else "")
+    return f"{task['task_id']}[{label}]" if label != "" else str(task["task_id"])
+
+
+def _seconds(task: dict[str, Any]) -> float:
+    """Seconds from a task's start to its end; 0 when it never ran."""
+    if not task["start_date"] or not task["end_date"]:
+        return 0.0
+    start, end = (datetime.fromisoformat(task[key]) for key in ("start_date", "end_date"))
+    return (end - start).total_seconds()
+
+
+def _param(text: str) -> tuple[str, Any]:
+    """Parse ``name=value``; a value that is JSON keeps its type."""
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,115 @@
+"""``quintet logs``, ``quintet restart`` and ``quintet airflow-cli``: work on the pods of a service."""
+
+import argparse
+import contextlib
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.stream import stream
+
+from quintet.kube import Kube, is_ready
+from quintet.progress import UserError, stage
+
+RESTART_SECONDS = 300
+
+
+def add_service(parser: argparse.ArgumentParser) -> None:
+    """Describe the options of `logs` and `restart`."""
+    parser.add_argument(
+        "service",
+        nargs="?",
+        default="",
+        help="a Deployment or StatefulSet, or a family such as airflow; default: all",
+    )
+
+
+def logs(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Follow the logs of a service's pods until interrupted, each line behind its pod's name."""
+    threads = [
+        threading.Thread(target=_follow, args=(kube, pod.metadata.name), daemon=True)
+        for workload in kube.workloads(arguments.service)
+        for pod in kube.pods(workload.spec.selector.match_labels)
+    ]
+    for thread in threads:
+        thread.start()
+    with contextlib.suppress(KeyboardInterrupt):
+        for thread in threads:
+            thread.join()
+
+
+def restart(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Restart a service and wait until its new pods are ready.
+
+    Raises:
+        UserError: when they do not become ready in time.
+    """
+    annotation = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
+    change = {"spec": {"template": {"metadata": {"annotations": annotation}}}}
+    workloads = kube.workloads(arguments.service)
+    with stage("restart", ", ".join(item.metadata.name for item in workloads)) as current:
+        for item in workloads:
+            kind = "deployment" if hasattr(item.spec, "strategy") else "stateful_set"
+            getattr(kube.apps, f"patch_namespaced_{kind}")(item.metadata.name, kube.namespace, change)
+        deadline = time.monotonic() + RESTART_SECONDS
+        while waiting := [
+            item.metadata.name for item in kube.workloads(arguments.service) if not _is_settled(item)
+        ]:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{', '.join(waiting)}: not ready after {RESTART_SECONDS} s; `quintet status` says why."
+                )
+            current.say(f"waiting for {', '.join(waiting)}")
+            time.sleep(1)
+
+
+def add_airflow_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options of `airflow-cli`."""
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what to ask Airflow's own command line")
+
+
+def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Run Airflow's command line in the scheduler's pod.
+
+    Raises:
+        UserError: when no scheduler is ready, or with the code that the command failed with.
+    """
+    selector = kube.workloads("airflow-scheduler")[0].spec.selector.match_labels
+    pod = next((pod.metadata.name for pod in kube.pods(selector) if is_ready(pod)), None)
+    if pod is None:
+        raise UserError("The scheduler is not ready: `quintet status` says why.")
+    session = stream(
+        kube.core.connect_get_namespaced_pod_exec,
+        pod,
+        kube.namespace,
+        command=["airflow", *arguments.arguments],
+        stdout=True,
+        stderr=True,
+        _preload_content=False,
+    )
+    while session.is_open():
+        session.update(timeout=1)
+        sys.stdout.write(session.read_stdout() if session.peek_stdout() else "")
+        sys.stderr.write(session.read_stderr() if session.peek_stderr() else "")
+    if session.returncode:
+        raise UserError(f"airflow {' '.join(arguments.arguments)} failed with code {session.returncode}.")
+
+
+def _follow(kube: Kube, pod: str) -> None:
+    lines = kube.core.read_namespaced_pod_log(
+        pod, kube.namespace, follow=True, tail_lines=50, _preload_content=False
+    )
+    for line in lines:
+        sys.stdout.write(f"{pod} {line.decode(errors='replace')}")
+        sys.stdout.flush()
+
+
+def _is_settled(workload: Any) -> bool:
+    """Say whether all pods of a workload are of its latest template, and ready."""
+    status, wanted = workload.status, workload.spec.replicas
+    counts = (status.updated_replicas, status.ready_replicas, status.replicas)
+    return status.observed_generation == workload.metadata.generation and all(
+        count == wanted for count in counts
+    )

@@ -1,0 +1,127 @@
+"""``quintet status``: pods, release, DAGs and champion at a glance, and what to do about what is wrong."""
+
+import argparse
+import base64
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from quintet.airflow_api import AirflowApi
+from quintet.kube import Kube, is_ready
+from quintet.progress import UserError
+
+ADVICE = {
+    "ImagePullBackOff": "its image cannot be pulled: `make up` pushes it, global.image.registry names yours",
+    "ErrImagePull": "its image cannot be pulled: `make up` pushes it, global.image.registry names yours",
+    "CrashLoopBackOff": "it ends again and again: `make logs SERVICE={workload}` shows why",
+    "CreateContainerConfigError": "a Secret or ConfigMap is missing: `kubectl -n {namespace} describe pod {pod}`",
+    "Unschedulable": "the node has no room for it: `kubectl -n {namespace} describe pod {pod}`",
+    "OOMKilled": "it used more memory than its limit: raise resources.limits.memory of its chart",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options: it has none."""
+
+
+def main(kube: Kube, _arguments: argparse.Namespace) -> None:
+    """Print the platform's state."""
+    print(f"release  {release(kube)}")
+    pods = kube.core.list_namespaced_pod(kube.namespace).items
+    pods += kube.core.list_namespaced_pod(kube.tasks_namespace).items
+    for pod in sorted(pods, key=lambda pod: (pod.metadata.namespace, pod.metadata.name)):
+        print(f"pod      {pod.metadata.name:52} {pod_state(pod)}")
+    for line in (*_champion(kube), *_dags(kube), *hints(kube, pods)):
+        print(line)
+
+
+def release(kube: Kube) -> str:
+    """Return name, revision and state of the Helm release, read from where Helm keeps it."""
+    found = kube.core.list_namespaced_secret(kube.namespace, label_selector="owner=helm").items
+    if not found:
+        return f"none in namespace {kube.namespace}: `make up` installs it"
+    latest = max(found, key=lambda secret: int(secret.metadata.labels["version"]))
+    described = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(latest.data["release"]))))
+    info = described["info"]
+    return (
+        f"{described['name']} revision {described['version']} {info['status']}, {info['last_deployed'][:19]}"
+    )
+
+
+def pod_state(pod: Any) -> str:
+    """Say in a few words how a pod is: Ready, Succeeded, or what it waits for, and its restarts."""
+    restarts = sum(status.restart_count for status in pod.status.container_statuses or [])
+    state = "Ready" if is_ready(pod) else trouble(pod) or pod.status.phase
+    return f"{state}{f', {restarts} restarts' if restarts else ''}"
+
+
+def trouble(pod: Any) -> str:
+    """Return Kubernetes' word for why a pod is not running, or nothing."""
+    for status in (*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])):
+        if status.state.waiting and status.state.waiting.reason not in (
+            None,
+            "PodInitializing",
+            "ContainerCreating",
+        ):
+            return str(status.state.waiting.reason)
+        if status.last_state.terminated and status.last_state.terminated.reason == "OOMKilled":
+            return "OOMKilled"
+    unscheduled = (
+        c.reason for c in pod.status.conditions or [] if c.type == "PodScheduled" and c.status == "False"
+    )
+    return next(unscheduled, "") or ""
+
+
+def hints(kube: Kube, pods: list[Any]) -> Iterator[str]:
+    """Say what to do about each pod in trouble."""
+    for pod in pods:
+        if advice := ADVICE.get(trouble(pod)):
+            workload = pod.metadata.labels.get("app.kubernetes.io/name", pod.metadata.name)
+            fields = {"pod": pod.metadata.name, "namespace": pod.metadata.namespace, "workload": workload}
+            yield f"do       {pod.metadata.name}: {advice.format(**fields)}"
+
+
+def metadata(kube: Kube) -> dict[str, Any]:
+    """Return what the API says about itself and its model.
+
+    Raises:
+        UserError: when it does not answer.
+    """
+    with kube.forward("inference-forest", 80) as port:
+        try:
+            answer = requests.get(f"http://127.0.0.1:{port}/metadata", timeout=30)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise UserError("the API does not answer") from error
+        return dict(answer.json())
+
+
+def _champion(kube: Kube) -> Iterator[str]:
+    try:
+        served = metadata(kube)
+    except UserError as error:
+        yield f"champion unknown: {error}"
+        return
+    if served["model"] is None:
+        yield "champion none yet: `make run DAG=forest_training_pipeline` trains one"
+    else:
+        yield f"champion {served['model']} version {served['version']}"
+
+
+def _dags(kube: Kube) -> Iterator[str]:
+    try:
+        with AirflowApi.connect(kube) as airflow:
+            for dag in airflow.dags():
+                run = airflow.last_run(dag["dag_id"])
+                last = f"last run {run['state']} {run['run_after'][:19]}" if run else "no run yet"
+                paused = (
+                    f", paused: `make airflow-cli ARGS='dags unpause {dag['dag_id']}'`"
+                    if dag["is_paused"]
+                    else ""
+                )
+                yield f"dag      {dag['dag_id']:34} {last}{paused}"
+    except UserError as error:
+        yield f"dags     unknown: {error}"

@@ -1,0 +1,72 @@
+"""Commands that work on this machine: the cluster, images, tools, charts."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any
+
+from quintet import cluster, images, machine, release, tools
+from quintet.cluster import Cluster
+from quintet.first_runs import first_runs
+from quintet.kube import Kube
+from quintet.paths import REPOSITORY
+from quintet.progress import stage
+
+
+def add_commands(commands: Any) -> None:
+    """Add these commands to the command line."""
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], purpose: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+        command.set_defaults(on_machine=run)
+        return command
+
+    add("up", _up, "make or resume the cluster, install the platform, run it once")
+    add("down", lambda _: cluster.down(Cluster()), "stop the cluster; its data stay")
+    add("clean", lambda _: cluster.clean(Cluster()), "delete the cluster with all its data")
+    add("install", _install, "make the tools anew after a change of requirements")
+    named = add("tools", _tools, "provide some of the pinned tools and print their paths")
+    named.add_argument("names", nargs="+", metavar="NAME", help="such as helm")
+    built = add("images", _images, "build the images that changed")
+    built.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    pushed = add(
+        "push", lambda arguments: _print(images.push_images(arguments.registry)), "build and push all images"
+    )
+    pushed.add_argument("registry", help="host and path, such as registry.example.com/quintet")
+    add("package", _package, "write the charts as .tgz files to dist/")
+
+
+def _up(_arguments: argparse.Namespace) -> None:
+    started = Cluster()
+    platform = cluster.up(started)
+    release.install(platform)
+    first_runs(Kube(started.namespace, started.kubeconfig))
+
+
+def _install(_arguments: argparse.Namespace) -> None:
+    tools.ensure_tools(machine.prepare())
+
+
+def _tools(arguments: argparse.Namespace) -> None:
+    prepared = machine.prepare()
+    for name in arguments.names:
+        print(tools.ensure(prepared, name))
+
+
+def _images(arguments: argparse.Namespace) -> None:
+    _print(images.build_images(arguments.names or None))
+
+
+def _print(references: dict[str, str]) -> None:
+    for name, reference in references.items():
+        print(f"{name:20} {reference}")
+
+
+def _package(_arguments: argparse.Namespace) -> None:
+    helm = tools.ensure(machine.prepare(), "helm")
+    with stage("package", "the charts, to dist/") as current:
+        for chart in sorted((REPOSITORY / "charts").iterdir()):
+            if chart.name != "common":
+                current.run(
+                    helm, "package", chart, "--destination", REPOSITORY / "dist", env=dict(os.environ)
+                )
