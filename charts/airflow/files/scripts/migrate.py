@@ -1,0 +1,53 @@
+"""Bring Airflow's database to this image's schema, then add the pools, variables and connections it lacks.
+
+What is there already stays: the UI edits these objects, and an edit holds. Each variable and connection
+is a file (name = key, content = value) in a folder mounted from a Secret.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from airflow.models import Connection, Pool, Variable
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+
+def read_folder(folder: Path) -> dict[str, str]:
+    """Read a mounted Secret as key and value; a folder that is absent holds none."""
+    files = (path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+    return {path.name: path.read_text() for path in files}
+
+
+def connection(name: str, value: str) -> Connection:
+    """Make a connection from its URI or its JSON object."""
+    if value.lstrip().startswith("{"):
+        return Connection.from_json(value, conn_id=name)
+    return Connection(conn_id=name, uri=value.strip())
+
+
+def main() -> None:
+    """Migrate, then add what is absent; a second call changes nothing."""
+    subprocess.run(["airflow", "db", "migrate"], check=True)
+    folder = Path(os.environ["SETUP_FOLDER"])
+    pools = {
+        name: Pool(pool=name, slots=slots, description="Made by the chart", include_deferred=True)
+        for name, slots in json.loads(os.environ["POOLS"]).items()
+    }
+    variables = {name: Variable(name, value) for name, value in read_folder(folder / "variables").items()}
+    connections = {name: connection(name, value) for name, value in read_folder(folder / "connections").items()}
+    with create_session() as session:
+        for column, wanted in (
+            (Pool.pool, pools),
+            (Variable.key, variables),
+            (Connection.conn_id, connections),
+        ):
+            present = set(session.scalars(select(column)))
+            for name in sorted(wanted.keys() - present):
+                session.add(wanted[name])
+                print(f"{type(wanted[name]).__name__} {name} added", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+{{/*
+Helpers of the airflow chart.
+
+  airflow.config $              settings that are no secret, as YAML; the ConfigMap airflow-config
+  airflow.configChecksum $      changes with the settings and scripts, so that pods take them up
+  airflow.env $                 environment of every Airflow container
+  airflow.waitContainer (dict "root" $ "goal" "migrated")   init container that waits for the database
+  airflow.mounts $  airflow.volumes $                       writable folders and scripts of every pod
+  airflow.dagMounts $  airflow.dagVolumes $                 DAGs and step ConfigMaps, where DAG code runs
+*/}}
+
+{{- define "airflow.config" -}}
+{{- $ingress := .Values.ingress -}}
+{{- $config := dict
+  "AIRFLOW__CORE__EXECUTOR" "LocalExecutor"
+  "AIRFLOW__CORE__LOAD_EXAMPLES" "False"
+  "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION" (ternary "True" "False" .Values.dagsPaused)
+  "AIRFLOW__CORE__EXECUTION_API_SERVER_URL" "http://airflow-api-server:8080/execution/"
+  "AIRFLOW__CORE__HOSTNAME_CALLABLE" "airflow.utils.net.get_host_ip_address"
+  "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE" "/opt/quintet/auth/passwords.json"
+  "AIRFLOW__API__WORKERS" "1"
+  "AIRFLOW__API__BASE_URL" (ternary (printf "%s://%s" (ternary "https" "http" (ne $ingress.tlsSecret "")) $ingress.host) "http://localhost:8080" $ingress.enabled)
+  "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK" "True"
+  "AIRFLOW__LOGGING__JSON_LOGS" "True"
+  "STEP_IMAGES_FILE" "/opt/quintet/images/images.json"
+  "STEP_PODS_FILE" "/opt/quintet/pods/pods.json"
+-}}
+{{- with .Values.logs.bucket }}
+{{- $config = merge $config (dict
+  "AIRFLOW__LOGGING__REMOTE_LOGGING" "True"
+  "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER" (printf "s3://%s/logs" .)
+  "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID" "minio_logs"
+  "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS" "True") }}
+{{- end }}
+{{- range $name, $value := merge (deepCopy .Values.config) $config }}
+{{ $name }}: {{ toString $value | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "airflow.configChecksum" -}}
+{{ include "common.checksum" (list (include "airflow.config" .) ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
+{{- end }}
+
+{{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "postgres-airflow" "key" "url") */}}
+{{- define "airflow.secretEnv" -}}
+- name: {{ .env }}
+  valueFrom: {secretKeyRef: {name: {{ include "common.secretName" (dict "root" .root "name" .secret) }}, key: {{ .key }}}}
+{{- end }}
+
+{{- define "airflow.databaseEnv" -}}
+{{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" "secret" "postgres-airflow" "key" "url") }}
+{{- end }}
+
+{{- define "airflow.env" -}}
+{{ include "airflow.databaseEnv" . }}
+{{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__CORE__FERNET_KEY" "secret" "airflow-keys" "key" "fernet-key") }}
+{{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__API_AUTH__JWT_SECRET" "secret" "airflow-keys" "key" "jwt-secret") }}
+{{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__API__SECRET_KEY" "secret" "airflow-keys" "key" "api-secret-key") }}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+{{- if .Values.logs.bucket }}
+{{ include "airflow.secretEnv" (dict "root" . "env" "LOGS_ACCESS_KEY" "secret" "minio-airflow" "key" "access-key") }}
+{{ include "airflow.secretEnv" (dict "root" . "env" "LOGS_SECRET_KEY" "secret" "minio-airflow" "key" "secret-key") }}
+- name: AIRFLOW_CONN_MINIO_LOGS
+  value: {{ include "airflow.logsConnection" . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The kubelet puts the keys in place of $(…), so that no secret stands in the pod's spec. */}}
+{{- define "airflow.logsConnection" -}}
+{{- $extra := dict "region_name" .Values.logs.region }}
+{{- with .Values.logs.endpointUrl }}
+{{- $extra = merge $extra (dict "endpoint_url" . "config_kwargs" (dict "s3" (dict "addressing_style" "path"))) }}
+{{- end }}
+{{- dict "conn_type" "aws" "login" "$(LOGS_ACCESS_KEY)" "password" "$(LOGS_SECRET_KEY)" "extra" $extra | toJson }}
+{{- end }}
+
+{{- define "airflow.waitContainer" -}}
+- name: wait-for-database
+  image: {{ include "common.image" (dict "root" .root "name" "airflow") }}
+  imagePullPolicy: {{ include "common.imagePullPolicy" .root }}
+  command: [python, /opt/quintet/scripts/wait.py, {{ .goal }}]
+  env: {{- include "airflow.databaseEnv" .root | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {cpu: 500m, memory: 128Mi}
+  securityContext: {{- include "common.containerSecurityContext" .root | nindent 4 }}
+  volumeMounts:
+    - {name: scripts, mountPath: /opt/quintet/scripts}
+{{- end }}
+
+{{- define "airflow.mounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: home, mountPath: /opt/airflow}
+- {name: scripts, mountPath: /opt/quintet/scripts}
+{{- end }}
+
+{{- define "airflow.volumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 256Mi}
+- name: home
+  emptyDir: {sizeLimit: 1Gi}
+- name: scripts
+  configMap: {name: airflow-scripts}
+{{- end }}
+
+{{- define "airflow.dagMounts" -}}
+- {name: dags, mountPath: /opt/airflow/dags}
+- {name: step-images, mountPath: /opt/quintet/images}
+- {name: step-pods, mountPath: /opt/quintet/pods}
+{{- end }}
+
+{{- define "airflow.dagVolumes" -}}
+- name: dags
+  configMap: {name: airflow-dags}
+- name: step-images
+  configMap: {name: airflow-step-images}
+- name: step-pods
+  configMap: {name: airflow-step-pods}
+{{- end }}

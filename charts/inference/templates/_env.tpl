@@ -1,0 +1,26 @@
+{{/* inference.env (dict "root" $ "name" "forest" "model" $model): environment of a model's API. */}}
+{{- define "inference.env" -}}
+- {name: MODEL_NAME, value: {{ .name }}}
+- {name: MODEL_ALIAS, value: {{ .model.alias }}}
+- {name: MLFLOW_TRACKING_URI, value: {{ .root.Values.mlflowTrackingUri | quote }}}
+{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" "mlflow-serving" "key" "username") }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_PASSWORD" "secret" "mlflow-serving" "key" "password") }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" "inference-admin" "key" "token") }}
+{{- with .model.runUri }}
+- {name: MODEL_RUN_URI, value: {{ . | quote }}}
+{{- with $.root.Values.s3 }}
+{{- with .endpointUrl }}
+- {name: AWS_ENDPOINT_URL_S3, value: {{ . | quote }}}
+{{- end }}
+- {name: AWS_DEFAULT_REGION, value: {{ .region }}}
+{{- end }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-steps" "key" "access-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-steps" "key" "secret-key") }}
+{{- end }}
+- {name: BUNDLE_CACHE_DIR, value: /var/cache/bundle}
+- {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}
+- {name: MAX_SAMPLES, value: {{ .model.maxSamples | int64 | quote }}}
+- {name: MAX_BODY_BYTES, value: {{ .model.maxBodyBytes | int64 | quote }}}
+- {name: PORT, value: "8000"}
+- {name: ADMIN_PORT, value: "9090"}
+{{- end }}

@@ -1,0 +1,12 @@
+{{/* inference.models $: every model with its values over the defaults, as YAML. */}}
+{{- define "inference.models" -}}
+{{- range $name, $given := .Values.models }}
+{{ $name }}: {{- mergeOverwrite (deepCopy $.Values.defaults) (deepCopy ($given | default dict)) | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "mlflow-serving" "key" "username") */}}
+{{- define "inference.secretEnv" -}}
+- name: {{ .env }}
+  valueFrom: {secretKeyRef: {name: {{ include "common.secretName" (dict "root" .root "name" .secret) }}, key: {{ .key }}}}
+{{- end }}
