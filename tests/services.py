@@ -1,4 +1,4 @@
-"""The servers that tests talk to, each a real one from a wheel, bound to loopback and gone after the tests."""
+"""The servers that tests talk to, each a real one from a wheel on loopback, gone after the tests."""
 
 from __future__ import annotations
 

@@ -1,0 +1,82 @@
+"""One answer of the forest data API, read strictly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from forest.schema import InvalidRowError, Sample, SampleParser
+from stepkit.outcomes import NothingToDo, RefusedInput
+
+END_OF_DATA = ("Ya se recolectó toda la información minima", "Ya se recolectó toda la información mínima")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A random sample of one batch, as a group received it."""
+
+    group_number: int
+    batch_number: int
+    rows: list[Sample]
+
+
+def parse_capture(body: bytes, source: str) -> Capture:
+    """Reads an answer that the API sent as a success.
+
+    Args:
+        body: the answer as received.
+        source: where it came from, to name in a refusal.
+
+    Raises:
+        RefusedInput: it is not the JSON of a capture, or a row of it is not a sample.
+        NothingToDo: it holds no rows, or says that there are no more.
+    """
+    answer = _json_object(body, source)
+    if "data" not in answer:
+        refuse_end_of_data(answer, source)
+        raise RefusedInput(f"{source} answered with an error inside a success: {excerpt(body)}")
+    rows = answer["data"]
+    if not isinstance(rows, list):
+        raise RefusedInput(f"{source}: `data` is {type(rows).__name__}, not a list of rows")
+    if not rows:
+        raise NothingToDo(f"{source} sent no rows")
+    parser = SampleParser()
+    samples = []
+    for number, fields in enumerate(rows, 1):
+        try:
+            samples.append(parser.parse(fields))
+        except InvalidRowError as error:
+            raise RefusedInput(f"{source}: row {number} {error}") from None
+    return Capture(_whole(answer, "group_number", source), _whole(answer, "batch_number", source), samples)
+
+
+def refuse_end_of_data(answer: dict[str, Any], source: str) -> None:
+    """Raises `NothingToDo` when an answer says that the group has had all its batches."""
+    detail = answer.get("detail")
+    if isinstance(detail, str) and detail.startswith(END_OF_DATA):
+        raise NothingToDo(f"{source} has served all its data: {detail}")
+
+
+def excerpt(body: bytes) -> str:
+    """Gives the beginning of an answer on one line, to show in a sentence."""
+    return " ".join(body[:200].decode(errors="replace").split())
+
+
+def _json_object(body: bytes, source: str) -> dict[str, Any]:
+    if body.lstrip()[:1] == b"<":
+        raise RefusedInput(f"{source} answered HTML, not JSON: {excerpt(body)}")
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        raise RefusedInput(f"{source} answered JSON that is cut off or malformed: {error}") from None
+    if not isinstance(answer, dict):
+        raise RefusedInput(f"{source} answered a JSON {type(answer).__name__}, not an object")
+    return answer
+
+
+def _whole(answer: dict[str, Any], name: str, source: str) -> int:
+    value = answer.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RefusedInput(f"{source}: `{name}` is {value!r}, not a whole number")
+    return value

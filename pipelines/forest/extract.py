@@ -1,0 +1,105 @@
+"""Asks the forest data API for a capture and keeps its answer in S3 as received."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import Annotated
+
+from forest.capture import Capture, excerpt, parse_capture, refuse_end_of_data
+from stepkit.http import Answer, Client
+from stepkit.options import Option
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+from stepkit.step import run
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Where the raw answer is, and what it holds."""
+
+    raw_uri: str
+    sha256: str
+    rows: int
+    batch_number: int
+
+
+def extract(
+    settings: Settings,
+    *,
+    source_url: Annotated[str, Option("base URL of the forest data API", env="SOURCE_API_BASE_URL")],
+    group_number: Annotated[int, Option("our group at the API")],
+    bucket: Annotated[str, Option("bucket of the raw answers", env="DATA_BUCKET")] = "data",
+    pipeline_prefix: Annotated[str, Option("first part of the keys in the bucket")] = "forest",
+) -> Extracted:
+    """Stores one capture of the forest data API in S3, once a run: a retry uses what it finds there."""
+    store = ObjectStore()
+    # Runs of two DAGs may share a run id; their groups differ.
+    folder = f"s3://{bucket}/{pipeline_prefix}/raw/group-{group_number}/{settings.run.key}"
+    raw_uri = f"{folder}/data.json"
+    if not store.exists(raw_uri):
+        body = ask(Client(), source_url, group_number)
+        try:
+            check(body, source_url, group_number)
+        except RefusedInput as refusal:
+            refused_uri = f"{folder}/refused-{hashlib.sha256(body).hexdigest()[:12]}"
+            store.put(refused_uri, body)
+            raise RefusedInput(f"{refusal} (the whole answer: {refused_uri})") from refusal
+        store.put_if_absent(raw_uri, body, "application/json")
+    body = store.get(raw_uri)
+    capture = check(body, raw_uri, group_number)
+    _logger.info("batch %d: %d rows in %s", capture.batch_number, len(capture.rows), raw_uri)
+    return Extracted(raw_uri, hashlib.sha256(body).hexdigest(), len(capture.rows), capture.batch_number)
+
+
+def ask(client: Client, source_url: str, group_number: int) -> bytes:
+    """Gives the body of the API's successful answer.
+
+    Raises:
+        NothingToDo: the group has had all its batches.
+        RefusedInput: the API does not know the group, or there is no such API at the URL.
+        OutsideDown: the API does not answer, after retries.
+    """
+    answer = client.get(f"{source_url.rstrip('/')}/data", {"group_number": group_number})
+    if answer.status == 200:
+        return answer.body
+    refuse_end_of_data(_json_or_empty(answer), source_url)
+    if answer.status >= 500:
+        raise OutsideDown(f"{answer.url} answered {answer.status}: {excerpt(answer.body)}")
+    if answer.status in (400, 422):
+        raise RefusedInput(
+            f"{source_url} refuses --group-number {group_number}: {answer.status} {excerpt(answer.body)}"
+        )
+    raise RefusedInput(f"{answer.url} answered {answer.status}: check --source-url")
+
+
+def check(body: bytes, source: str, group_number: int) -> Capture:
+    """Gives the capture that an answer holds, after checking every row and that it is ours.
+
+    Raises:
+        RefusedInput: it is not a capture, or one of another group.
+        NothingToDo: it holds no rows, or says that there are no more.
+    """
+    capture = parse_capture(body, source)
+    if capture.group_number != group_number:
+        raise RefusedInput(
+            f"{source} answered for group {capture.group_number}, not for our group {group_number}"
+        )
+    return capture
+
+
+def _json_or_empty(answer: Answer) -> dict[str, object]:
+    try:
+        parsed = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+if __name__ == "__main__":
+    run(extract)
