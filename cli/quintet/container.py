@@ -1,0 +1,66 @@
+"""A container of the Docker engine that stands for a machine: the node of a cluster, or its registry."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from quintet.progress import CommandError, Stage, output, succeeds
+
+STOP_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container by its name, whether it exists or not."""
+
+    docker: Path
+    name: str
+
+    @property
+    def state(self) -> str:
+        """Its state in Docker's words (running, exited, …), or nothing when there is no such container."""
+        try:
+            return output(
+                self.docker, "container", "inspect", "--format", "{{.State.Status}}", self.name
+            ).strip()
+        except CommandError:
+            return ""
+
+    def start(self, current: Stage) -> None:
+        """Start it unless it runs."""
+        if self.state != "running":
+            current.run(self.docker, "start", self.name)
+
+    def stop(self, current: Stage) -> None:
+        """Stop it if it runs, and give its processes time to end well."""
+        if self.state == "running":
+            current.run(self.docker, "stop", "--time", str(STOP_SECONDS), self.name)
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        """Run a command inside and return its output."""
+        interactive = ["--interactive"] if stdin is not None else []
+        return output(self.docker, "exec", *interactive, self.name, *command, stdin=stdin)
+
+    def has(self, path: str) -> bool:
+        """Say whether a file is in there; the container need not run."""
+        return succeeds(self.docker, "cp", f"{self.name}:{path}", "-")
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file inside, and the folders above it."""
+        self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1"', "write", path, stdin=text)
+
+    def certificate(self, host: str) -> tuple[str, str]:
+        """Return a self-signed serving certificate for a host and its key, made once and kept inside."""
+        path = f"/etc/kubernetes/pki/{host}"
+        if not self.has(f"{path}.crt"):
+            self.run(
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                *("-noenc", "-days", "3650", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"),
+                *("-keyout", f"{path}.key", "-out", f"{path}.crt"),
+            )
+        return self.run("cat", f"{path}.crt"), self.run("cat", f"{path}.key")
+
+    def join(self, network: str) -> None:
+        """Connect it to a network unless it is there already."""
+        attached = output(self.docker, "inspect", "--format", "{{json .NetworkSettings.Networks}}", self.name)
+        if f'"{network}"' not in attached:
+            output(self.docker, "network", "connect", network, self.name)

@@ -1,0 +1,234 @@
+"""The images of skaffold.yaml: their content tags, and those that have to be built or pushed now."""
+
+import http.client
+import threading
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quintet.airgap import base_image
+from quintet.dockerfile import Dockerfile
+from quintet.machine import Machine, prepare
+from quintet.paths import REPOSITORY
+from quintet.progress import Stage, UserError, output, stage, succeeds
+
+PARALLEL_BUILDS = 2
+MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One image of skaffold.yaml.
+
+    Attributes:
+        name: the image's name, without registry and tag.
+        dockerfile: its Dockerfile, relative to the repository.
+        target: the Dockerfile's stage, or None for the last one.
+        arguments: build arguments of its own.
+        bases: build argument -> the image of skaffold.yaml that it names.
+    """
+
+    name: str
+    dockerfile: Path
+    target: str | None
+    arguments: dict[str, str]
+    bases: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All images in the order of their builds, each with its build arguments and its content tag."""
+
+    artifacts: list[Artifact]
+    arguments: dict[str, dict[str, str]]
+    tags: dict[str, str]
+
+    def local(self, name: str) -> str:
+        """Return an image's reference in the Docker engine."""
+        return f"quintet/{name}:{self.tags[name]}"
+
+
+def read_artifacts(path: Path = REPOSITORY / "skaffold.yaml") -> dict[str, Artifact]:
+    """Return the images that skaffold.yaml lists, by name."""
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["build"]["artifacts"]
+    artifacts = {}
+    for entry in found:
+        docker = entry.get("docker", {})
+        artifacts[entry["image"]] = Artifact(
+            entry["image"],
+            Path(docker.get("dockerfile", "Dockerfile")),
+            docker.get("target"),
+            docker.get("buildArgs", {}),
+            {required["alias"]: required["image"] for required in entry.get("requires", [])},
+        )
+    return artifacts
+
+
+def plan(base: str, names: Collection[str] | None = None, context: Path = REPOSITORY) -> Plan:
+    """Work out the content tags of images and of those that they stand on.
+
+    Args:
+        base: the Debian image, the BASE_IMAGE of an image that stands on none of ours.
+        names: the images wanted; all by default.
+        context: the repository.
+
+    Raises:
+        UserError: when a name is not an image of skaffold.yaml.
+    """
+    artifacts = read_artifacts(context / "skaffold.yaml")
+    wanted, waiting = set[str](), list(artifacts if names is None else names)
+    while waiting:
+        name = waiting.pop()
+        if name not in artifacts:
+            raise UserError(f"skaffold.yaml has no image {name}; it has {', '.join(artifacts)}.")
+        wanted.add(name)
+        waiting += artifacts[name].bases.values()
+    order = TopologicalSorter(
+        {name: artifacts[name].bases.values() for name in artifacts if name in wanted}
+    ).static_order()
+    result = Plan([], {}, {})
+    for artifact in (artifacts[name] for name in order):
+        bases = {alias: result.local(image) for alias, image in artifact.bases.items()}
+        arguments = {**artifact.arguments, "BASE_IMAGE": base, **bases}
+        dockerfile = Dockerfile.parse(context / artifact.dockerfile)
+        result.artifacts.append(artifact)
+        result.arguments[artifact.name] = arguments
+        result.tags[artifact.name] = dockerfile.digest(artifact.target, context, arguments)
+    return result
+
+
+def build_images(names: Collection[str] | None = None, machine: Machine | None = None) -> dict[str, str]:
+    """Build the images that the Docker engine does not hold yet.
+
+    Args:
+        names: the images wanted; all by default.
+        machine: a machine that was prepared before.
+
+    Returns:
+        The wanted images' references in the engine, by name.
+    """
+    machine = machine or prepare()
+    planned = _planned(machine, names)
+    _build(
+        machine,
+        planned,
+        [artifact for artifact in planned.artifacts if not _in_engine(machine, planned, artifact.name)],
+    )
+    return {name: planned.local(name) for name in planned.tags if names is None or name in names}
+
+
+def push_images(
+    registry: str, names: Collection[str] | None = None, machine: Machine | None = None
+) -> dict[str, str]:
+    """Build what is missing and push it to a registry, each image under its content tag.
+
+    Args:
+        registry: host, port and path, such as ``localhost:5001/quintet``; Docker must be logged in there.
+        names: the images wanted; all by default.
+        machine: a machine that was prepared before.
+
+    Returns:
+        Each image's full reference, by name.
+    """
+    machine = machine or prepare()
+    planned = _planned(machine, names)
+    wanted = [artifact for artifact in planned.artifacts if names is None or artifact.name in names]
+    references = {
+        artifact.name: f"{registry}/{artifact.name}:{planned.tags[artifact.name]}" for artifact in wanted
+    }
+    missing = [artifact for artifact in wanted if not _in_registry(references[artifact.name])]
+    below = {image for artifact in missing for image in artifact.bases.values()}
+    needed = [artifact for artifact in planned.artifacts if artifact in missing or artifact.name in below]
+    _build(
+        machine, planned, [artifact for artifact in needed if not _in_engine(machine, planned, artifact.name)]
+    )
+    if missing:
+        purpose = f"{len(missing)} of {len(wanted)} images to {registry}"
+        with stage("push", purpose) as current, ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
+            pushes = [
+                pool.submit(_push, machine, current, planned.local(artifact.name), references[artifact.name])
+                for artifact in missing
+            ]
+            for push in pushes:
+                push.result()
+    return references
+
+
+def _planned(machine: Machine, names: Collection[str] | None) -> Plan:
+    with stage("image-tags", "which images the files here make") as current:
+        planned = plan(base_image(machine, current), names)
+        current.outcome = f"{len(planned.tags)} images"
+    return planned
+
+
+def _build(machine: Machine, planned: Plan, artifacts: list[Artifact]) -> None:
+    """Build images, two at a time, each as soon as those below it are there."""
+    if not artifacts:
+        return
+    done = {artifact.name: threading.Event() for artifact in artifacts}
+    failed = threading.Event()
+
+    def build(artifact: Artifact) -> None:
+        for image in artifact.bases.values():
+            if image in done:
+                done[image].wait()
+        try:
+            if not failed.is_set():
+                _build_one(machine, planned, artifact)
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            done[artifact.name].set()
+
+    with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
+        for finished in [pool.submit(build, artifact) for artifact in artifacts]:
+            finished.result()
+
+
+def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
+    command = [
+        *machine.build_command,
+        "--file",
+        REPOSITORY / artifact.dockerfile,
+        "--tag",
+        planned.local(artifact.name),
+    ]
+    if artifact.target:
+        command += ["--target", artifact.target]
+    for name, value in planned.arguments[artifact.name].items():
+        command += ["--build-arg", f"{name}={value}"]
+    with stage(f"image {artifact.name}", f"build from {artifact.dockerfile}") as current:
+        current.run(*command, REPOSITORY)
+
+
+def _push(machine: Machine, current: Stage, local: str, reference: str) -> None:
+    output(machine.docker, "tag", local, reference)
+    current.run(machine.docker, "push", reference)
+
+
+def _in_engine(machine: Machine, planned: Plan, name: str) -> bool:
+    return succeeds(machine.docker, "image", "inspect", planned.local(name))
+
+
+def _in_registry(reference: str) -> bool:
+    """Say whether a registry on this machine holds an image; others are left to `docker push`."""
+    host, _, rest = reference.partition("/")
+    if host.partition(":")[0] != "localhost":
+        return False
+    repository, _, tag = rest.rpartition(":")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    try:
+        connection.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST_TYPES})
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException) as error:
+        raise UserError(f"The registry at {host} does not answer ({error}): `make up` starts it.") from error
+    finally:
+        connection.close()

@@ -1,0 +1,118 @@
+"""The Helm release of the platform: installed or upgraded, with a view of what its pods wait for."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quintet.cluster import Platform
+from quintet.paths import REPOSITORY
+from quintet.progress import CommandError, stage
+
+RELEASE = "quintet"
+CHART = REPOSITORY / "charts" / "quintet"
+TIMEOUT = "10m"
+LOOK_SECONDS = 2.0
+
+
+def install(platform: Platform, *values: Path) -> None:
+    """Install or upgrade the release and wait until all of it is ready.
+
+    Args:
+        platform: the cluster, with the images that it can pull.
+        values: more values files, later ones win; they follow the repository's `values.local.yaml`.
+
+    Raises:
+        CommandError: with what the pods waited for, when it is not ready in time.
+    """
+    images = platform.cluster.folder / "images.yaml"
+    images.write_text(yaml.safe_dump({"global": {"images": platform.images}}), encoding="utf-8")
+    local = REPOSITORY / "values.local.yaml"
+    files = [CHART / "values-kind.yaml", *([local] if local.exists() else []), *values, images]
+    command: list[str | Path] = [
+        *(
+            platform.tools.helm,
+            "upgrade",
+            "--install",
+            RELEASE,
+            CHART,
+            "--kubeconfig",
+            platform.cluster.kubeconfig,
+        ),
+        *("--namespace", platform.cluster.namespace, "--create-namespace", "--wait", "--timeout", TIMEOUT),
+    ]
+    for file in files:
+        command += ["--values", file]
+    with stage("release", f"Helm release {RELEASE} in namespace {platform.cluster.namespace}") as current:
+        done = threading.Event()
+
+        def watch() -> None:
+            shown = ""
+            while not done.wait(LOOK_SECONDS):
+                now = "; ".join(waiting(platform))
+                if now and now != shown:
+                    current.say(f"waiting for {now}")
+                    shown = now
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            current.run(*command)
+        except CommandError as error:
+            raise CommandError(
+                f"{error}\n  Not ready: {'; '.join(waiting(platform)) or 'nothing'}"
+            ) from error
+        finally:
+            done.set()
+            watcher.join()
+
+
+def waiting(platform: Platform) -> list[str]:
+    """Return, for each pod of the release that is not ready, its name and what it waits for."""
+    try:
+        pods = json.loads(
+            platform.kubectl("get", "pods", "--namespace", platform.cluster.namespace, "--output", "json")
+        )
+    except CommandError:
+        return []
+    return [
+        f"{pod['metadata']['name']} ({reason})" for pod in pods["items"] if (reason := _reason(pod["status"]))
+    ]
+
+
+def _reason(status: dict[str, Any]) -> str:
+    """Say what a pod waits for, or nothing when it is ready or done."""
+    if status.get("phase") == "Succeeded":
+        return ""
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] != "True":
+            return str(condition.get("message", "not scheduled"))
+    return next(_container_reasons(status), "")
+
+
+def _container_reasons(status: dict[str, Any]) -> Iterator[str]:
+    for container in status.get("initContainerStatuses", []):
+        state = container["state"]
+        if "waiting" in state:
+            yield _waiting(state["waiting"])
+        if "running" in state and not container.get("started", False):
+            yield f"init {container['name']}"
+        if "terminated" in state and state["terminated"]["exitCode"]:
+            yield f"init {container['name']} failed"
+    for container in status.get("containerStatuses", []):
+        state = container["state"]
+        if "waiting" in state:
+            yield _waiting(state["waiting"])
+        if "terminated" in state:
+            yield f"{container['name']} ended with code {state['terminated']['exitCode']}"
+        if "running" in state and not container["ready"]:
+            yield f"{container['name']} is starting"
+    if status.get("phase") == "Pending":
+        yield "Pending"
+
+
+def _waiting(state: dict[str, str]) -> str:
+    return f"{state['reason']}: {state['message']}" if "message" in state else state["reason"]

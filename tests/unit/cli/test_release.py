@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+from quintet import release
+
+RUNNING = {"running": {}}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"phase": "Succeeded"}, ""),
+        ({"phase": "Running", "containerStatuses": [{"name": "api", "ready": True, "state": RUNNING}]}, ""),
+        (
+            {"phase": "Running", "containerStatuses": [{"name": "api", "ready": False, "state": RUNNING}]},
+            "api is starting",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "conditions": [
+                    {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+                ],
+            },
+            "0/1 nodes are available",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "initContainerStatuses": [{"name": "wait", "state": RUNNING}],
+                "containerStatuses": [
+                    {"name": "api", "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
+                ],
+            },
+            "init wait",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [
+                    {
+                        "name": "api",
+                        "ready": False,
+                        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}},
+                    }
+                ],
+            },
+            "ImagePullBackOff: not found",
+        ),
+        ({"phase": "Pending"}, "Pending"),
+    ],
+)
+def test_a_pod_says_what_it_waits_for(status: dict[str, Any], reason: str) -> None:
+    assert release._reason(status) == reason
