@@ -1,0 +1,1 @@
+"""The inference API: answers with the registry's champion, also while the registry is away."""

@@ -1,0 +1,53 @@
+"""Serves the inference API: one process, the public port in one thread, administration in another."""
+
+import logging
+import threading
+from functools import partial
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.admin import create_admin_app
+from app.bundle_cache import BundleCache
+from app.champion import Champion
+from app.latest_run import read_latest_run
+from app.main import create_app
+from app.metrics import Metrics
+from app.registry import Registry
+from app.settings import Settings
+
+KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of common proxies, which else meet closed connections
+GRACEFUL_SECONDS = 20
+
+
+def main() -> None:
+    """Runs until SIGTERM; requests that are under way are answered first."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings, metrics = Settings(), Metrics()
+    uri = settings.model_run_uri
+    registry = Registry(settings, partial(read_latest_run, uri, settings.model_name) if uri else None)
+    champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)
+
+    admin = _config(create_admin_app(settings, champion, metrics), settings.admin_port)
+    socket = admin.bind_socket()
+    threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()
+    uvicorn.Server(_config(create_app(settings, champion, metrics), settings.port)).run()
+
+
+def _config(app: FastAPI, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host="0.0.0.0",  # noqa: S104
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

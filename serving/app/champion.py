@@ -1,0 +1,148 @@
+"""Keeps the served model equal to the registry's champion."""
+
+import logging
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+from app.bundle_cache import BundleCache
+from app.metrics import Metrics
+from app.model import ServedModel
+from app.registry import ModelVersion, Registry, RegistryUnavailableError
+from app.settings import Settings
+from bundle import BundleError
+
+FIRST_RETRY_SECONDS = 10.0
+LAST_RETRY_SECONDS = 300.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A champion that is not served, and why."""
+
+    version: ModelVersion | None
+    reason: str
+    retry_seconds: float = FIRST_RETRY_SECONDS
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """What the last look at the registry found."""
+
+    reachable: bool
+    detail: str
+    champion: ModelVersion | None = None
+
+
+class Champion:
+    """The model that is served now; `model` is one reference, swapped whole."""
+
+    def __init__(self, settings: Settings, registry: Registry, cache: BundleCache, metrics: Metrics) -> None:
+        """Prepares; the registry is first asked by `refresh` or `follow`."""
+        self.model: ServedModel | None = None
+        self.registry_state = RegistryState(False, "The registry has not been asked yet.")
+        self.refusal: Refusal | None = None
+        self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
+        self._retry_at = 0.0
+        self._refreshing = threading.Lock()
+
+    @property
+    def version(self) -> ModelVersion | None:
+        """The version that is served."""
+        return self.model.version if self.model else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests may come: a model is loaded, or the registry says that there is none yet."""
+        state = self.registry_state
+        return self.model is not None or (state.reachable and state.champion is None and self.refusal is None)
+
+    def follow(self, stop: threading.Event) -> None:
+        """Asks the registry again and again, with a jitter of a fifth, until told to stop."""
+        while not stop.is_set():
+            try:
+                self.refresh()
+            except Exception:
+                log.exception("the registry's answer could not be used; the model in memory stays")
+            stop.wait(self._settings.poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311
+
+    def refresh(self, *, retry_refused: bool = False) -> None:
+        """Asks the registry once, and serves its champion when that is another one and proves good.
+
+        Args:
+            retry_refused: Try a refused champion at once; else after a delay that doubles up to five minutes.
+        """
+        with self._refreshing:
+            try:
+                self._refresh(retry_refused)
+            except RegistryUnavailableError as error:
+                self._found(RegistryState(False, str(error)))
+                if self.model is None:
+                    self._serve_last_good()
+
+    def _refresh(self, retry_refused: bool) -> None:
+        try:
+            version = self._registry.champion()
+        except BundleError as error:
+            self._found(RegistryState(True, "The registry names a champion without a bundle."))
+            self._refuse(None, str(error))
+            return
+        if version is None:
+            self.refusal = None
+            self._found(RegistryState(True, "The registry names no champion."))
+            return
+        self._found(RegistryState(True, "The registry names a champion.", version))
+        if self.model and self.model.version == version:
+            self.refusal = None
+            return
+        if self._is_refused(version) and not retry_refused and time.monotonic() < self._retry_at:
+            return
+        try:
+            folder = self._cache.get(version.digest, lambda target: self._registry.download(version, target))
+            self._serve(ServedModel.load(version, folder, self._settings.max_samples))
+            self._cache.keep(version)
+        except (BundleError, OSError) as error:
+            self._refuse(version, str(error))
+
+    def _serve(self, model: ServedModel) -> None:
+        self.model, self.refusal = model, None
+        self._metrics.served(model.version)
+        log.info("serving %s version %s, bundle %s", *_words(model.version))
+
+    def _serve_last_good(self) -> None:
+        last = self._cache.last_good()
+        if last is None:
+            return
+        version, folder = last
+        try:
+            self._serve(ServedModel.load(version, folder, self._settings.max_samples))
+        except BundleError as error:
+            self._refuse(version, f"the bundle on disk: {error}")
+
+    def _refuse(self, version: ModelVersion | None, reason: str) -> None:
+        delay = FIRST_RETRY_SECONDS
+        if self.refusal and self._is_refused(version):
+            delay = min(self.refusal.retry_seconds * 2, LAST_RETRY_SECONDS)
+        if self.refusal is None or self.refusal.reason != reason:
+            log.error("the champion is refused and the model in memory stays: %s", reason)
+        self.refusal = Refusal(version, reason, delay)
+        self._retry_at = time.monotonic() + delay
+        self._metrics.refused.inc()
+        if version and not (self.model and self.model.version.digest == version.digest):
+            self._cache.drop(version.digest)
+
+    def _is_refused(self, version: ModelVersion | None) -> bool:
+        return self.refusal is not None and self.refusal.version == version
+
+    def _found(self, state: RegistryState) -> None:
+        if state.reachable != self.registry_state.reachable:
+            log.info("%s", state.detail)
+        self.registry_state = state
+        self._metrics.registry_up.set(state.reachable)
+
+
+def _words(version: ModelVersion) -> tuple[str, str | None, str]:
+    return version.name, version.version, version.digest

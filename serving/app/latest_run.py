@@ -1,0 +1,38 @@
+"""The latest model of a training without a registry: a small JSON object in S3 that names its run."""
+
+import json
+from urllib.parse import urlsplit
+
+from app.registry import ModelVersion, RegistryUnavailableError
+from bundle import BundleError
+
+
+def read_latest_run(uri: str, model_name: str) -> ModelVersion | None:
+    """Reads the object; None while there is none. Connection and keys come from boto3's own variables.
+
+    Args:
+        uri: `s3://bucket/key`.
+        model_name: What the model is called in answers.
+
+    Raises:
+        BundleError: The object does not name a run and the digest of its bundle.
+        RegistryUnavailableError: S3 does not answer, or refuses.
+    """
+    import boto3  # 30 MB of memory that serving with a registry does without
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    place = urlsplit(uri)
+    try:
+        answer = boto3.client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+        text = answer["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise RegistryUnavailableError(f"{uri} cannot be read: {error}") from error
+    except BotoCoreError as error:
+        raise RegistryUnavailableError(f"{uri} cannot be read: {error}") from error
+    try:
+        run = json.loads(text)
+        return ModelVersion(model_name, None, run["run_id"], run["bundle_digest"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{uri} does not name a run and its bundle_digest: {error!r}") from error

@@ -1,0 +1,64 @@
+"""The public application."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from app.champion import Champion
+from app.measure import Measure
+from app.metrics import Metrics
+from app.routes import health, metadata, predict
+from app.settings import Settings
+from app.turns import Turns
+
+
+def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
+    """Builds the API; while it runs, `champion` follows the registry in a thread of its own."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        # A daemon: the end of the process does not wait for a download.
+        threading.Thread(target=champion.follow, args=(stop,), name="champion", daemon=True).start()
+        yield
+        stop.set()
+
+    app = FastAPIOffline(
+        title=f"Inference: {settings.model_name}",
+        summary="Answers with the registry's champion.",
+        version="1.0.0",
+        lifespan=lifespan,
+    )
+    app.state.settings, app.state.champion, app.state.metrics = settings, champion, metrics
+    app.state.turns = Turns(settings.max_waiting_batches)
+    app.add_middleware(Measure, metrics=metrics)
+    for router in (health.router, metadata.router, predict.router):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    app.openapi = lambda: _openapi(app, champion)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
+    """Describes the API with the body that the model of this moment asks for."""
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    body: dict[str, Any] = {"type": "object"}
+    if champion.model:
+        body = champion.model.samples.json_schema()
+        document["components"]["schemas"] |= body.pop("$defs")
+    document["components"]["schemas"]["PredictRequest"] = body
+    document["paths"]["/predict"]["post"]["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PredictRequest"}}},
+    }
+    return document

@@ -1,0 +1,31 @@
+"""A model version that is being served."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import bundle
+from app.registry import ModelVersion
+from app.samples import SampleSchema
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One verified bundle with all that a request needs of it, so that a request never mixes two versions."""
+
+    version: ModelVersion
+    bundle: bundle.Bundle
+    samples: SampleSchema
+    loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def load(cls, version: ModelVersion, folder: Path, max_samples: int) -> Self:
+        """Opens a bundle and proves it: every file's sha256, and the answers that training recorded.
+
+        Raises:
+            bundle.BundleError: It is damaged, not the version's, or answers differently.
+        """
+        loaded = bundle.load(folder, expected_digest=version.digest)
+        loaded.check_smoke()
+        return cls(version, loaded, SampleSchema(loaded.contract, max_samples))

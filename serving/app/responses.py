@@ -1,0 +1,101 @@
+"""The forms of answers, as OpenAPI shows them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class Problem(BaseModel):
+    """Why a request got no answer, in one sentence."""
+
+    detail: str
+
+
+class Ready(BaseModel):
+    """The process takes requests."""
+
+    model: str | None = Field(default=None, description="null while there is no champion yet.")
+    version: str | None = None
+
+
+class Column(BaseModel):
+    """One feature that a sample must have."""
+
+    name: str
+    type: Literal["number", "category"]
+    range: tuple[float, float] | None = Field(description="Least and greatest number in training.")
+    categories: list[str] | None = Field(description="Categories in training.")
+
+
+class ClassLabel(BaseModel):
+    """One class that the model tells apart."""
+
+    value: int
+    name: str
+
+
+class RefusedChampion(BaseModel):
+    """A champion that did not prove good, so that an older model may be served."""
+
+    version: str | None
+    reason: str
+
+
+class RegistryReport(BaseModel):
+    """What the last look at the registry found."""
+
+    reachable: bool
+    detail: str
+    refused: RefusedChampion | None
+
+
+class ModelReport(BaseModel):
+    """The model that is served; all of it null or empty while there is no champion."""
+
+    model: str | None = None
+    version: str | None = None
+    digest: str | None = Field(default=None, description="sha256 that identifies the bundle.")
+    run_id: str | None = None
+    engine: str | None = None
+    columns: list[Column] = []
+    classes: list[ClassLabel] = []
+    metrics: dict[str, float] = {}
+    data_sha256: str | None = None
+    loaded_at: datetime | None = None
+    registry: RegistryReport
+
+
+class Prediction(BaseModel):
+    """The answer to one sample."""
+
+    cover_type: int
+    class_name: str
+    unknown_categories: list[str] = Field(
+        description="Features whose category training did not see; the answer rests on the other features."
+    )
+    probabilities: dict[str, float] | None = Field(
+        default=None, description="By class name; only with `?probabilities=true`."
+    )
+
+
+class Predictions(BaseModel):
+    """Answers in the order of the samples, all from one model version."""
+
+    model: str
+    version: str | None
+    digest: str
+    predictions: list[Prediction]
+
+
+class Reloaded(BaseModel):
+    """What is served after the registry was asked."""
+
+    model: str | None
+    version: str | None
+    changed: bool
+
+
+def problem(description: str) -> dict[str, Any]:
+    """Gives OpenAPI's entry for a refusal."""
+    return {"model": Problem, "description": description}

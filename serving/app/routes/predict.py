@@ -1,0 +1,87 @@
+"""Predictions."""
+
+import asyncio
+
+from fastapi import APIRouter, HTTPException, Request
+
+from app.deps import ChampionDep, MetricsDep, SettingsDep
+from app.model import ServedModel
+from app.responses import Prediction, Predictions, problem
+from app.turns import TurnsDep
+from bundle import Columns
+
+AT_ONCE = 8
+"""So many samples take less time to answer than to hand to a thread; more would hold up the probes."""
+
+router = APIRouter(tags=["model"])
+
+
+@router.post(
+    "/predict",
+    responses={
+        413: problem("The body is larger than MAX_BODY_BYTES."),
+        429: problem("Too many large requests are waiting; come back after `Retry-After` seconds."),
+        503: problem("There is no model yet."),
+    },
+)
+async def predict(
+    request: Request,
+    champion: ChampionDep,
+    settings: SettingsDep,
+    metrics: MetricsDep,
+    turns: TurnsDep,
+    probabilities: bool = False,
+) -> Predictions:
+    """Classifies samples: every feature of `/metadata`, and nothing else, in each.
+
+    Case and outer blanks of a category do not matter. A category that training did not see is answered, and
+    flagged.
+    """
+    model = champion.model
+    if model is None:
+        raise HTTPException(503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"})
+    columns, samples = model.samples.columns(await _body(request, settings.max_body_bytes))
+    if samples <= AT_ONCE:
+        predictions = _answers(model, columns, probabilities)
+    else:
+        async with turns.turn():
+            predictions = await asyncio.to_thread(_answers, model, columns, probabilities)
+    for prediction in predictions:
+        metrics.predictions.labels(prediction.class_name).inc()
+        for feature in prediction.unknown_categories:
+            metrics.unknown_categories.labels(feature).inc()
+    version = model.version
+    return Predictions(
+        model=version.name, version=version.version, digest=version.digest, predictions=predictions
+    )
+
+
+def _answers(model: ServedModel, columns: Columns, with_probabilities: bool) -> list[Prediction]:
+    labels = model.bundle.contract.labels
+    names = {label.value: label.name for label in labels}
+    answer = model.bundle.predict(columns)
+    flags = {feature: rows.tolist() for feature, rows in answer.unknown.items()}
+    rows = answer.probabilities.tolist() if with_probabilities else [None] * len(answer.labels)
+    return [
+        Prediction(
+            cover_type=value,
+            class_name=names[value],
+            unknown_categories=[feature for feature, unknown in flags.items() if unknown[row]],
+            probabilities=shares and dict(zip(names.values(), shares, strict=True)),
+        )
+        for row, (value, shares) in enumerate(zip(answer.labels.tolist(), rows, strict=True))
+    ]
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Reads the body, and no more of it than the limit, whether its length was announced or not."""
+    body = bytearray()
+    announced = request.headers.get("content-length", "0")
+    if int(announced) <= limit:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                break
+        else:
+            return bytes(body)
+    raise HTTPException(413, f"The body is larger than {limit} bytes: send fewer samples at once.")

@@ -1,0 +1,83 @@
+"""What a request must hold, generated from the model's contract."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi.exceptions import RequestValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from bundle import Columns, Contract, Feature
+
+MAX_ERRORS = 20
+STRICT = with_config(ConfigDict(extra="forbid", strict=True))
+
+
+class SampleSchema:
+    """Checks request bodies and turns them into the model's columns."""
+
+    def __init__(self, contract: Contract, max_samples: int) -> None:
+        """Generates the checks.
+
+        Args:
+            contract: The model's features.
+            max_samples: The most samples that one request may hold.
+        """
+        self._features = contract.features
+        fields = {feature.name: _field(feature) for feature in contract.features}
+        sample = STRICT(TypedDict("Sample", fields))  # type: ignore[operator]
+        samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
+        request = STRICT(TypedDict("PredictRequest", {"samples": samples}))  # type: ignore[operator]
+        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
+
+    def columns(self, body: bytes) -> tuple[Columns, int]:
+        """Gives one array for each feature, and how many samples there are.
+
+        Raises:
+            RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
+                error names the sample and the field.
+        """
+        try:
+            samples = self._request.validate_json(body)["samples"]
+        except ValidationError as error:
+            raise RequestValidationError(_explained(error)) from None
+        columns = {
+            feature.name: np.array(
+                [sample[feature.name] for sample in samples],
+                dtype=np.float64 if feature.type == "number" else object,
+            )
+            for feature in self._features
+        }
+        return columns, len(samples)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Describes a request body for OpenAPI; definitions stand under `$defs`."""
+        return self._request.json_schema(ref_template="#/components/schemas/{model}")
+
+
+def _field(feature: Feature) -> Any:
+    if feature.type == "category":
+        known = f"One of {', '.join(feature.categories)}; another is answered too, and flagged."
+        return Annotated[str, Field(description=known, examples=[feature.imputed])]
+    seen = f"{feature.range[0]:g} to {feature.range[1]:g} in training." if feature.range else None
+    return Annotated[float, Field(allow_inf_nan=False, description=seen, examples=[feature.imputed])]
+
+
+def _explained(error: ValidationError) -> list[dict[str, Any]]:
+    """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    explained = [
+        {"type": each["type"], "loc": ["body", *each["loc"]], "msg": f"{_place(each['loc'])}{each['msg']}"}
+        for each in errors[:MAX_ERRORS]
+    ]
+    if len(errors) > MAX_ERRORS:
+        explained.append(
+            {"type": "too_many_errors", "loc": ["body"], "msg": f"{len(errors) - MAX_ERRORS} more errors"}
+        )
+    return explained
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    if len(location) < 2:
+        return ""
+    return f"sample {location[1]}{''.join(f', {part}' for part in location[2:])}: "

@@ -1,0 +1,35 @@
+"""Configuration of the inference API, read from the environment once."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment of the API; each field is the variable of the same name in upper case."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    model_name: str = "forest"
+    model_alias: str = "champion"
+    model_run_uri: str | None = Field(
+        default=None,
+        pattern="^s3://[^/]+/.+",
+        description="Where training without a registry names its latest run; used in place of the alias.",
+    )
+    mlflow_tracking_uri: str = Field(default="http://mlflow:5000", pattern="^https?://")
+    mlflow_tracking_username: str = ""
+    mlflow_tracking_password: SecretStr = SecretStr("")
+    bundle_cache_dir: Path = Path("/var/cache/bundle")
+    poll_seconds: float = Field(default=5, gt=0)
+    max_samples: int = Field(default=1000, ge=1)
+    max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_waiting_batches: int = Field(
+        default=16, ge=1, description="How many large requests may wait or compute at once; more get 429."
+    )
+    port: int = Field(default=8000, ge=1, le=65535)
+    admin_port: int = Field(default=9090, ge=1, le=65535)
+    admin_token: SecretStr | None = Field(
+        default=None, description="Opens POST /reload, which is shut without."
+    )
