@@ -70,6 +70,9 @@ class _Parameter:
         return value
 
 
+_RUN_ID = _Parameter("run_id", str, Option("the run that rows and keys are named by"), default="")
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise RefusedInput(f"{message}; `{self.prog} --help` lists the options")
@@ -78,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
 def parse_options(
     function: Callable[..., Any], arguments: Sequence[str], environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Gives the values of a step's keyword-only parameters.
+    """Gives the values of a step's keyword-only parameters, and `run_id`, which every step has.
 
     An option on the command line wins over the environment, which wins over the default; an empty string
     counts as not given.
@@ -91,9 +94,12 @@ def parse_options(
     Raises:
         RefusedInput: an option is unknown, missing, of the wrong type or out of its range.
     """
-    parameters = _parameters(function)
+    parameters = [_RUN_ID, *_parameters(function)]
+    module = Path(inspect.getfile(function))
     parser = _Parser(
-        prog=f"python -m {function.__module__}", description=inspect.getdoc(function), allow_abbrev=False
+        prog=f"python -m {module.parent.name}.{module.stem}",
+        description=inspect.getdoc(function),
+        allow_abbrev=False,
     )
     for parameter in parameters:
         default = "required" if parameter.required else f"default: {parameter.default}"

@@ -49,13 +49,16 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
     standard output. A step that ends otherwise leaves `{"error": ..., "exit_code": ...}` or
     `{"skipped": ...}` there.
     """
-    arguments, environment = _with_run_id(arguments, environment)
     result_path = environment.get("RESULT_PATH")
     former_handler = signal.signal(signal.SIGTERM, _terminate)
     try:
         settings = Settings.from_environment(environment)
         log.start(settings.run)
-        result = function(settings, **parse_options(function, arguments, environment))
+        options = parse_options(function, arguments, environment)
+        run_id = options.pop("run_id")
+        settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, run_id=run_id))
+        log.start(settings.run)
+        result = function(settings, **options)
         _publish(_encode(result), result_path)
     except NothingToDo as end:
         _logger.info("nothing to do: %s", end)
@@ -72,18 +75,6 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
     finally:
         signal.signal(signal.SIGTERM, former_handler)
     return 0
-
-
-def _with_run_id(
-    arguments: Sequence[str], environment: Mapping[str, str]
-) -> tuple[list[str], Mapping[str, str]]:
-    """Takes `--run-id` off the command line: it belongs to the run, not to one step's options."""
-    rest = list(arguments)
-    if "--run-id" in rest[:-1]:
-        at = rest.index("--run-id")
-        environment = {**environment, "RUN_ID": rest[at + 1]}
-        del rest[at : at + 2]
-    return rest, environment
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -6,11 +6,11 @@ import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from psycopg2 import sql
 
-from forest.schema import TABLES
+from forest.schema import TABLES, Table
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import RefusedInput
@@ -33,15 +33,10 @@ class Exported:
 def export(
     settings: Settings,
     *,
-    table: Annotated[
-        Literal[
-            "forest.forest_cover_samples", "train_data.forest_cover_data", "forest_full.forest_cover_samples"
-        ],
-        Option("table to read"),
-    ],
+    table: Annotated[Table, Option("table to read")],
     bucket: Annotated[str, Option("bucket of the CSV file", env="DATA_BUCKET")] = "data",
 ) -> Exported:
-    """Writes the rows of this run's batch, as far as they were captured by then, in the order of their columns."""
+    """Writes the rows of this run's batch, as far as they were captured by then, in column order."""
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.csv")
@@ -58,16 +53,16 @@ def write_csv(settings: Settings, table: str, path: Path) -> tuple[int, int]:
         RefusedInput: this run has loaded nothing into the table.
         OutsideDown: Postgres does not answer.
     """
-    run_ = settings.run
+    this = settings.run
     with postgres.transaction(settings) as rows, path.open("wb") as file:
         rows.execute(
             "SELECT batch_number, captured_at FROM forest.ingest_audit"
             " WHERE dag_id = %s AND run_id = %s AND table_name = %s",
-            [run_.dag_id, run_.required_id, table],
+            [this.dag_id, this.required_id, table],
         )
         audit = rows.fetchone()
         if audit is None:
-            raise RefusedInput(f"run {run_.run_id} has loaded nothing into {table}: run load first")
+            raise RefusedInput(f"run {this.run_id} has loaded nothing into {table}: run load first")
         names = sql.SQL(", ").join(map(sql.Identifier, TABLES[table]))
         batch_number, captured_at = audit
         rows.copy_expert(

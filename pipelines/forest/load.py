@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from forest.capture import parse_capture
-from forest.schema import SOURCE_NAMES, TABLES, InvalidRowError, Sample, SampleParser
+from forest.schema import SOURCE_NAMES, TABLES, InvalidRowError, Sample, SampleParser, Table
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo, RefusedInput
@@ -54,12 +54,7 @@ class Loaded:
 def load(
     settings: Settings,
     *,
-    table: Annotated[
-        Literal[
-            "forest.forest_cover_samples", "train_data.forest_cover_data", "forest_full.forest_cover_samples"
-        ],
-        Option("table to merge into"),
-    ],
+    table: Annotated[Table, Option("table to merge into")],
     raw_uri: Annotated[str | None, Option("S3 URI of a raw answer of the API")] = None,
     file: Annotated[
         Path | None, Option("CSV file, .gz or not, with the source's header, instead of an answer")
@@ -83,8 +78,8 @@ def load(
 def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
     """Stages the rows of a source, merges the new ones into the table, and writes audit and watermark.
 
-    Nothing is visible to others until the cursor's transaction commits. A second try waits for the first one's
-    end, finds its audit row and gives what it says.
+    Nothing is visible to others until the cursor's transaction commits. A second try waits for the first
+    one's end, finds its audit row and gives what it says.
 
     Args:
         rows: a cursor in the transaction.
@@ -125,8 +120,9 @@ def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
 
 def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
     rows.execute(
-        "INSERT INTO forest.ingest_audit (dag_id, run_id, table_name, source_uri, source_sha256, rows_read, rows_new,"
-        " rows_duplicate, batch_number, captured_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO forest.ingest_audit (dag_id, run_id, table_name, source_uri, source_sha256,"
+        " rows_read, rows_new, rows_duplicate, batch_number, captured_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             *(dag_id, source.run_id, loaded.table, source.uri, source.sha256),
             *(
@@ -140,8 +136,9 @@ def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
     )
     rows.execute(
         "INSERT INTO forest.ingest_watermarks AS mark (table_name, batch_number, captured_at, run_id)"
-        " VALUES (%s, %s, %s, %s) ON CONFLICT (table_name) DO UPDATE SET batch_number = excluded.batch_number,"
-        " captured_at = excluded.captured_at, run_id = excluded.run_id WHERE mark.captured_at < excluded.captured_at",
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (table_name) DO UPDATE SET (batch_number, captured_at, run_id)"
+        " = (excluded.batch_number, excluded.captured_at, excluded.run_id)"
+        " WHERE mark.captured_at < excluded.captured_at",
         [loaded.table, loaded.batch_number, source.captured_at, source.run_id],
     )
 

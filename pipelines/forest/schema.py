@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,11 @@ COVER_TYPES = (
     "Krummholz",
 )
 MAX_CATEGORY_LENGTH = 40
-SAMPLES_TABLE = "forest.forest_cover_samples"
-TABLES = {
-    SAMPLES_TABLE: NAMES,
+Table = Literal[
+    "forest.forest_cover_samples", "train_data.forest_cover_data", "forest_full.forest_cover_samples"
+]
+TABLES: dict[str, tuple[str, ...]] = {
+    "forest.forest_cover_samples": NAMES,
     "train_data.forest_cover_data": SOURCE_NAMES,
     "forest_full.forest_cover_samples": NAMES,
 }
@@ -78,7 +80,7 @@ class _Parsed(dict[Any, Value]):
 
 
 class SampleParser:
-    """Turns the 13 fields of a row into typed values; keeps what it has seen, so use one for all rows of a source."""
+    """Turns the 13 fields of a row into typed values. It keeps what it has seen: use one a source."""
 
     def __init__(self) -> None:
         parsers = {"Wilderness_Area": _wilderness_area, "Soil_Type": _soil_type, "Cover_Type": _cover_type}
@@ -88,7 +90,7 @@ class SampleParser:
         """Gives the sample of a row.
 
         Args:
-            fields: the 13 fields in the order of `COLUMNS`, each text or a number; an empty number is missing.
+            fields: the 13 fields in the order of `COLUMNS`, each text or an integer; an empty one is missing.
 
         Raises:
             InvalidRowError: a wrong number of fields, or a field that is not what its column holds.
