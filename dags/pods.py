@@ -54,9 +54,8 @@ def step(
     """
     name = read_json("STEP_PODS_FILE").get("operator", "hybrid")
     if name not in OPERATORS:
-        raise AirflowFailException(
-            f"STEP_PODS_FILE names the operator {name!r}: use one of {sorted(OPERATORS)}"
-        )
+        known = " or ".join(OPERATORS)
+        raise AirflowFailException(f"STEP_PODS_FILE names the operator {name!r}: use {known}")
     shared = {
         "pipeline": pipeline,
         "step": step,

@@ -1,4 +1,4 @@
-"""What Airflow makes of a step's end, with the real operator, trigger and clients against a cluster over HTTP."""
+"""What Airflow makes of a step's end: the real operator, trigger and clients against a cluster over HTTP."""
 
 from __future__ import annotations
 

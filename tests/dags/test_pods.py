@@ -1,0 +1,127 @@
+"""The pod that a step gets, from the DAG's side and from the two files that the chart mounts."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+from kubernetes.client import ApiClient
+from pods import step
+from step_operator import StockStepOperator
+
+from tests.dags.conftest import PODS
+
+
+def pod_of(name: str, **settings: Any) -> dict[str, Any]:
+    with DAG("pods", schedule=None):
+        task = step("forest", name, **settings)
+    return ApiClient().sanitize_for_serialization(task.build_pod_request_obj(dry_run=True))
+
+
+def environment_of(pod: dict[str, Any]) -> dict[str, Any]:
+    return {
+        entry["name"]: entry.get("value", entry.get("valueFrom"))
+        for entry in pod["spec"]["containers"][0]["env"]
+    }
+
+
+def test_pod_is_restricted_and_holds_no_token() -> None:
+    pod = pod_of("extract", timeout=timedelta(minutes=5))
+    assert pod["metadata"]["namespace"] == "quintet-tasks"
+    assert (
+        pod["metadata"]["labels"]
+        | {
+            "app.kubernetes.io/name": "step",
+            "pipeline": "forest",
+            "step": "forest-extract",
+        }
+        == pod["metadata"]["labels"]
+    )
+    spec = pod["spec"]
+    assert spec["serviceAccountName"] == "step"
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    assert spec["activeDeadlineSeconds"] == 300
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = spec["containers"]
+    assert container["image"] == "registry.test/quintet/forest-extract:1"
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert set(container["resources"]) == {"requests", "limits"}
+    assert container["terminationMessagePolicy"] == "File"
+
+
+def test_narrower_settings_win_and_secrets_are_references() -> None:
+    environment = environment_of(pod_of("promote"))
+    assert environment["GROUP_NUMBER"] == "3"
+    assert environment["DATA_BUCKET"] == "data"
+    assert environment["IMAGE_REFERENCE"] == "registry.test/quintet/forest-promote:1"
+    assert environment["RESULT_PATH"] == "/dev/termination-log"
+    assert environment["DATABASE_URL"] == {"secretKeyRef": {"name": "postgres-forest", "key": "url"}}
+    assert environment["SOURCE_API_BASE_URL"] == {"configMapKeyRef": {"name": "sources", "key": "forest"}}
+    assert environment["MLFLOW_TRACKING_PASSWORD"] == {
+        "secretKeyRef": {"name": "mlflow-promotion", "key": "password"}
+    }
+
+
+def test_size_of_the_values_wins_over_that_of_the_dag() -> None:
+    size = {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "9Gi"}}
+    assert pod_of("train", size=size)["spec"]["containers"][0]["resources"] == size
+    promote = PODS["steps"]["forest-promote"]["resources"]  # type: ignore[index]
+    assert pod_of("promote", size=size)["spec"]["containers"][0]["resources"] == promote
+
+
+def test_options_are_one_word_each_and_an_empty_one_is_left_out() -> None:
+    pod = pod_of("extract", arguments={"raw_uri": "s3://data/x", "min_gain": -1, "seed": ""})
+    assert pod["spec"]["containers"][0]["args"] == ["--raw-uri=s3://data/x", "--min-gain=-1"]
+
+
+def test_no_option_stands_for_the_images_own_command() -> None:
+    assert not pod_of("extract")["spec"]["containers"][0].get("command")
+
+
+def test_stock_operator_is_one_value_away(step_files: Path) -> None:
+    (step_files / "pods.json").write_text(json.dumps({**PODS, "operator": "stock"}))
+    with DAG("pods", schedule=None):
+        task = step("forest", "extract", skip_on_exit_code=99)
+    assert type(task) is StockStepOperator
+    pod = ApiClient().sanitize_for_serialization(task.build_pod_request_obj(dry_run=True))
+    container, sidecar = pod["spec"]["containers"]
+    assert environment_of(pod)["RESULT_PATH"] == "/airflow/xcom/return.json"
+    assert sidecar["image"] == container["image"]
+    assert sidecar["securityContext"] == container["securityContext"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "STEP_PODS_FILE is not set"),
+        ("{", "cannot be read as JSON"),
+        ('{"operator": "quick"}', "names the operator 'quick': use hybrid or stock"),
+    ],
+)
+def test_missing_or_wrong_settings_are_refused_in_one_sentence(
+    step_files: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, sentence: str
+) -> None:
+    if content is None:
+        monkeypatch.delenv("STEP_PODS_FILE")
+    else:
+        (step_files / "pods.json").write_text(content)
+    with pytest.raises(AirflowFailException, match=sentence):
+        pod_of("extract")
+
+
+def test_step_without_an_image_is_named(step_files: Path) -> None:
+    (step_files / "images.json").write_text('{"forest-load": "x"}')
+    with pytest.raises(AirflowFailException, match=r"No image for forest-extract.*forest-load"):
+        pod_of("extract")
