@@ -42,9 +42,10 @@ def read_json(variable: str) -> dict[str, Any]:
     if not path:
         raise AirflowFailException(f"{variable} is not set: it must name the file that describes step pods")
     try:
-        return json.loads(Path(path).read_text())
+        content: dict[str, Any] = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise AirflowFailException(f"{variable}={path} cannot be read as JSON: {error}") from error
+    return content
 
 
 def settings_of(pipeline: str, step: str) -> dict[str, Any]:

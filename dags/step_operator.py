@@ -183,6 +183,7 @@ class StepOperator(StockStepOperator):
     """
 
     result_path = "/dev/termination-log"
+    pod: k8s.V1Pod
 
     def __init__(self, *, inline_wait: float = 15, **kwargs: Any) -> None:
         super().__init__(do_xcom_push=False, skip_on_exit_code=None, deferrable=True, **kwargs)
@@ -210,12 +211,13 @@ class StepOperator(StockStepOperator):
     def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
         """Wait in the slot first; the parent then defers only if the pod it is given has not ended."""
         deadline = time.monotonic() + self.inline_wait
-        self.pod = self.pod_manager.read_pod(self.pod)
-        while self.pod.status.phase not in PodPhase.terminal_states and time.monotonic() < deadline:
-            if detect_pod_terminate_early_issues(self.pod):
+        pod = self.pod_manager.read_pod(self.pod)
+        while pod.status.phase not in PodPhase.terminal_states and time.monotonic() < deadline:
+            if detect_pod_terminate_early_issues(pod):
                 break
             time.sleep(POLL_SECONDS)
-            self.pod = self.pod_manager.read_pod(self.pod)
+            pod = self.pod_manager.read_pod(pod)
+        self.pod = pod
         super().invoke_defer_method(last_log_time, context)
 
     def cleanup(
