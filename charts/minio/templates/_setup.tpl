@@ -1,0 +1,60 @@
+{{- /*
+minio.setup $: what the setup Job runs: setup.sh, one lifecycle a bucket and one policy a user.
+*/ -}}
+{{- define "minio.setup" -}}
+setup.sh: |
+  set -eu
+  secret() { cat "/run/minio/$1/$2"; }
+  user() { # user <name>: its key as the Secret has it, its policy attached
+      printf '%s\n%s\n' "$(secret "$1" access-key)" "$(secret "$1" secret-key)" | mc admin user add minio
+      mc admin policy create minio "$1" "/etc/minio-setup/policy-$1.json"
+      # Attaching again what is attached is an error to mc.
+      mc admin user info minio "$(secret "$1" access-key)" --json | grep --quiet "\"policyName\":\"$1\"" \
+          || mc admin policy attach minio "$1" --user "$(secret "$1" access-key)"
+  }
+  until printf '%s\n%s\n' "$(secret root username)" "$(secret root password)" | mc alias set minio http://minio:9000; do sleep 2; done
+  {{- range $bucket, $settings := .Values.buckets }}
+  mc mb --ignore-existing minio/{{ $bucket }}
+  {{- if $settings.expireDays }}
+  mc ilm import minio/{{ $bucket }} < /etc/minio-setup/lifecycle-{{ $bucket }}.json
+  {{- end }}
+  {{- end }}
+  {{- range $user, $_ := .Values.users }}
+  user {{ $user }}
+  {{- end }}
+{{- range $bucket, $settings := .Values.buckets }}
+{{- with $settings.expireDays }}
+lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" . | fromYaml | toJson | toJson }}
+{{- end }}
+{{- end }}
+{{- range $user, $settings := .Values.users }}
+policy-{{ $user }}.json: {{ include "minio.policy" $settings.buckets | fromYaml | toJson | toJson }}
+{{- end }}
+{{- end }}
+
+{{- define "minio.lifecycle" -}}
+Rules:
+{{- range $prefix, $days := . }}
+  - ID: {{ printf "expire-%s" $prefix | trimSuffix "-" | trimSuffix "/" | replace "/" "-" }}
+    Status: Enabled
+    Filter: {Prefix: {{ $prefix | quote }}}
+    Expiration: {Days: {{ $days | int }}}
+{{- end }}
+{{- end }}
+
+{{- define "minio.policy" -}}
+Version: "2012-10-17"
+Statement:
+  - Effect: Allow
+    Action: ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    Resource:
+      {{- range . }}
+      - arn:aws:s3:::{{ . }}
+      {{- end }}
+  - Effect: Allow
+    Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    Resource:
+      {{- range . }}
+      - arn:aws:s3:::{{ . }}/*
+      {{- end }}
+{{- end }}
