@@ -1,7 +1,7 @@
 """Run Python in one of the project's environments, which is made from its locks the first time.
 
-``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder has
-the hash of its locks in its name. It counts as made once it holds ``complete``: an interrupted one is made again.
+``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder is
+named by the hash of its locks. It counts as made once it holds ``complete``: a broken-off one is made again.
 """
 
 import hashlib

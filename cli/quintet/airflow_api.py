@@ -46,8 +46,24 @@ class AirflowApi:
         return list(self._call("GET", "/api/v2/dags", params={"limit": 100, "exclude_stale": True})["dags"])
 
     def unpause(self, dag: str) -> None:
-        """Let a DAG's schedule start runs."""
+        """Let a DAG's runs go, those by schedule and those by hand."""
         self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+
+    def pause(self, dag: str) -> None:
+        """Hold a DAG's runs."""
+        self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": True})
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Make an Airflow variable or change it."""
+        variable = {"key": name, "value": value}
+        change = {
+            "actions": [{"action": "create", "entities": [variable], "action_on_existence": "overwrite"}]
+        }
+        self._call("PATCH", "/api/v2/variables", json=change)
+
+    def delete(self, dag: str) -> None:
+        """Forget a DAG and its runs."""
+        self._call("DELETE", f"/api/v2/dags/{dag}")
 
     def trigger(self, dag: str, params: dict[str, Any]) -> str:
         """Start a run and return its id.
@@ -62,12 +78,12 @@ class AirflowApi:
         run = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": params})
         return str(run["dag_run_id"])
 
-    def last_run(self, dag: str) -> dict[str, Any] | None:
-        """Return a DAG's latest run, or None before its first."""
+    def last_run(self, dag: str) -> dict[str, Any]:
+        """Return a DAG's latest run; empty before its first."""
         answer = self._call(
             "GET", f"/api/v2/dags/{dag}/dagRuns", params={"limit": 1, "order_by": "-run_after"}
         )
-        return next(iter(answer["dag_runs"]), None)
+        return next(iter(answer["dag_runs"]), {})
 
     def run(self, dag: str, run: str) -> dict[str, Any]:
         """Return one run."""
@@ -106,7 +122,7 @@ class AirflowApi:
             raise NotFound(f"Airflow has nothing at {path}: {_detail(answer)}")
         if not answer.ok:
             raise UserError(f"Airflow refused {method} {path} with {answer.status_code}: {_detail(answer)}")
-        return dict(answer.json())
+        return dict(answer.json()) if answer.content else {}
 
 
 class NotFound(UserError):

@@ -22,7 +22,7 @@ def first_runs(kube: Kube) -> None:
     """
     with AirflowApi.connect(kube) as airflow:
         with stage("dags", "unpause the forest DAGs") as current:
-            _await_dags(airflow)
+            await_dags(airflow)
             for dag in DAGS:
                 airflow.unpause(dag)
             current.outcome = ", ".join(DAGS)
@@ -47,7 +47,7 @@ def await_champion(kube: Kube) -> str:
     return str(served["version"])
 
 
-def _await_dags(airflow: AirflowApi) -> None:
+def await_dags(airflow: AirflowApi) -> None:
     """Wait until Airflow has read the DAG files."""
     deadline = time.monotonic() + DAG_SECONDS
     while missing := set(DAGS) - {dag["dag_id"] for dag in airflow.dags()}:

@@ -17,7 +17,9 @@ ADVICE = {
     "ImagePullBackOff": "its image cannot be pulled: `make up` pushes it, global.image.registry names yours",
     "ErrImagePull": "its image cannot be pulled: `make up` pushes it, global.image.registry names yours",
     "CrashLoopBackOff": "it ends again and again: `make logs SERVICE={workload}` shows why",
-    "CreateContainerConfigError": "a Secret or ConfigMap is missing: `kubectl -n {namespace} describe pod {pod}`",
+    "CreateContainerConfigError": (
+        "it lacks a Secret or ConfigMap: `kubectl -n {namespace} describe pod {pod}`"
+    ),
     "Unschedulable": "the node has no room for it: `kubectl -n {namespace} describe pod {pod}`",
     "OOMKilled": "it used more memory than its limit: raise resources.limits.memory of its chart",
 }

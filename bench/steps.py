@@ -1,0 +1,73 @@
+"""What a step costs beyond its own work, on a running platform: ``python -m bench.steps``.
+
+A DAG with a chain of trivial steps is put beside the others meanwhile; that also shows how soon one arrives.
+"""
+
+import statistics
+import time
+from datetime import datetime
+from itertools import pairwise
+
+from quintet.airflow_api import AirflowApi
+from quintet.kube import Kube
+from quintet.progress import UserError
+from quintet.run import follow
+
+DAG = "bench_steps"
+LENGTH = 6
+RUNS = 3
+ARRIVAL_SECONDS = 120
+SOURCE = f'''
+from datetime import UTC, datetime
+from airflow.sdk import DAG, chain
+from pods import step
+
+WORK = "import os; open(os.environ['RESULT_PATH'], 'w').write('{{}}')"
+
+with DAG("{DAG}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), is_paused_upon_creation=False):
+    trivial = {{"cmds": ["python", "-c", WORK]}}
+    steps = [step("forest", "extract", task_id=f"step_{{n}}", **trivial) for n in range({LENGTH})]
+    chain(*steps)
+'''
+
+
+def main() -> None:
+    """Print the overhead of each step of the chain, and the median."""
+    kube = Kube.of("quintet", None)
+    with AirflowApi.connect(kube) as airflow:
+        _edit(kube, SOURCE)
+        try:
+            print(f"the DAG arrived after {_await_arrival(airflow):.0f} s")
+            overheads = [seconds for _ in range(RUNS) for seconds in _chain(airflow)]
+        finally:
+            _edit(kube, None)
+            airflow.delete(DAG)
+    print(
+        f"{LENGTH} trivial steps, {RUNS} runs: median {statistics.median(overheads):.1f} s a step, ", end=""
+    )
+    print(f"{min(overheads):.1f} to {max(overheads):.1f}")
+
+
+def _edit(kube: Kube, source: str | None) -> None:
+    kube.core.patch_namespaced_config_map("airflow-dags", kube.namespace, {"data": {f"{DAG}.py": source}})
+
+
+def _await_arrival(airflow: AirflowApi) -> float:
+    """Wait until Airflow lists the DAG and return the seconds that it took."""
+    started = time.monotonic()
+    while DAG not in {dag["dag_id"] for dag in airflow.dags()}:
+        if time.monotonic() - started > ARRIVAL_SECONDS:
+            raise UserError(f"Airflow has not read {DAG} after {ARRIVAL_SECONDS} s.")
+        time.sleep(1)
+    return time.monotonic() - started
+
+
+def _chain(airflow: AirflowApi) -> list[float]:
+    """Run the chain and return the seconds from one step's end to the next one's."""
+    tasks = follow(airflow, DAG, airflow.trigger(DAG, {}))
+    ends = sorted(datetime.fromisoformat(task["end_date"]) for task in tasks)
+    return [(later - earlier).total_seconds() for earlier, later in pairwise(ends)]
+
+
+if __name__ == "__main__":
+    main()

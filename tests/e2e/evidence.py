@@ -1,0 +1,151 @@
+"""What the tests look at from outside: raw answers in S3, rows in Postgres, secrets, pods, the model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+import pandas as pd
+import psycopg2
+import requests
+
+from quintet.kube import Kube
+
+FEATURES = [
+    "elevation",
+    "aspect",
+    "slope",
+    "horizontal_distance_to_hydrology",
+    "vertical_distance_to_hydrology",
+    "horizontal_distance_to_roadways",
+    "hillshade_9am",
+    "hillshade_noon",
+    "hillshade_3pm",
+    "horizontal_distance_to_fire_points",
+    "wilderness_area",
+    "soil_type",
+]
+TABLE = "forest.forest_cover_samples"
+
+
+Answer = TypeVar("Answer")
+
+
+def wait_for(what: str, ask: Callable[[], Answer], seconds: float, every: float = 1.0) -> Answer:
+    """Ask until the answer is true and return it; what is awaited stands in the failure."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+        threading.Event().wait(every)
+    return answer
+
+
+def rows_served(kube: Kube, group: int) -> set[tuple[str, ...]]:
+    """The distinct rows in all raw answers that the source gave a group."""
+    with kube.forward("minio", 9000) as port:
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=kube.secret("minio-steps", "access-key"),
+            aws_secret_access_key=kube.secret("minio-steps", "secret-key"),
+            region_name="us-east-1",
+        )
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket="data", Prefix=f"forest/raw/group-{group}/"
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        answers = [json.load(s3.get_object(Bucket="data", Key=key)["Body"]) for key in keys]
+    assert len(answers) >= 3
+    return {tuple(row) for answer in answers for row in answer["data"]}
+
+
+def query(kube: Kube, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement, as the pipeline's own role."""
+    url = urlsplit(kube.secret("postgres-forest", "url"))
+    with kube.forward("postgres", 5432) as port:
+        local = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
+        with contextlib.closing(psycopg2.connect(local)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+
+def samples(kube: Kube, count: int) -> pd.DataFrame:
+    """Some rows of the table, as the features that a client sends."""
+    rows = query(kube, f"SELECT {', '.join(FEATURES)} FROM {TABLE} ORDER BY id LIMIT {count}")
+    return pd.DataFrame(rows, columns=FEATURES)
+
+
+def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
+    """What the champion's scikit-learn model says, loaded from MLflow by its alias."""
+    import mlflow
+
+    with (
+        kube.forward("mlflow", 5000) as port,
+        _environment(
+            MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
+            MLFLOW_TRACKING_USERNAME=kube.secret("mlflow-steps", "username"),
+            MLFLOW_TRACKING_PASSWORD=kube.secret("mlflow-steps", "password"),
+        ),
+    ):
+        return [int(label) for label in mlflow.pyfunc.load_model("models:/forest@champion").predict(frame)]
+
+
+def secrets(kube: Kube) -> dict[str, Any]:
+    """All secret values of both namespaces, without Helm's own records."""
+    found = [
+        secret
+        for namespace in (kube.namespace, kube.tasks_namespace)
+        for secret in kube.core.list_namespaced_secret(namespace).items
+        if secret.type != "helm.sh/release.v1"
+    ]
+    return {f"{secret.metadata.namespace}/{secret.metadata.name}": secret.data for secret in found}
+
+
+def pods(kube: Kube) -> dict[str, int]:
+    """The long-lived pods by uid, with their restarts."""
+    return {
+        pod.metadata.uid: sum(status.restart_count for status in pod.status.container_statuses)
+        for pod in kube.core.list_namespaced_pod(kube.namespace, field_selector="status.phase=Running").items
+    }
+
+
+@contextlib.contextmanager
+def steady_requests(kube: Kube, body: dict[str, Any]) -> Iterator[list[tuple[int, str]]]:
+    """Ask for predictions while the block runs; yields (status, model version) of each answer so far."""
+    answers: list[tuple[int, str]] = []
+    stop = threading.Event()
+
+    def ask(port: int) -> None:
+        with requests.Session() as session:
+            while not stop.wait(0.1):
+                answer = session.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=10)
+                answers.append(
+                    (answer.status_code, str(answer.json()["version"]) if answer.ok else answer.text)
+                )
+
+    with kube.forward("inference-forest", 80) as port:
+        thread = threading.Thread(target=ask, args=(port,))
+        thread.start()
+        try:
+            yield answers
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    former = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(former)

@@ -1,0 +1,175 @@
+"""One platform from its installation to its removal. The tests are stages: each builds on those before it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from kubernetes import watch
+
+from quintet import predict, status
+from quintet.airflow_api import AirflowApi
+from quintet.cluster import Platform
+from quintet.first_runs import await_champion, await_dags
+from quintet.kube import Kube
+from quintet.run import follow
+from tests.e2e import evidence, load
+from tests.e2e.conftest import E2E, helm, install
+
+CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
+CHAMPION_SECONDS = 15
+SAMPLES = 200
+
+
+def run(kube: Kube, dag: str) -> list[dict[str, Any]]:
+    """Trigger a DAG, follow it to its successful end, and return its task instances."""
+    with AirflowApi.connect(kube) as airflow:
+        return follow(airflow, dag, airflow.trigger(dag, {}))
+
+
+def body(kube: Kube) -> dict[str, Any]:
+    """A request for predictions of rows that the pipelines brought in."""
+    return {"samples": json.loads(evidence.samples(kube, SAMPLES).to_json(orient="records"))}
+
+
+def test_install(platform: Platform, kube: Kube) -> None:
+    install(platform)
+    not_ready = [
+        deployment.metadata.name for deployment in kube.workloads() if not deployment.status.ready_replicas
+    ]
+    assert not_ready == []
+
+
+def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platform) -> None:
+    assert status.metadata(kube)["model"] is None
+
+
+def test_dags_arrive(kube: Kube, platform: Platform) -> None:
+    with AirflowApi.connect(kube) as airflow:
+        await_dags(airflow)
+        for dag in (CAPTURE, TRAINING):
+            airflow.unpause(dag)
+
+
+def test_first_capture(kube: Kube, platform: Platform) -> None:
+    assert {task["state"] for task in run(kube, CAPTURE)} == {"success"}
+
+
+def test_capture_with_a_killed_load_pod(kube: Kube, platform: Platform) -> None:
+    killed: list[str] = []
+    killer = threading.Thread(target=_kill_first_load_pod, args=(kube, killed))
+    killer.start()
+    tasks = run(kube, CAPTURE)
+    killer.join()
+    assert len(killed) == 1
+    (load_task,) = (task for task in tasks if task["task_id"] == "load")
+    assert (load_task["state"], load_task["try_number"]) == ("success", 2)
+
+
+def _kill_first_load_pod(kube: Kube, killed: list[str]) -> None:
+    events = watch.Watch().stream(
+        kube.core.list_namespaced_pod,
+        kube.tasks_namespace,
+        label_selector="task_id=load",
+        timeout_seconds=120,
+    )
+    for event in events:
+        pod = event["object"]
+        if pod.status.container_statuses and pod.status.container_statuses[0].state.running:
+            kube.core.delete_namespaced_pod(pod.metadata.name, kube.tasks_namespace, grace_period_seconds=0)
+            killed.append(pod.metadata.name)
+            return
+
+
+def test_third_capture(kube: Kube, platform: Platform) -> None:
+    assert {task["state"] for task in run(kube, CAPTURE)} == {"success"}
+
+
+def test_no_row_is_lost_and_none_is_there_twice(kube: Kube, platform: Platform) -> None:
+    with AirflowApi.connect(kube) as airflow:
+        airflow.pause(CAPTURE)
+        run_id = airflow.last_run(CAPTURE)["dag_run_id"]
+        evidence.wait_for("captures to end", lambda: airflow.run(CAPTURE, run_id)["state"] != "running", 180)
+    served = evidence.rows_served(kube, group=3)
+    columns = ", ".join([*evidence.FEATURES, "cover_type"])
+    ((rows, distinct),) = evidence.query(
+        kube, f"SELECT count(*), count(DISTINCT ({columns})) FROM {evidence.TABLE}"
+    )
+    assert rows == distinct == len(served)
+
+
+def test_train_and_promote(kube: Kube, platform: Platform) -> None:
+    tasks = run(kube, TRAINING)
+    assert await_champion(kube) == "1"
+    assert sorted(task["task_id"] for task in tasks if task["state"] == "success") == [
+        "evaluate",
+        "preprocess_forest_data",
+        "promote",
+        *["train_forest_models"] * 3,
+    ]
+
+
+def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, platform: Platform) -> None:
+    frame = evidence.samples(kube, SAMPLES)
+    answer = json.loads(
+        predict.ask(kube, json.dumps({"samples": json.loads(frame.to_json(orient="records"))}))
+    )
+    served = [prediction["cover_type"] for prediction in answer["predictions"]]
+    assert served == evidence.model_labels(kube, frame)
+
+
+def test_helm_test(platform: Platform) -> None:
+    helm(platform, "test", "quintet", "--timeout", "5m")
+
+
+def test_pods_are_added_under_load_and_go_with_it(kube: Kube, platform: Platform) -> None:
+    def replicas() -> int:
+        return int(kube.workloads("inference-forest")[0].status.ready_replicas or 0)
+
+    with load.job(kube, json.dumps(body(kube))):
+        evidence.wait_for("a second pod", lambda: replicas() == 2, seconds=240)
+    evidence.wait_for("one pod again", lambda: replicas() == 1, seconds=240)
+
+
+def test_a_new_champion_fails_no_request(kube: Kube, platform: Platform) -> None:
+    """Training with another seed and no gain asked for brings a second version while requests go on."""
+    with AirflowApi.connect(kube) as airflow:
+        for name, value in {"seed": "7", "min_gain": "-1", "tolerance": "1"}.items():
+            airflow.set_variable(f"forest_{name}", value)
+    request = body(kube)
+    with evidence.steady_requests(kube, request) as answers:
+        run(kube, TRAINING)
+        evidence.wait_for("version 2", lambda: answers and answers[-1][1] == "2", CHAMPION_SECONDS)
+    assert {code for code, _ in answers} == {200}
+    versions = [version for _, version in answers]
+    assert versions == sorted(versions)
+    assert set(versions) == {"1", "2"}
+
+
+def test_upgrade_changes_no_secret_and_restarts_no_pod(kube: Kube, platform: Platform) -> None:
+    before = evidence.secrets(kube), evidence.pods(kube)
+    install(platform)
+    assert (evidence.secrets(kube), evidence.pods(kube)) == before
+
+
+def test_helm_rollback(kube: Kube, platform: Platform) -> None:
+    before = evidence.secrets(kube)
+    helm(platform, "rollback", "quintet", "1", "--wait", "--timeout", "5m")
+    assert evidence.secrets(kube) == before
+    assert json.loads(predict.ask(kube))["predictions"]
+
+
+def test_uninstall_keeps_secrets_and_data(kube: Kube, platform: Platform) -> None:
+    before = evidence.secrets(kube)
+    helm(platform, "uninstall", "quintet", "--wait", "--timeout", "5m")
+    kept = evidence.secrets(kube)
+    print("kept secrets:", ", ".join(sorted(kept)))
+    claims = [
+        claim.metadata.name
+        for claim in kube.core.list_namespaced_persistent_volume_claim(E2E.namespace).items
+    ]
+    print("kept volumes:", ", ".join(sorted(claims)))
+    assert kept == before
+    assert any("postgres" in claim for claim in claims)
+    assert kube.pods({"app.kubernetes.io/part-of": "quintet"}) == []
