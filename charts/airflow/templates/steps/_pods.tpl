@@ -2,6 +2,7 @@
 {{- define "airflow.stepPods" -}}
 {{- $global := include "common.global" . | fromYaml -}}
 namespace: {{ include "common.tasksNamespace" . }}
+operator: {{ .Values.steps.operator }}
 service_account: step
 image_pull_policy: {{ $global.image.pullPolicy }}
 image_pull_secrets: {{ toJson $global.image.pullSecrets }}
