@@ -1,0 +1,132 @@
+"""Makes MLflow's experiments, registered models and users, and gives each user its permissions: exactly those of grants.json.
+
+Run again, it changes nothing; it runs as the Job mlflow-users, with the admin's rights. The passwords are the Secrets',
+mounted as <secrets>/<user>/{username,password}.
+"""
+
+import argparse
+import base64
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 300
+
+
+class Server:
+    """MLflow's REST API, as one user."""
+
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self.url = url
+        token = base64.b64encode(f"{username}:{password}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+
+    def wait(self) -> None:
+        """Returns once the server answers; raises TimeoutError after START_SECONDS."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{self.url}/health", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(1)
+        raise TimeoutError(f"{self.url}/health did not answer within {START_SECONDS} s: see the log of the pod mlflow.")
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """What the server holds under the path, or None where it holds nothing."""
+        try:
+            return self._answer(f"{path}?{urllib.parse.urlencode(parameters)}", "GET", None)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def send(self, method: str, path: str, **body: str) -> Any:
+        """The answer to a change; raises HTTPError where the server refuses it."""
+        return self._answer(path, method, json.dumps(body).encode())
+
+    def _answer(self, path: str, method: str, data: bytes | None) -> Any:
+        request = urllib.request.Request(f"{self.url}/api/{path}", data, self.headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+
+def ensure_experiment(server: Server, name: str) -> str:
+    """The id of the experiment, which is made where it is absent."""
+    found = server.get("2.0/mlflow/experiments/get-by-name", experiment_name=name)
+    if found:
+        return str(found["experiment"]["experiment_id"])
+    return str(server.send("POST", "2.0/mlflow/experiments/create", name=name)["experiment_id"])
+
+
+def ensure_model(server: Server, name: str) -> str:
+    """The name of the registered model, which is made where it is absent."""
+    if not server.get("2.0/mlflow/registered-models/get", name=name):
+        server.send("POST", "2.0/mlflow/registered-models/create", name=name)
+    return name
+
+
+def ensure_user(server: Server, username: str, password: str) -> None:
+    """Makes the user, or gives it the password again that its Secret holds."""
+    if server.get("2.0/mlflow/users/get", username=username):
+        server.send("PATCH", "2.0/mlflow/users/update-password", username=username, password=password)
+    else:
+        server.send("POST", "2.0/mlflow/users/create", username=username, password=password)
+
+
+def ensure_permissions(server: Server, username: str, wanted: dict[tuple[str, str], str]) -> None:
+    """Makes the user's grants equal to the wanted ones: (resource type, resource id) -> permission."""
+    listed = server.get("3.0/mlflow/users/permissions/list", username=username)["permissions"]
+    held = {(grant["resource_type"], grant["resource_pattern"]): grant["permission"] for grant in listed}
+    for resource_type, resource_id in held.keys() - {key for key in held if wanted.get(key) == held[key]}:
+        server.send(
+            "POST",
+            "3.0/mlflow/users/permissions/revoke",
+            username=username,
+            resource_type=resource_type,
+            resource_id=resource_id,
+        )
+    for (resource_type, resource_id), permission in wanted.items():
+        if held.get((resource_type, resource_id)) != permission:
+            server.send(
+                "POST",
+                "3.0/mlflow/users/permissions/grant",
+                username=username,
+                resource_type=resource_type,
+                resource_id=resource_id,
+                permission=permission,
+            )
+
+
+def main() -> None:
+    """Reads the arguments and brings the server to what they say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--secrets", type=Path, required=True)
+    parser.add_argument("--grants", type=Path, required=True)
+    arguments = parser.parse_args()
+    grants = json.loads(arguments.grants.read_text())
+
+    def credentials(user: str) -> tuple[str, str]:
+        folder = arguments.secrets / user
+        return (folder / "username").read_text(), (folder / "password").read_text()
+
+    server = Server(arguments.url, *credentials("admin"))
+    server.wait()
+    experiments = [ensure_experiment(server, name) for name in grants["experiments"]]
+    models = [ensure_model(server, name) for name in grants["models"]]
+    for user, permissions in grants["users"].items():
+        username, password = credentials(user)
+        ensure_user(server, username, password)
+        wanted = {("experiment", experiment): permissions["experiments"] for experiment in experiments}
+        wanted |= {("registered_model", model): permissions["models"] for model in models}
+        ensure_permissions(server, username, wanted)
+        print(f"{username}: {permissions['experiments']} on experiments, {permissions['models']} on registered models")
+
+
+if __name__ == "__main__":
+    main()

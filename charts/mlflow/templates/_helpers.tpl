@@ -1,0 +1,80 @@
+{{- /*
+mlflow.allowedHosts $: every name of the Service, localhost for a port-forward, the ingress and those of the values.
+*/ -}}
+{{- define "mlflow.allowedHosts" -}}
+{{- $service := list "mlflow" (printf "mlflow.%s" .Release.Namespace) (printf "mlflow.%s.svc" .Release.Namespace) (printf "mlflow.%s.svc.cluster.local" .Release.Namespace) -}}
+{{- $hosts := list -}}
+{{- range concat $service (list "localhost" "127.0.0.1") -}}
+{{- $hosts = append $hosts . -}}
+{{- $hosts = append $hosts (printf "%s:*" .) -}}
+{{- end -}}
+{{- with .Values.ingress -}}
+{{- if .enabled -}}
+{{- $hosts = append $hosts .host -}}
+{{- end -}}
+{{- end -}}
+{{- concat $hosts .Values.allowedHosts | join "," -}}
+{{- end }}
+
+{{- /*
+mlflow.secretEnv (dict "root" $ "env" NAME "secret" "minio-mlflow" "key" "access-key")
+*/ -}}
+{{- define "mlflow.secretEnv" -}}
+- name: {{ .env }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "common.secretName" (dict "root" .root "name" .secret) }}
+      key: {{ .key }}
+{{- end }}
+
+{{- /*
+mlflow.backend $: the environment variable with the URL of the tracking database.
+*/ -}}
+{{- define "mlflow.backend" -}}
+{{- include "mlflow.secretEnv" (dict "root" . "env" "MLFLOW_BACKEND_STORE_URI" "secret" "postgres-mlflow" "key" "url") -}}
+{{- end }}
+
+{{- /*
+mlflow.container (dict "root" $ "name" "migrate"): image and security of every container here.
+*/ -}}
+{{- define "mlflow.container" -}}
+name: {{ .name }}
+image: {{ include "common.image" (dict "root" .root "name" "mlflow") }}
+imagePullPolicy: {{ include "common.imagePullPolicy" .root }}
+securityContext:
+  {{- include "common.containerSecurityContext" .root | nindent 2 }}
+{{- end }}
+
+{{- /*
+mlflow.wait (dict "root" $ "arguments" (list "--migrated")): the init container that waits for the database.
+*/ -}}
+{{- define "mlflow.wait" -}}
+{{ include "mlflow.container" (dict "root" .root "name" "wait") }}
+command: {{ concat (list "python" "/etc/mlflow/wait.py") .arguments | toJson }}
+env:
+  {{- include "mlflow.backend" .root | nindent 2 }}
+resources:
+  requests: {cpu: 10m, memory: 64Mi}
+  limits: {memory: 256Mi}
+volumeMounts:
+  - name: scripts
+    mountPath: /etc/mlflow
+    readOnly: true
+{{- end }}
+
+{{- /*
+mlflow.scripts $, mlflow.grants $: contents of the ConfigMaps mlflow-scripts and mlflow-users.
+*/ -}}
+{{- define "mlflow.scripts" -}}
+start.sh: {{ .Files.Get "files/scripts/start.sh" | toJson }}
+wait.py: {{ .Files.Get "files/scripts/wait.py" | toJson }}
+{{- end }}
+
+{{- define "mlflow.grants" -}}
+{{- $users := dict -}}
+{{- range $user, $settings := .Values.users -}}
+{{- $_ := set $users $user (pick $settings "experiments" "models") -}}
+{{- end -}}
+users.py: {{ .Files.Get "files/scripts/users.py" | toJson }}
+grants.json: {{ dict "experiments" .Values.experiments "models" .Values.models "users" $users | toJson | toJson }}
+{{- end }}

@@ -1,0 +1,87 @@
+{{- /*
+mlflow.migratePod $: brings the database's schema to that of the image.
+*/ -}}
+{{- define "mlflow.migratePod" -}}
+metadata:
+  labels:
+    {{- include "common.selectorLabels" (dict "root" . "component" "migrate") | nindent 4 }}
+  annotations:
+    checksum/config: {{ include "common.checksum" (include "mlflow.scripts" .) }}
+{{ include "mlflow.jobPodSpec" . }}
+  initContainers:
+    - {{ include "mlflow.wait" (dict "root" . "arguments" list) | nindent 6 | trim }}
+  containers:
+    - {{ include "mlflow.container" (dict "root" . "name" "migrate") | nindent 6 | trim }}
+      args: [db, upgrade, $(MLFLOW_BACKEND_STORE_URI)]
+      env:
+        {{- include "mlflow.backend" . | nindent 8 }}
+      resources:
+        requests: {cpu: 10m, memory: 256Mi}
+        limits: {memory: 512Mi}
+      volumeMounts:
+        - name: tmp
+          mountPath: /tmp
+  volumes:
+    - name: scripts
+      configMap:
+        name: mlflow-scripts
+    - name: tmp
+      emptyDir:
+        sizeLimit: 16Mi
+{{- end }}
+
+{{- /*
+mlflow.usersPod $: brings users and permissions to those of the values, once the server is up.
+*/ -}}
+{{- define "mlflow.usersPod" -}}
+metadata:
+  labels:
+    {{- include "common.selectorLabels" (dict "root" . "component" "users") | nindent 4 }}
+  annotations:
+    checksum/config: {{ include "common.checksum" (include "mlflow.grants" .) }}
+{{ include "mlflow.jobPodSpec" . }}
+  containers:
+    - {{ include "mlflow.container" (dict "root" . "name" "users") | nindent 6 | trim }}
+      command: [python, /etc/mlflow/users.py]
+      args: [--url=http://mlflow:5000, --secrets=/run/mlflow, --grants=/etc/mlflow/grants.json]
+      resources:
+        requests: {cpu: 10m, memory: 32Mi}
+        limits: {memory: 128Mi}
+      volumeMounts:
+        - name: users
+          mountPath: /etc/mlflow
+          readOnly: true
+        - name: secrets
+          mountPath: /run/mlflow
+          readOnly: true
+        - name: tmp
+          mountPath: /tmp
+  volumes:
+    - name: users
+      configMap:
+        name: mlflow-users
+    - name: secrets
+      projected:
+        sources:
+          {{- range concat (list "admin") (keys .Values.users | sortAlpha) }}
+          - secret:
+              name: {{ include "common.secretName" (dict "root" $ "name" (printf "mlflow-%s" .)) }}
+              items:
+                - {key: username, path: {{ . }}/username}
+                - {key: password, path: {{ . }}/password}
+          {{- end }}
+    - name: tmp
+      emptyDir:
+        sizeLimit: 16Mi
+{{- end }}
+
+{{- define "mlflow.jobPodSpec" -}}
+spec:
+  restartPolicy: OnFailure
+  automountServiceAccountToken: false
+  {{- with include "common.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  securityContext:
+    {{- include "common.podSecurityContext" . | nindent 4 }}
+{{- end }}
