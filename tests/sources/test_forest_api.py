@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+
 from forest_api.app import create_app
 from forest_api.samples import COVERTYPE_FILE, CovertypeRows
 from forest_api.settings import Settings, SliceBy

@@ -1,0 +1,197 @@
+"""What /predict answers, and what it refuses."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.serving.conftest import NAMES, Api, Trained
+from tests.serving.registry_server import Registry
+
+Samples = list[dict[str, float | str]]
+
+
+@pytest.fixture(params=["linear", "forest"])
+def model(request: pytest.FixtureRequest, trained: dict[str, Trained], registry: Registry) -> Trained:
+    chosen = trained[request.param]
+    registry.promote(3, chosen.folder)
+    return chosen
+
+
+@pytest.fixture
+def champion(trained: dict[str, Trained], registry: Registry) -> None:
+    registry.promote(3, trained["linear"].folder)
+
+
+@pytest.fixture
+def client(champion: None, api: Callable[..., Api]) -> Api:
+    return api(max_samples=250).refresh()
+
+
+def test_answers_are_the_models_own(model: Trained, api: Callable[..., Api], samples: Samples) -> None:
+    answer = api().refresh().client.post("/predict?probabilities=true", json={"samples": samples})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["model"], body["version"], body["digest"]) == ("forest", "3", model.digest)
+    expected = model.pipeline.predict(pd.DataFrame(samples))
+    assert [each["cover_type"] for each in body["predictions"]] == expected.tolist()
+    assert [each["class_name"] for each in body["predictions"]] == [NAMES[value] for value in expected]
+    shares = np.array(
+        [[each["probabilities"][name] for name in NAMES.values()] for each in body["predictions"]]
+    )
+    np.testing.assert_allclose(shares, model.pipeline.predict_proba(pd.DataFrame(samples)), atol=1e-9)
+    assert all(each["unknown_categories"] == [] for each in body["predictions"])
+
+
+def test_one_sample_and_no_probabilities_unless_asked(client: Api, samples: Samples) -> None:
+    (prediction,) = client.client.post("/predict", json={"samples": samples[:1]}).json()["predictions"]
+    assert prediction["probabilities"] is None
+    assert isinstance(prediction["cover_type"], int)
+
+
+def test_case_and_blanks_of_a_category_do_not_matter(client: Api, samples: Samples) -> None:
+    written = samples[0] | {
+        "wilderness_area": f" {samples[0]['wilderness_area']} ".upper(),
+        "soil_type": str(samples[0]["soil_type"]).lower(),
+    }
+    url = "/predict?probabilities=true"
+    plain, other = client.client.post(url, json={"samples": [samples[0], written]}).json()["predictions"]
+    assert plain == other
+
+
+def test_an_unknown_category_is_answered_and_flagged(client: Api, samples: Samples) -> None:
+    unknown = [sample | {"soil_type": "C7744"} for sample in samples[:20]]
+    answer = client.client.post("/predict", json={"samples": [*samples[:1], *unknown]})
+    flags = [each["unknown_categories"] for each in answer.json()["predictions"]]
+    assert flags == [[], *([["soil_type"]] * 20)]
+    metrics = client.admin.get("/metrics").text
+    assert 'inference_unknown_categories_total{feature="soil_type"} 20.0' in metrics
+
+
+def test_whole_numbers_may_be_written_as_such(client: Api, samples: Samples) -> None:
+    body = json.dumps({"samples": [samples[0] | {"elevation": 2596}]})
+    assert client.client.post("/predict", content=body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "message"),
+    [
+        ({"elevation": None}, "float_type", "sample 1, elevation: Input should be a valid number"),
+        ({"elevation": "2596"}, "float_type", "sample 1, elevation: Input should be a valid number"),
+        ({"elevation": True}, "float_type", "sample 1, elevation: Input should be a valid number"),
+        ({"elevation": [1]}, "float_type", "sample 1, elevation: Input should be a valid number"),
+        (
+            {"elevation": float("nan")},
+            "finite_number",
+            "sample 1, elevation: Input should be a finite number",
+        ),
+        (
+            {"elevation": float("-inf")},
+            "finite_number",
+            "sample 1, elevation: Input should be a finite number",
+        ),
+        ({"soil_type": 7}, "string_type", "sample 1, soil_type: Input should be a valid string"),
+        ({"soil_type": None}, "string_type", "sample 1, soil_type: Input should be a valid string"),
+        ({"altitude": 1}, "extra_forbidden", "sample 1, altitude: Extra inputs are not permitted"),
+    ],
+)
+def test_a_bad_field_is_named(
+    client: Api, samples: Samples, change: dict[str, object], problem: str, message: str
+) -> None:
+    content = json.dumps({"samples": [samples[0], samples[1] | change]})
+    answer = client.client.post("/predict", content=content)
+    assert answer.status_code == 422
+    (detail,) = answer.json()["detail"]
+    assert (detail["type"], detail["msg"]) == (problem, message)
+    assert detail["loc"] == ["body", "samples", 1, *change]
+
+
+def test_a_number_too_large_for_a_double_is_refused(client: Api, samples: Samples) -> None:
+    for written in ("1e999", "1" + "0" * 400):
+        content = json.dumps({"samples": samples[:1]}).replace(
+            f'"elevation": {samples[0]["elevation"]}', f'"elevation": {written}'
+        )
+        answer = client.client.post("/predict", content=content)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "samples", 0, "elevation"]
+
+
+def test_a_missing_field_is_named(client: Api, samples: Samples) -> None:
+    short = {name: value for name, value in samples[0].items() if name != "aspect"}
+    (detail,) = client.client.post("/predict", json={"samples": [short]}).json()["detail"]
+    assert detail["loc"] == ["body", "samples", 0, "aspect"]
+    assert detail["msg"] == "sample 0, aspect: Field required"
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"", ["body"]),
+        (b"<html>", ["body"]),
+        (b'{"samples": [', ["body"]),
+        (b"\xff\xfe", ["body"]),
+        (b"[]", ["body"]),
+        (b"{}", ["body", "samples"]),
+        (b'{"samples": {}}', ["body", "samples"]),
+        (b'{"samples": []}', ["body", "samples"]),
+        (b'{"samples": [3]}', ["body", "samples", 0]),
+        (b'{"samples": ' + b"[" * 5000, ["body"]),
+    ],
+)
+def test_a_body_of_another_form_is_refused(client: Api, content: bytes, place: list[object]) -> None:
+    answer = client.client.post("/predict", content=content)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == place
+
+
+def test_an_extra_field_beside_the_samples_is_refused(client: Api, samples: Samples) -> None:
+    answer = client.client.post("/predict", json={"samples": samples[:1], "sample": []})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "sample"]
+
+
+def test_too_many_samples_are_refused_with_the_limit(client: Api, samples: Samples) -> None:
+    assert client.client.post("/predict", json={"samples": (samples * 2)[:250]}).status_code == 200
+    answer = client.client.post("/predict", json={"samples": (samples * 2)[:251]})
+    assert answer.status_code == 422
+    assert "at most 250 items" in answer.json()["detail"][0]["msg"]
+
+
+def test_many_errors_are_cut(client: Api) -> None:
+    detail = client.client.post("/predict", json={"samples": [{}] * 100}).json()["detail"]
+    assert len(detail) == 21
+    assert detail[-1]["msg"] == "1180 more errors"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_too_large_is_refused(
+    champion: None, api: Callable[..., Api], samples: Samples, chunked: bool
+) -> None:
+    client = api(max_body_bytes=10_000).refresh().client
+    body = json.dumps({"samples": samples}).encode()
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(body), 1000):
+            yield body[start : start + 1000]
+
+    answer = client.post("/predict", content=pieces() if chunked else body)
+    assert answer.status_code == 413
+    assert "10000 bytes" in answer.json()["detail"]
+    assert client.post("/predict", json={"samples": samples[:2]}).status_code == 200
+
+
+def test_openapi_describes_the_champions_columns(client: Api) -> None:
+    document = client.client.get("/openapi.json").json()
+    sample = document["components"]["schemas"]["Sample"]
+    assert list(sample["properties"])[:2] == ["elevation", "aspect"]
+    assert sample["required"] == list(sample["properties"])
+    assert "in training" in sample["properties"]["elevation"]["description"]
+    assert {"200", "413", "422", "429", "503"} <= set(document["paths"]["/predict"]["post"]["responses"])
+
+
+def test_docs_need_no_other_server(client: Api) -> None:
+    page = client.client.get("/")
+    assert page.url.path == "/docs"
+    assert "https://" not in page.text
