@@ -1,0 +1,175 @@
+"""A snapshot: the rows of one training, cleaned, sorted, each with its side, known by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bundle import normalise_category
+from forest.schema import COLUMNS, NAMES, WILDERNESS_AREAS
+from stepkit.outcomes import RefusedInput
+from stepkit.s3 import ObjectStore
+
+FEATURES = NAMES[:-1]
+TARGET = NAMES[-1]
+CATEGORIES = ("wilderness_area", "soil_type")
+NUMBERS = tuple(name for name in FEATURES if name not in CATEGORIES)
+TRAIN, TEST = "train", "test"
+TEST_SHARE = 0.2
+
+_METADATA = b"quintet"
+_COLUMNS = (*NAMES, "side")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows with the columns of `NAMES` and `side`, and what they are for."""
+
+    rows: pd.DataFrame
+    captures: int
+    parameters_sha256: str
+    """The hash of the parameters that the rows are about to be trained with."""
+
+    @property
+    def train(self) -> pd.DataFrame:
+        """The rows that models are fitted on."""
+        return self.rows[self.rows["side"] == TRAIN]
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The rows that no model is ever fitted on."""
+        return self.rows[self.rows["side"] == TEST]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the values, whichever library wrote the file: one column after the other."""
+        digest = hashlib.sha256()
+        for name in _COLUMNS:
+            values = self.rows[name]
+            digest.update(f"{name} {len(values)}\n".encode())
+            if name in NUMBERS or name == TARGET:
+                digest.update(values.to_numpy("<f8").tobytes())
+            else:
+                digest.update("\0".join(values.where(values.notna(), "\1")).encode())
+        return digest.hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Writes the snapshot as Parquet."""
+        table = pa.Table.from_pandas(self.rows, preserve_index=False)
+        metadata = {"captures": self.captures, "parameters_sha256": self.parameters_sha256}
+        table = table.replace_schema_metadata(
+            {**table.schema.metadata, _METADATA: json.dumps(metadata).encode()}
+        )
+        pq.write_table(table, path, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path) -> Snapshot:
+        """Reads what `write` wrote.
+
+        Raises:
+            RefusedInput: the file is no snapshot.
+        """
+        try:
+            table = pq.read_table(path)
+            metadata = json.loads(table.schema.metadata[_METADATA])
+            return cls(table.to_pandas()[list(_COLUMNS)], **metadata)
+        except (pa.ArrowException, KeyError, TypeError) as error:
+            raise RefusedInput(f"{path.name} is no snapshot of preprocess: {error!r}") from error
+
+
+def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
+    """Downloads a snapshot and checks that it is the one that was named.
+
+    Raises:
+        RefusedInput: its content has another hash; or there is none at the URI.
+        OutsideDown: S3 does not answer.
+    """
+    path = folder / "snapshot.parquet"
+    ObjectStore().download(uri, path)
+    snapshot = Snapshot.read(path)
+    if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
+        raise RefusedInput(
+            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again"
+        )
+    return snapshot
+
+
+def clean(raw: pd.DataFrame) -> pd.DataFrame:
+    """Gives the samples of a table, each once, sorted, typed and with its side.
+
+    Numbers become float64 (missing: NaN), categories strings in their known spelling (missing: NaN), the
+    target int64. Rows without a target are left out.
+
+    Args:
+        raw: the columns of `NAMES`, and perhaps more.
+
+    Raises:
+        RefusedInput: a column is absent, or holds a value that its column cannot have.
+    """
+    absent = [name for name in NAMES if name not in raw.columns]
+    if absent:
+        raise RefusedInput(f"the table has no column {', '.join(absent)}: training needs {', '.join(NAMES)}")
+    labelled = raw[raw[TARGET].notna()]
+    typed = {name: _typed(labelled[name], *limits) for name, limits in _LIMITS.items()}
+    typed |= {name: _spelled(labelled[name]) for name in CATEGORIES}
+    rows = pd.DataFrame(typed)[list(NAMES)].drop_duplicates().sort_values(list(NAMES), ignore_index=True)
+    rows[TARGET] = rows[TARGET].astype("int64")
+    rows["side"] = pd.array(sides(rows), dtype="str")
+    return rows
+
+
+def sides(rows: pd.DataFrame) -> list[str]:
+    """Gives each row's side: a function of its twelve features alone, whatever else is in the table.
+
+    About `TEST_SHARE` of the rows are test rows. Rows that differ only in the target are on the same side.
+    """
+    boundary = int(TEST_SHARE * 2**64)
+    texts = [_texts(rows[name]) for name in FEATURES]
+    keys = (",".join(values).encode() for values in zip(*texts, strict=True))
+    hashes = (int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") for key in keys)
+    return [TEST if number < boundary else TRAIN for number in hashes]
+
+
+_LIMITS = {
+    column.name: (column.low, column.high)
+    for column in COLUMNS
+    if column.low is not None and column.high is not None
+}
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "wilderness_area": lambda text: normalise_category(text, WILDERNESS_AREAS),
+    "soil_type": str.upper,
+}
+
+
+def _typed(values: pd.Series, low: int, high: int) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    right = numbers.between(low, high) & (numbers % 1 == 0)
+    wrong = values.notna() & ~right
+    if wrong.any():
+        raise RefusedInput(
+            f"column {values.name} holds {values[wrong].iloc[0]!r} ({int(wrong.sum())} such rows):"
+            f" it must be a whole number within {low} and {high}"
+        )
+    return numbers
+
+
+def _spelled(values: pd.Series) -> pd.Series:
+    """Spells categories as `load` does, each distinct one once; blank is missing."""
+    spelled = {text: _SPELLINGS[str(values.name)](text.strip()) or None for text in values.dropna().unique()}
+    return values.map(spelled).astype("str")
+
+
+def _texts(values: pd.Series) -> list[str]:
+    """Gives each value as text: a number as an integer, missing as nothing. A distinct value is made once."""
+    codes, distinct = pd.factorize(values)
+    if values.dtype.kind == "f":
+        distinct = distinct.astype("int64")
+    texts = [*map(str, distinct.tolist()), ""]  # the code of a missing value is -1
+    return [texts[code] for code in codes]

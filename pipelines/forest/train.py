@@ -1,0 +1,142 @@
+"""Fits one classifier on the train rows, scores it on the test rows, logs model and bundle to MLflow."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib as mpl
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import infer_signature
+from numpy.typing import NDArray
+from sklearn.metrics import ConfusionMatrixDisplay, classification_report
+from sklearn.pipeline import Pipeline
+
+import bundle
+from forest.models import Algorithm, fit, scores
+from forest.schema import COVER_TYPES
+from forest.snapshot import FEATURES, TARGET, Snapshot, fetch
+from stepkit import tracking
+from stepkit.options import Option
+from stepkit.outcomes import RefusedInput
+from stepkit.settings import Settings
+from stepkit.step import run
+
+MODEL_FOLDER = "model"
+BUNDLE_FOLDER = "bundle"
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One candidate for champion."""
+
+    algorithm: str
+    mlflow_run_id: str
+    bundle_digest: str
+    accuracy: float
+    f1_macro: float
+
+
+def train(
+    settings: Settings,
+    *,
+    algorithm: Annotated[Algorithm, Option("classifier to fit")],
+    snapshot_uri: Annotated[str, Option("S3 URI of preprocess's snapshot")],
+    snapshot_sha256: Annotated[str, Option("data hash of that snapshot")],
+    seed: Annotated[int, Option("of everything random", minimum=0)] = 42,
+    n_estimators: Annotated[int, Option("trees of the random forest", minimum=1)] = 100,
+    svc_max_rows: Annotated[int, Option("most rows the SVC is fitted on", minimum=100)] = 20_000,
+    svc_components: Annotated[int, Option("landmarks of the SVC's kernel", minimum=1)] = 300,
+) -> Trained:
+    """Fits, scores, proves and logs one classifier; a retry logs to the same MLflow run."""
+    with tempfile.TemporaryDirectory() as name, tracking.run(settings, f"train-{algorithm}") as run_id:
+        folder = Path(name)
+        snapshot = fetch(snapshot_uri, folder, snapshot_sha256)
+        pipeline, parameters = fit(
+            algorithm,
+            snapshot.train,
+            seed=seed,
+            n_estimators=n_estimators,
+            svc_max_rows=svc_max_rows,
+            svc_components=svc_components,
+        )
+        test = snapshot.test[list(FEATURES)]
+        predicted = pipeline.predict(test)
+        metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)
+        _logger.info("%s on %d test rows: %s", algorithm, len(test), metrics)
+        digest = _proven_bundle(pipeline, snapshot, metrics, settings.model_name, snapshot_sha256, folder)
+        mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
+        mlflow.log_metrics(metrics)
+        mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
+        _log_reports(snapshot.test[TARGET], predicted)
+        _log_model(pipeline, test, folder)
+        mlflow.log_artifacts(str(folder / BUNDLE_FOLDER), BUNDLE_FOLDER)
+    return Trained(algorithm, run_id, digest, metrics["accuracy"], metrics["f1_macro"])
+
+
+def _proven_bundle(
+    pipeline: Pipeline,
+    snapshot: Snapshot,
+    metrics: dict[str, float],
+    model: str,
+    data_sha256: str,
+    folder: Path,
+) -> str:
+    """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
+
+    Raises:
+        RefusedInput: it does not, so that nothing of this training is published.
+    """
+    path = folder / BUNDLE_FOLDER
+    try:
+        digest = bundle.export(
+            pipeline,
+            snapshot.train[list(FEATURES)],
+            path,
+            model=model,
+            label_names=dict(enumerate(COVER_TYPES)),
+            metrics=metrics,
+            data_sha256=data_sha256,
+        )
+        bundle.verify_against(pipeline, bundle.load(path), snapshot.test[list(FEATURES)])
+    except bundle.BundleRefused as error:
+        raise RefusedInput(str(error)) from error
+    return digest
+
+
+def _log_reports(true: pd.Series, predicted: NDArray[np.int64]) -> None:
+    labels = list(range(len(COVER_TYPES)))
+    report = classification_report(
+        true, predicted, labels=labels, target_names=COVER_TYPES, output_dict=True, zero_division=0
+    )
+    mlflow.log_dict(report, "classification_report.json")
+    mpl.use("Agg")
+    picture = ConfusionMatrixDisplay.from_predictions(
+        true, predicted, labels=labels, display_labels=COVER_TYPES, xticks_rotation=45, values_format="d"
+    )
+    picture.figure_.set_size_inches(9, 8)
+    picture.figure_.tight_layout()
+    mlflow.log_figure(picture.figure_, "confusion_matrix.png")
+
+
+def _log_model(pipeline: Pipeline, test: pd.DataFrame, folder: Path) -> None:
+    """Logs the pipeline itself, for people; as plain artifacts of the run, which a retry overwrites."""
+    example = test.head(5)
+    mlflow.sklearn.save_model(
+        pipeline,
+        folder / MODEL_FOLDER,
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
+        signature=infer_signature(example, pipeline.predict(example)),
+        input_example=example,
+    )
+    mlflow.log_artifacts(str(folder / MODEL_FOLDER), MODEL_FOLDER)
+
+
+if __name__ == "__main__":
+    run(train)
