@@ -1,0 +1,140 @@
+"""Folders, Dockerfile targets, skaffold.yaml, DAGs and charts name the same images, steps and options."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from quintet.images import read_artifacts
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ARTIFACTS = read_artifacts(REPOSITORY / "skaffold.yaml")
+PIPELINES = sorted(path.parent.name for path in (REPOSITORY / "pipelines").glob("*/Dockerfile"))
+NOT_IN_THE_RELEASE = {"base", "metrics-server"}
+
+
+@dataclass
+class Step:
+    """One call of `pods.step` in a DAG file; chains with `>>` as a task does."""
+
+    pipeline: str
+    step: str
+    task_id: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    variants: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def __rshift__(self, other: Any) -> Any:
+        return other
+
+    @property
+    def image(self) -> str:
+        return f"{self.pipeline}-{self.step}"
+
+    @property
+    def options(self) -> set[str]:
+        return set(self.arguments) | {name for variant in self.variants for name in variant}
+
+
+def steps_of_dags() -> list[Step]:
+    """Every step that a DAG file makes, learnt by running the files with stand-ins for Airflow and pods."""
+    made: list[Step] = []
+
+    def step(pipeline: str, name: str, **settings: Any) -> Step:
+        known = {key: settings[key] for key in ("task_id", "arguments", "variants") if key in settings}
+        made.append(Step(pipeline, name, **known))
+        return made[-1]
+
+    pods = ModuleType("pods")
+    pods.step = step  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "airflow", MagicMock())
+        patch.setitem(sys.modules, "airflow.sdk", MagicMock())
+        patch.setitem(sys.modules, "pods", pods)
+        for pipeline in PIPELINES:
+            runpy.run_path(str(REPOSITORY / "dags" / f"{pipeline}.py"))
+    return made
+
+
+def modules(pipeline: str) -> set[str]:
+    """The steps of a pipeline: the modules that can be run."""
+    found = (REPOSITORY / "pipelines" / pipeline).glob("*.py")
+    return {path.stem for path in found if '__name__ == "__main__"' in path.read_text()}
+
+
+def options_of(pipeline: str, step: str) -> set[str]:
+    """The options of a step: the keyword-only parameters of its function, which bears the step's name."""
+    tree = ast.parse((REPOSITORY / "pipelines" / pipeline / f"{step}.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == step]
+    return {argument.arg for function in functions for argument in function.args.kwonlyargs}
+
+
+def images_of_charts() -> Iterator[str]:
+    """The images that charts ask `common.image` for."""
+    for template in (REPOSITORY / "charts").glob("*/templates/**/*"):
+        if template.is_file():
+            for call in re.findall(r"common\.image\b[^}]*", template.read_text()):
+                yield from re.findall(r'"name" "([a-z-]+)"', call)
+
+
+@pytest.mark.parametrize("name", ARTIFACTS)
+def test_every_image_has_its_dockerfile_and_target(name: str) -> None:
+    artifact = ARTIFACTS[name]
+    stages = re.findall(r"(?im)^FROM\s.*\sAS\s+(\S+)", (REPOSITORY / artifact.dockerfile).read_text())
+    assert artifact.target is None or artifact.target in stages
+
+
+def test_every_folder_of_images_is_an_image() -> None:
+    folders = {path.parent.name for path in (REPOSITORY / "images").glob("*/Dockerfile")}
+    assert folders == {
+        name for name, artifact in ARTIFACTS.items() if artifact.dockerfile.parts[0] == "images"
+    }
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_a_step_is_one_module_one_target_one_image(pipeline: str) -> None:
+    images = {
+        name: artifact.target
+        for name, artifact in ARTIFACTS.items()
+        if artifact.dockerfile.parts[:2] == ("pipelines", pipeline)
+    }
+    assert images == {f"{pipeline}-{step.replace('_', '-')}": step for step in modules(pipeline)}
+
+
+def test_dags_run_every_step_and_no_other() -> None:
+    steps = {f"{pipeline}-{step.replace('_', '-')}" for pipeline in PIPELINES for step in modules(pipeline)}
+    assert {step.image for step in steps_of_dags()} == steps
+
+
+@pytest.mark.parametrize("step", steps_of_dags(), ids=lambda step: f"{step.task_id or step.step}")
+def test_dags_give_a_step_only_options_that_it_has(step: Step) -> None:
+    assert step.options <= options_of(step.pipeline, step.step.replace("-", "_"))
+
+
+def test_a_task_is_named_after_its_step_but_for_two_published_names() -> None:
+    renamed = {step.step: step.task_id for step in steps_of_dags() if step.task_id}
+    assert renamed == {"preprocess": "preprocess_forest_data", "train": "train_forest_models"}
+
+
+def test_charts_ask_for_images_that_are_made() -> None:
+    asked = set(images_of_charts())
+    assert asked
+    assert asked <= set(ARTIFACTS)
+
+
+def test_skaffold_hands_every_image_of_the_release_to_helm() -> None:
+    (release,) = yaml.safe_load((REPOSITORY / "skaffold.yaml").read_text())["deploy"]["helm"]["releases"]
+    assert release["setValueTemplates"] == {
+        f"global.images.{name}": f"{{{{.IMAGE_FULLY_QUALIFIED_{name.replace('-', '_')}}}}}"
+        for name in ARTIFACTS
+        if name not in NOT_IN_THE_RELEASE
+    }
