@@ -35,7 +35,7 @@ mlflow.backend $: the environment variable with the URL of the tracking database
 {{- end }}
 
 {{- /*
-mlflow.container (dict "root" $ "name" "migrate"): image and security of every container here.
+mlflow.container (dict "root" $ "name" "upgrade"): image and security of every container here.
 */ -}}
 {{- define "mlflow.container" -}}
 name: {{ .name }}

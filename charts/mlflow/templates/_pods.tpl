@@ -1,17 +1,17 @@
 {{- /*
-mlflow.migratePod $: brings the database's schema to that of the image.
+mlflow.upgradePod $: brings the database's schema to that of the image.
 */ -}}
-{{- define "mlflow.migratePod" -}}
+{{- define "mlflow.upgradePod" -}}
 metadata:
   labels:
-    {{- include "common.selectorLabels" (dict "root" . "component" "migrate") | nindent 4 }}
+    {{- include "common.selectorLabels" (dict "root" . "component" "upgrade") | nindent 4 }}
   annotations:
     checksum/config: {{ include "common.checksum" (include "mlflow.scripts" .) }}
 {{ include "mlflow.jobPodSpec" . }}
   initContainers:
     - {{ include "mlflow.wait" (dict "root" . "arguments" list) | nindent 6 | trim }}
   containers:
-    - {{ include "mlflow.container" (dict "root" . "name" "migrate") | nindent 6 | trim }}
+    - {{ include "mlflow.container" (dict "root" . "name" "upgrade") | nindent 6 | trim }}
       args: [db, upgrade, $(MLFLOW_BACKEND_STORE_URI)]
       env:
         {{- include "mlflow.backend" . | nindent 8 }}
