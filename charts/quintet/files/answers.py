@@ -1,0 +1,17 @@
+"""Asks one service of the platform whether it is there: answers.py URL, or URL and a body to post. Prints the answer."""
+
+import sys
+import urllib.error
+import urllib.request
+
+url, *body = sys.argv[1:]
+request = urllib.request.Request(url, body[0].encode() if body else None, {"Content-Type": "application/json"})
+try:
+    with urllib.request.urlopen(request, timeout=30) as response:
+        print(f"{url}: {response.status} {response.read(2000).decode()}")
+except urllib.error.HTTPError as error:
+    answer = error.read(2000).decode()
+    # Before the first training there is no champion, and the API says so; anything else is a failure.
+    if not (body and error.code == 503 and "champion" in answer):
+        sys.exit(f"{url}: {error.code} {answer}")
+    print(f"{url}: no champion yet: {answer}")

@@ -1,0 +1,53 @@
+{{- /*
+quintet.test (dict "root" $ "name" "mlflow" "image" "mlflow" "client" "mlflow" "command" (list …)): one pod of `helm test`.
+The label quintet/client opens the network to the pods of that chart; a dict "env" of NAME -> {secret, key} is optional.
+*/ -}}
+{{- define "quintet.test" -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: test-{{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" (dict "root" .root "component" "test") | nindent 4 }}
+    quintet/client: {{ .client }}
+  annotations:
+    helm.sh/hook: test
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  {{- with include "common.imagePullSecrets" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  securityContext:
+    {{- include "common.podSecurityContext" .root | nindent 4 }}
+  containers:
+    - name: test
+      image: {{ include "common.image" (dict "root" .root "name" .image) }}
+      imagePullPolicy: {{ include "common.imagePullPolicy" .root }}
+      command:
+        {{- toYaml .command | nindent 8 }}
+      {{- with .env }}
+      env:
+        {{- range $name, $source := . }}
+        - name: {{ $name }}
+          valueFrom:
+            secretKeyRef:
+              name: {{ include "common.secretName" (dict "root" $.root "name" $source.secret) }}
+              key: {{ $source.key }}
+        {{- end }}
+      {{- end }}
+      resources:
+        requests: {cpu: 10m, memory: 32Mi}
+        limits: {memory: 128Mi}
+      securityContext:
+        {{- include "common.containerSecurityContext" .root | nindent 8 }}
+      volumeMounts:
+        - name: tmp
+          mountPath: /tmp
+  volumes:
+    - name: tmp
+      emptyDir:
+        sizeLimit: 16Mi
+{{- end }}
