@@ -1,0 +1,175 @@
+"""How the world learns who is champion: MLflow's registry, or a file in S3 where no registry is wanted.
+
+Both follow the decisions in Postgres. `show` may be repeated at any time and changes only what differs, so
+whatever a killed run has left is put right by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Protocol
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from forest.decisions import Model
+from stepkit import tracking
+from stepkit.outcomes import RefusedInput
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+
+ALIAS = "champion"
+LATEST_MODEL_KEY = "forest/latest_model.json"
+_STAGE, _CURRENT, _FORMER = "stage", "Production", "Archived"
+
+
+class Registry(Protocol):
+    """Where a champion is shown."""
+
+    def show(self, champion: Model | None) -> int | None:
+        """Makes the champion, if any, the one that serving loads; gives its version, if it has one."""
+        ...
+
+    def version(self, model: Model) -> int | None:
+        """Gives the version that a model is registered as, if it is."""
+        ...
+
+    def model(self, version: int) -> Model:
+        """Gives the model of a version; raises `RefusedInput` when there is none."""
+        ...
+
+
+class MlflowRegistry:
+    """Versions of the registered model: the alias `champion`, the tag and, while there are any, the stage."""
+
+    def __init__(self, settings: Settings) -> None:
+        tracking.configure(settings)
+        self._client = MlflowClient()
+        self._name = settings.model_name
+
+    def show(self, champion: Model | None) -> int | None:
+        """Registers the champion where needed and moves alias, tags and stages to its version.
+
+        Raises:
+            OutsideDown: MLflow does not answer.
+        """
+        with tracking.errors():
+            aliases = self._registered_model_aliases()
+            if champion is None:
+                return None
+            version = self._find(champion) or self._register(champion)
+            if str(aliases.get(ALIAS)) != str(version.version):
+                self._client.set_registered_model_alias(self._name, ALIAS, version.version)
+            self._mark(version)
+            return int(version.version)
+
+    def version(self, model: Model) -> int | None:
+        """Gives the version that a model is registered as, if it is.
+
+        Raises:
+            OutsideDown: MLflow does not answer.
+        """
+        with tracking.errors():
+            found = self._find(model)
+        return int(found.version) if found else None
+
+    def model(self, version: int) -> Model:
+        """Gives the model of a version.
+
+        Raises:
+            RefusedInput: there is no such version, or it was not registered by a promotion.
+            OutsideDown: MLflow does not answer.
+        """
+        with tracking.errors():
+            for found in self._versions():
+                if int(found.version) == version and "bundle_digest" in found.tags:
+                    tags = found.tags
+                    return Model(
+                        tags["algorithm"], str(found.run_id), tags["bundle_digest"], tags["data_sha256"]
+                    )
+        raise RefusedInput(
+            f"{self._name} has no version {version} with a bundle: choose one that MLflow lists"
+        )
+
+    def _registered_model_aliases(self) -> dict[str, str]:
+        try:
+            aliases: dict[str, str] = self._client.get_registered_model(self._name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            self._client.create_registered_model(self._name)
+            return {}
+        return aliases
+
+    def _versions(self) -> list[ModelVersion]:
+        return list(self._client.search_model_versions(f"name = '{self._name}'"))
+
+    def _find(self, model: Model) -> ModelVersion | None:
+        return next(
+            (
+                version
+                for version in self._versions()
+                if (version.run_id, version.tags.get("bundle_digest"))
+                == (model.mlflow_run_id, model.bundle_digest)
+            ),
+            None,
+        )
+
+    def _register(self, model: Model) -> ModelVersion:
+        artifacts = self._client.get_run(model.mlflow_run_id).info.artifact_uri
+        return self._client.create_model_version(
+            self._name,
+            source=f"{artifacts}/model",
+            run_id=model.mlflow_run_id,
+            tags={
+                "algorithm": model.algorithm,
+                "bundle_digest": model.bundle_digest,
+                "bundle_path": "bundle",
+                "data_sha256": model.data_sha256,
+            },
+        )
+
+    def _mark(self, current: ModelVersion) -> None:
+        for version in self._versions():
+            stage = _CURRENT if version.version == current.version else _FORMER
+            if version.tags.get(_STAGE) != stage:
+                self._client.set_model_version_tag(self._name, version.version, _STAGE, stage)
+            if hasattr(self._client, "transition_model_version_stage") and version.current_stage != stage:
+                with warnings.catch_warnings():
+                    # Stages are deprecated; people's `models:/forest/Production` shall load while they exist.
+                    warnings.simplefilter("ignore", FutureWarning)
+                    self._client.transition_model_version_stage(self._name, version.version, stage)
+
+
+class LatestModelFile:
+    """`latest_model.json` in S3, which names the champion's run."""
+
+    def __init__(self, bucket: str) -> None:
+        self._uri = f"s3://{bucket}/{LATEST_MODEL_KEY}"
+
+    def show(self, champion: Model | None) -> int | None:
+        """Writes the file; raises `OutsideDown` when S3 does not take it."""
+        if champion is not None:
+            fields = {
+                "run_id": champion.mlflow_run_id,
+                "bundle_digest": champion.bundle_digest,
+                "algorithm": champion.algorithm,
+                "data_sha256": champion.data_sha256,
+            }
+            ObjectStore().put(self._uri, json.dumps(fields, indent=1).encode(), "application/json")
+        return None
+
+    def version(self, model: Model) -> int | None:
+        """Gives nothing: without a registry there are no versions."""
+        return None
+
+    def model(self, version: int) -> Model:
+        """Refuses: without a registry there are no versions."""
+        raise RefusedInput("--rollback-to needs the registry, and MLFLOW_ENABLE_MODEL_REGISTRY is false")
+
+
+def of(settings: Settings, bucket: str) -> Registry:
+    """Gives the registry that the settings ask for; `bucket` is the one of `latest_model.json`."""
+    return MlflowRegistry(settings) if settings.registry_enabled else LatestModelFile(bucket)
