@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from stepkit.outcomes import OutsideDown, RefusedInput
 
@@ -133,7 +133,7 @@ class Client:
                 body = b"".join(self._chunks(url, response))
             finally:
                 response.close()
-        except LocationParseError as error:
+        except LocationValueError as error:
             raise RefusedInput(f"{url!r} is not a URL: {error}") from error
         except HTTPError as error:
             raise _Unfinished(f"did not answer ({type(error).__name__})") from error

@@ -51,6 +51,12 @@ class _Parameter:
     def required(self) -> bool:
         return self.default is inspect.Parameter.empty
 
+    @property
+    def presence(self) -> str:
+        if self.required:
+            return "required"
+        return "optional" if self.default in (None, "") else f"default: {self.default}"
+
     def parse(self, text: str) -> Any:
         try:
             value = _convert(text, self.kind)
@@ -102,12 +108,11 @@ def parse_options(
         allow_abbrev=False,
     )
     for parameter in parameters:
-        default = "required" if parameter.required else f"default: {parameter.default}"
         parser.add_argument(
             parameter.flag,
             dest=parameter.name,
             metavar=_metavar(parameter.kind),
-            help=f"{parameter.option.help} [{parameter.env}; {default}]".replace("%", "%%"),
+            help=f"{parameter.option.help} [{parameter.env}; {parameter.presence}]".replace("%", "%%"),
         )
     given = vars(parser.parse_args(arguments))
     values = {}

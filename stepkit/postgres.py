@@ -87,7 +87,14 @@ def copy(rows: cursor, table: str, columns: Sequence[str], values: Iterable[Sequ
     statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv)").format(
         identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    rows.copy_expert(statement, _CsvReader(values), size=_CHUNK_BYTES)
+    reader = _CsvReader(values)
+    try:
+        rows.copy_expert(statement, reader, size=_CHUNK_BYTES)
+    except psycopg2.errors.QueryCanceled:
+        # psycopg2 keeps of an error in the rows only its text.
+        if reader.error is not None:
+            raise reader.error from None
+        raise
     return rows.rowcount
 
 
@@ -102,6 +109,7 @@ class _CsvReader(io.RawIOBase):
     def __init__(self, values: Iterable[Sequence[Any]]) -> None:
         self._values = iter(values)
         self._chunk = io.BytesIO()
+        self.error: Exception | None = None
 
     def readable(self) -> bool:
         return True
@@ -111,7 +119,11 @@ class _CsvReader(io.RawIOBase):
 
     def _next_chunk(self) -> io.BytesIO:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(itertools.islice(self._values, _CHUNK_ROWS))
+        try:
+            csv.writer(text, lineterminator="\n").writerows(itertools.islice(self._values, _CHUNK_ROWS))
+        except Exception as error:
+            self.error = error
+            raise
         self._chunk = io.BytesIO(text.getvalue().encode())
         return self._chunk
 

@@ -39,7 +39,7 @@ class ObjectStore:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        self._client = boto3.client("s3", config=config)
+        self._client = boto3.Session().client("s3", config=config)
 
     def exists(self, uri: str) -> bool:
         """Says whether there is an object at the URI."""

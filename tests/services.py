@@ -123,7 +123,7 @@ def s3() -> Iterator[S3Server]:
             "-s3.port.lance=0",
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=64",
-            "-volume.max=100",
+            "-volume.max=5000",
             *(f"-{option}={port}" for option, port in ports.items()),
         ]
         endpoint = f"http://127.0.0.1:{ports['s3.port']}"

@@ -1,0 +1,91 @@
+"""Transactions and COPY on a real Postgres."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from stepkit import postgres
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.settings import Run, Settings
+
+
+@pytest.fixture
+def settings(database: str) -> Settings:
+    with psycopg2.connect(database) as connection, connection.cursor() as rows:
+        rows.execute('CREATE TABLE kept (number integer, "Text" text)')
+    connection.close()
+    return Settings(run=Run(run_id="r", task_id="load"), database_url=database)
+
+
+def kept(settings: Settings) -> list[tuple[int, str | None]]:
+    with postgres.transaction(settings) as rows:
+        rows.execute("SELECT * FROM kept ORDER BY number")
+        return rows.fetchall()
+
+
+def test_copied_rows_arrive_whatever_they_hold(settings: Settings) -> None:
+    values = [(1, 'quote " comma , newline \n'), (2, None), (3, "\\N"), (4, "Spruce/Fír")]
+    with postgres.transaction(settings) as rows:
+        assert postgres.copy(rows, "public.kept", ("number", "Text"), values) == 4
+    assert kept(settings) == values
+
+
+def test_an_error_in_the_block_leaves_nothing_and_stays_itself(settings: Settings) -> None:
+    def refuse() -> None:
+        with postgres.transaction(settings) as rows:
+            postgres.copy(rows, "kept", ("number", "Text"), [(1, "a")])
+            raise RefusedInput("row 2 is none")
+
+    with pytest.raises(RefusedInput, match="row 2 is none"):
+        refuse()
+    assert kept(settings) == []
+
+
+def test_a_refusal_while_rows_are_read_stays_itself(settings: Settings) -> None:
+    def broken() -> Iterator[tuple[int, str]]:
+        yield 1, "a"
+        raise RefusedInput("row 2 is none")
+
+    with pytest.raises(RefusedInput, match="row 2 is none"), postgres.transaction(settings) as rows:
+        postgres.copy(rows, "kept", ("number", "Text"), broken())
+    assert kept(settings) == []
+
+
+def test_copy_holds_one_chunk_in_memory(settings: Settings) -> None:
+    tracemalloc.start()
+    with postgres.transaction(settings) as rows:
+        postgres.copy(rows, "kept", ("number", "Text"), ((number, "x" * 100) for number in range(200_000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+def test_a_session_is_named_after_its_task_and_run(settings: Settings) -> None:
+    with postgres.transaction(settings) as rows:
+        rows.execute("SELECT current_setting('application_name'), current_setting('statement_timeout')")
+        assert rows.fetchone() == ("load r", "10min")
+
+
+def test_a_cut_connection_is_an_outage(settings: Settings) -> None:
+    with pytest.raises(OutsideDown, match="Postgres did not finish"), postgres.transaction(settings) as rows:
+        rows.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_a_missing_server_is_an_outage() -> None:
+    gone = Settings(database_url="postgresql://forest@127.0.0.1:1/quintet")
+    with pytest.raises(OutsideDown, match="Connection refused"), postgres.transaction(gone):
+        pass
+
+
+def test_a_missing_url_is_refused() -> None:
+    with pytest.raises(RefusedInput, match="DATABASE_URL"), postgres.transaction(Settings()):
+        pass
+
+
+def test_a_wrong_statement_is_a_bug(settings: Settings) -> None:
+    with pytest.raises(psycopg2.errors.UndefinedTable), postgres.transaction(settings) as rows:
+        rows.execute("SELECT * FROM nowhere")

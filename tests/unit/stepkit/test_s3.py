@@ -1,0 +1,97 @@
+"""Objects on a real S3 server, and an S3 server that is down, full or closed to us."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.s3 import ObjectMissing, ObjectStore
+from tests.scripted_http import response, serving
+
+
+@pytest.fixture
+def folder(bucket: str) -> str:
+    return f"s3://{bucket}/forest"
+
+
+def refusal(code: str) -> str:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>"
+
+
+def test_an_object_comes_back_with_its_digest(folder: str) -> None:
+    store = ObjectStore()
+    assert store.put(f"{folder}/a", b"bytes") == hashlib.sha256(b"bytes").hexdigest()
+    assert store.get(f"{folder}/a") == b"bytes"
+    assert store.exists(f"{folder}/a")
+    assert not store.exists(f"{folder}/b")
+
+
+def test_a_file_travels_both_ways(folder: str, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 50_000
+    (tmp_path / "up").write_bytes(content)
+    store = ObjectStore()
+    sent = store.upload(tmp_path / "up", f"{folder}/file")
+    received = store.download(f"{folder}/file", tmp_path / "down")
+    assert sent == received == hashlib.sha256(content).hexdigest()
+    assert (tmp_path / "down").read_bytes() == content
+
+
+def test_of_writers_at_once_one_puts_the_object(folder: str) -> None:
+    stores = [ObjectStore() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        wrote = list(
+            pool.map(lambda n: stores[n].put_if_absent(f"{folder}/once", f"writer {n}".encode()), range(4))
+        )
+    assert sum(wrote) == 1
+    assert stores[0].get(f"{folder}/once") == f"writer {wrote.index(True)}".encode()
+
+
+def test_a_missing_object_is_named(folder: str) -> None:
+    with pytest.raises(ObjectMissing, match=f"no object at {folder}/none"):
+        ObjectStore().get(f"{folder}/none")
+
+
+@pytest.mark.parametrize("uri", ["data/key", "s3://bucket", "s3:///key", "http://bucket/key"])
+def test_what_is_no_uri_is_refused(folder: str, uri: str) -> None:
+    with pytest.raises(RefusedInput, match="is not an S3 URI"):
+        ObjectStore().get(uri)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_missing_bucket_is_named() -> None:
+    with pytest.raises(OutsideDown, match="there is no bucket for s3://nowhere-at-all/key"):
+        ObjectStore().get("s3://nowhere-at-all/key")
+
+
+def test_a_wrong_key_is_said(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
+        ObjectStore().put(f"{folder}/a", b"")
+
+
+@pytest.mark.parametrize("code", ["XMinioStorageFull", "InsufficientStorage"])
+def test_a_full_store_is_said(folder: str, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    with serving(response(507, refusal(code))) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        with pytest.raises(OutsideDown, match="has no room for"):
+            ObjectStore().put(f"{folder}/a", b"bytes")
+
+
+def test_a_store_that_is_not_there_is_down(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(b"") as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+    with pytest.raises(OutsideDown, match="S3 does not answer"):
+        ObjectStore().exists(f"{folder}/a")
+
+
+def test_missing_credentials_are_named(folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(RefusedInput, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        ObjectStore().get(f"{folder}/a")

@@ -1,0 +1,195 @@
+"""The contract of a step with Airflow: options in, one result and an exit code out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from stepkit.options import Option
+from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
+from stepkit.settings import Settings
+from stepkit.step import MAX_RESULT_BYTES, execute
+
+
+@dataclass(frozen=True)
+class Counted:
+    table: str
+    rows: int
+
+
+def count(
+    settings: Settings,
+    *,
+    table: Annotated[str, Option("table to count")],
+    limit: Annotated[int, Option("most rows to count", minimum=1, maximum=9)] = 5,
+    share: float = 0.5,
+    exact: Annotated[bool, Option("count every row")] = True,
+    engine: Literal["fast", "slow"] = "fast",
+    extra: Annotated[dict[str, Any] | None, Option("free parameters", env="COUNT_EXTRA")] = None,
+) -> Counted:
+    """Counts rows."""
+    assert isinstance(share, float)
+    assert isinstance(exact, bool)
+    assert engine in ("fast", "slow")
+    return Counted(table, limit + (extra or {}).get("more", 0))
+
+
+class Outcome:
+    def __init__(self, code: int, result: Any, logs: list[dict[str, Any]]) -> None:
+        self.code, self.result, self.logs = code, result, logs
+
+
+@pytest.fixture
+def outcome(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    def run(function: Any, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
+        path = tmp_path / "result"
+        code = execute(
+            function, arguments, {"RESULT_PATH": str(path), "RUN_ID": "run 1", **(environment or {})}
+        )
+        printed = capsys.readouterr()
+        assert printed.out.splitlines()[-1] == path.read_text()
+        return Outcome(
+            code, json.loads(path.read_text()), [json.loads(line) for line in printed.err.splitlines()]
+        )
+
+    return run
+
+
+def test_the_result_is_written_and_printed_last(outcome: Any) -> None:
+    done = outcome(count, "--table", "t", "--limit", "3")
+    assert (done.code, done.result) == (0, {"table": "t", "rows": 3})
+
+
+def test_an_option_may_come_from_the_environment_and_the_command_line_wins(outcome: Any) -> None:
+    environment = {"TABLE": "from environment", "LIMIT": "2", "COUNT_EXTRA": '{"more": 10}'}
+    assert outcome(count, environment=environment).result == {"table": "from environment", "rows": 12}
+    assert outcome(count, "--limit", "4", environment=environment).result["rows"] == 14
+
+
+def test_an_empty_option_counts_as_not_given(outcome: Any) -> None:
+    assert outcome(count, "--table", "t", "--limit", "").result["rows"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--table (TABLE) is required: table to count"),
+        (["--table", "t", "--limit", "abc"], "--limit (LIMIT) got 'abc': it must be a whole number"),
+        (["--table", "t", "--limit", "10"], "--limit (LIMIT) got '10': it must be at least 1 and at most 9"),
+        (["--table", "t", "--share", "nan"], "--share (SHARE) got 'nan': it must be a finite number"),
+        (["--table", "t", "--exact", "yes"], "--exact (EXACT) got 'yes': it must be true or false"),
+        (["--table", "t", "--engine", "x"], "--engine (ENGINE) got 'x': choose one of fast, slow"),
+        (["--table", "t", "--extra", "[]"], "--extra (COUNT_EXTRA) got '[]': it must be a JSON object"),
+        (["--table", "t", "--tabel", "u"], "unrecognized arguments: --tabel u; `python -m"),
+    ],
+)
+def test_a_bad_option_is_refused_in_one_sentence(outcome: Any, arguments: list[str], sentence: str) -> None:
+    refused = outcome(count, *arguments)
+    assert refused.code == 2
+    assert refused.result["error"].startswith(sentence)
+    assert refused.result["exit_code"] == 2
+
+
+def test_help_names_every_option_and_its_environment_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        execute(count, ["--help"], {})
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--table STR table to count [TABLE; required]" in text
+    assert "--extra JSON free parameters [COUNT_EXTRA; optional]" in text
+    assert "--run-id STR" in text
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "result"),
+    [
+        (NothingToDo("no new rows"), 99, {"skipped": "no new rows"}),
+        (RefusedInput("row 3 is no row"), 2, {"error": "row 3 is no row", "exit_code": 2}),
+        (OutsideDown("Postgres sleeps"), 75, {"error": "Postgres sleeps", "exit_code": 75}),
+        (KeyError("k"), 1, {"error": "KeyError: 'k'", "exit_code": 1}),
+    ],
+)
+def test_each_ending_has_its_exit_code(
+    outcome: Any, raised: Exception, code: int, result: dict[str, Any]
+) -> None:
+    def end(settings: Settings) -> None:
+        raise raised
+
+    ended = outcome(end)
+    assert (ended.code, ended.result) == (code, result)
+
+
+def test_a_bug_leaves_its_traceback_in_the_log(outcome: Any) -> None:
+    def fail(settings: Settings) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    (line,) = outcome(fail).logs
+    assert "in fail" in line["exception"]
+
+
+def test_sigterm_ends_a_step_cleanly(outcome: Any) -> None:
+    cleaned = []
+
+    def wait(settings: Settings) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            cleaned.append(True)
+
+    assert outcome(wait).code == 143
+    assert cleaned
+
+
+def test_logs_are_json_lines_that_name_the_run(outcome: Any) -> None:
+    environment = {"DAG_ID": "d", "RUN_ID": "r", "TASK_ID": "t"}
+
+    def end(settings: Settings) -> None:
+        raise NothingToDo("naught")
+
+    (line,) = outcome(end, environment=environment).logs
+    assert {name: line[name] for name in ("dag_id", "run_id", "task_id")} == {
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": "t",
+    }
+    assert outcome(end, "--run-id", "other", environment=environment).logs[0]["run_id"] == "other"
+
+
+def test_a_result_that_the_kubelet_would_cut_is_a_bug(outcome: Any) -> None:
+    def boast(settings: Settings) -> dict[str, str]:
+        return {"text": "é" * MAX_RESULT_BYTES}
+
+    ended = outcome(boast)
+    assert ended.code == 1
+    assert "write it to S3" in ended.result["error"]
+
+
+def test_a_long_sentence_is_shortened_to_valid_json(outcome: Any) -> None:
+    def lament(settings: Settings) -> None:
+        raise RefusedInput("é" * 3 * MAX_RESULT_BYTES)
+
+    ended = outcome(lament)
+    assert ended.code == 2
+    assert len(json.dumps(ended.result, ensure_ascii=False).encode()) <= MAX_RESULT_BYTES
+    assert ended.result["error"].endswith("…")
+
+
+def test_a_run_id_becomes_a_safe_key() -> None:
+    settings = Settings.from_environment({"RUN_ID": "manual__2026-11-21T10:00:00+00:00"})
+    assert settings.run.key == "manual__2026-11-21T10-00-00-00-00"
+    with pytest.raises(RefusedInput, match="--run-id"):
+        _ = Settings.from_environment({}).run.key
+
+
+def test_settings_keep_the_password_out_of_their_text() -> None:
+    assert "secret" not in repr(
+        Settings.from_environment({"DATABASE_URL": "postgresql://forest:secret@postgres/q"})
+    )
