@@ -9,105 +9,70 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
+from quintet.dockerfile import Dockerfile
 from quintet.machine import ImageSource, Machine
 from quintet.paths import AIRGAP, cache_dir, versions
 from quintet.progress import Stage, output, succeeds
 
-BASE_PACKAGES = ("ca-certificates",)
-NODE_PACKAGES = (
-    *(
-        "bash",
-        "ca-certificates",
-        "conntrack",
-        "containernetworking-plugins",
-        "curl",
-        "dbus",
-        "e2fsprogs",
-        "ethtool",
-    ),
-    *(
-        "iproute2",
-        "iptables",
-        "jq",
-        "kmod",
-        "libseccomp2",
-        "mount",
-        "nftables",
-        "pigz",
-        "procps",
-        "runc",
-        "socat",
-    ),
-    *("systemd", "util-linux"),
-)
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 
 
 def base_image(machine: Machine, current: Stage) -> str:
     """Return the image that ours stand on: Debian's own, or one made from the same packages."""
-    suite = versions()["debian"]["suite"]
+    debian = versions()["debian"]
     if machine.source is ImageSource.REGISTRY:
-        return f"debian:{suite}-slim"
-    return _bootstrap(machine, current, suite, BASE_PACKAGES)
+        return f"debian:{debian['suite']}-slim"
+    return _bootstrap(machine, current, debian["suite"], debian["packages"])
 
 
 def registry_image(machine: Machine, current: Stage) -> str:
     """Return the image of the registry that stands beside a cluster."""
     if machine.source is ImageSource.REGISTRY:
         return str(versions()["registry"]["image"])
-    return _image(machine, current, "registry", {})
+    return Recipe(machine, current).image("registry")
 
 
 def node_image(machine: Machine, kind: Path, current: Stage) -> str:
     """Return the image of the kind node; in an airgap, kind makes it from our own build of Kubernetes."""
     if machine.source is ImageSource.REGISTRY:
         return str(versions()["node"]["image"])
-    kubernetes = versions()["kubernetes"]["version"]
-    pins = {
-        key: versions()[key] for key in ("debian", "kubernetes", "node", "local_path_provisioner", "tools")
+    pins = versions()
+    kubernetes = pins["kubernetes"]["version"]
+    arguments = {
+        "node-base": {"VERSION": pins["tools"]["kind"]["version"]},
+        "local-path-provisioner": pins["local_path_provisioner"],
+        **{target: {"VERSION": kubernetes} for target in ("node-programs", *CONTROL_PLANE)},
     }
-    node = f"quintet/node:{kubernetes}-{_digest(pins, NODE_PACKAGES, _recipe())}"
+    targets = {f"registry.k8s.io/{program}:{kubernetes}": program for program in CONTROL_PLANE}
+    targets |= pins["node"]["images"]
+    recipe = Recipe(machine, current)
+    parts = [recipe.name(target, arguments.get(target)) for target in ("node-base", *targets.values())]
+    node = f"quintet/node:{kubernetes}-{_digest(parts, list(targets))}"
     if succeeds(machine.docker, "image", "inspect", node):
         return node
-    base = _image(machine, current, "node-base", {"VERSION": versions()["tools"]["kind"]["version"]})
-    kubernetes_version = {"VERSION": kubernetes}
-    local_path = versions()["local_path_provisioner"]
-    arguments = {
-        "local-path-provisioner": {"PACKAGE": local_path["package"], "VERSION": local_path["version"]}
-    }
     with tempfile.TemporaryDirectory(dir=cache_dir("airgap")) as folder:
-        server = Path(folder, "kubernetes", "server", "bin")
-        server.mkdir(parents=True)
-        Path(folder, "kubernetes", "version").write_text(kubernetes, encoding="ascii")
-        _export(machine, current, "node-programs", kubernetes_version, server)
-        for program in CONTROL_PLANE:
+        release = Path(folder, "kubernetes")
+        programs = release / "server" / "bin"
+        programs.mkdir(parents=True)
+        (release / "version").write_text(kubernetes, encoding="ascii")
+        recipe.export("node-programs", arguments["node-programs"], programs)
+        for name, target in targets.items():
+            output(machine.docker, "tag", recipe.image(target, arguments.get(target)), name)
+        first, *others = CONTROL_PLANE
+        for program in others:
             name = f"registry.k8s.io/{program}:{kubernetes}"
-            _build(machine, current, program, kubernetes_version, name)
-            current.run(machine.docker, "save", "--output", server / f"{program}.tar", name)
-        names = list(versions()["node"]["images"])
-        for name, target in versions()["node"]["images"].items():
-            _build(machine, current, target, arguments.get(target, {}), name)
-        apiserver = f"registry.k8s.io/kube-apiserver:{kubernetes}"
-        _save_for_kind(machine, current, [apiserver, *names], server / "kube-apiserver.tar")
+            current.run(machine.docker, "save", "--output", programs / f"{program}.tar", name)
+        rest = [name for name, target in targets.items() if target not in others]
+        _save_for_kind(machine, current, rest, programs / f"{first}.tar")
         archive = Path(folder, "server.tar.gz")
         with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-            tar.add(Path(folder, "kubernetes"), arcname="kubernetes")
-        current.run(
-            kind,
-            "build",
-            "node-image",
-            "--type",
-            "file",
-            "--base-image",
-            base,
-            "--image",
-            node,
-            archive,
-            env=machine.docker_first,
-        )
+            tar.add(release, arcname=release.name)
+        base = recipe.image("node-base", arguments["node-base"])
+        images = ("--base-image", base, "--image", node)
+        command = (kind, "build", "node-image", "--type", "file", *images, archive)
+        current.run(*command, env=machine.docker_first)
     return node
 
 
@@ -116,12 +81,49 @@ def install(machine: Machine, current: Stage, name: str, package: str, version: 
     program = cache_dir("tools", f"{name}-{version}") / name
     if not program.exists():
         with tempfile.TemporaryDirectory(dir=cache_dir("tools")) as folder:
-            _export(machine, current, "program", {"PACKAGE": package, "VERSION": version}, Path(folder))
+            arguments = {"PACKAGE": package, "VERSION": version}
+            Recipe(machine, current).export("program", arguments, Path(folder))
             (Path(folder) / name).rename(program)
     return program
 
 
-def _bootstrap(machine: Machine, current: Stage, suite: str, packages: tuple[str, ...]) -> str:
+class Recipe:
+    """The targets of ``airgap/Dockerfile``, built on a machine's own base images."""
+
+    def __init__(self, machine: Machine, current: Stage) -> None:
+        self._machine = machine
+        self._current = current
+        self._dockerfile = Dockerfile.parse(AIRGAP / "Dockerfile")
+        self._bases = {"BASE_IMAGE": base_image(machine, current)}
+        if machine.source is ImageSource.AIRGAP:
+            debian = versions()["debian"]
+            node = _bootstrap(machine, current, debian["node_suite"], debian["node_packages"])
+            self._bases["NODE_BASE_IMAGE"] = node
+
+    def name(self, target: str, arguments: dict[str, str] | None = None) -> str:
+        """Return the name of a target's image, which follows its content."""
+        content = self._dockerfile.digest(target, AIRGAP, self._bases | (arguments or {}))
+        return f"quintet/{target}:{content}"
+
+    def image(self, target: str, arguments: dict[str, str] | None = None) -> str:
+        """Build a target's image unless it is there, and return its name."""
+        name = self.name(target, arguments)
+        if not succeeds(self._machine.docker, "image", "inspect", name):
+            self._build(target, arguments, "--tag", name)
+        return name
+
+    def export(self, target: str, arguments: dict[str, str], folder: Path) -> None:
+        """Build a target and copy its file system to a folder."""
+        self._build(target, arguments, "--output", f"type=local,dest={folder}")
+
+    def _build(self, target: str, arguments: dict[str, str] | None, *destination: str) -> None:
+        command = [*self._machine.build_command, "--target", target, *destination]
+        for name, value in (self._bases | (arguments or {})).items():
+            command += ["--build-arg", f"{name}={value}"]
+        self._current.run(*command, AIRGAP)
+
+
+def _bootstrap(machine: Machine, current: Stage, suite: str, packages: list[str]) -> str:
     """Make a Debian root file system of a suite from its packages and import it as an image."""
     image = f"quintet/debian:{suite}-slim-{_digest(suite, packages)}"
     if succeeds(machine.docker, "image", "inspect", image):
@@ -131,50 +133,6 @@ def _bootstrap(machine: Machine, current: Stage, suite: str, packages: tuple[str
         current.run("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, archive)
         current.run(machine.docker, "import", archive, image)
     return image
-
-
-def _image(machine: Machine, current: Stage, target: str, arguments: Mapping[str, str]) -> str:
-    """Build a target of ``airgap/Dockerfile`` under a name of its content, unless there is one."""
-    content = _digest(dict(arguments), versions()["debian"], BASE_PACKAGES, NODE_PACKAGES, _recipe())
-    name = f"quintet/{target}:{content}"
-    if not succeeds(machine.docker, "image", "inspect", name):
-        _build(machine, current, target, arguments, name)
-    return name
-
-
-def _build(machine: Machine, current: Stage, target: str, arguments: Mapping[str, str], name: str) -> None:
-    current.run(
-        *_recipe_command(machine, current, target, arguments),
-        "--tag",
-        name,
-        AIRGAP,
-    )
-
-
-def _export(
-    machine: Machine, current: Stage, target: str, arguments: Mapping[str, str], folder: Path
-) -> None:
-    """Build a target and copy its file system to a folder."""
-    destination = ("--output", f"type=local,dest={folder}")
-    current.run(
-        *_recipe_command(machine, current, target, arguments),
-        *destination,
-        AIRGAP,
-    )
-
-
-def _recipe_command(
-    machine: Machine, current: Stage, target: str, arguments: Mapping[str, str]
-) -> list[str | Path]:
-    images = {"BASE_IMAGE": base_image(machine, current)}
-    if machine.source is ImageSource.AIRGAP:
-        images["NODE_BASE_IMAGE"] = _bootstrap(
-            machine, current, versions()["debian"]["node_suite"], NODE_PACKAGES
-        )
-    command = [*machine.build_command, "--target", target]
-    for name, value in {**images, **arguments}.items():
-        command += ["--build-arg", f"{name}={value}"]
-    return command
 
 
 def _save_for_kind(machine: Machine, current: Stage, images: list[str], archive: Path) -> None:
@@ -188,9 +146,8 @@ def _save_for_kind(machine: Machine, current: Stage, images: list[str], archive:
     repositories: dict[str, dict[str, str]] = {}
     for image in images:
         repository, tag = image.rsplit(":", 1)
-        repositories.setdefault(repository, {})[tag] = output(
-            machine.docker, "image", "inspect", "--format", "{{.Id}}", image
-        ).strip()
+        identity = output(machine.docker, "image", "inspect", "--format", "{{.Id}}", image).strip()
+        repositories.setdefault(repository, {})[tag] = identity
     text = json.dumps(repositories).encode()
     with tarfile.open(saved) as source, tarfile.open(archive, "w") as target:
         entry = tarfile.TarInfo("repositories")
@@ -200,12 +157,6 @@ def _save_for_kind(machine: Machine, current: Stage, images: list[str], archive:
             if member.name != "repositories":
                 target.addfile(member, source.extractfile(member) if member.isfile() else None)
     saved.unlink()
-
-
-def _recipe() -> str:
-    return hashlib.sha256(
-        b"".join(path.read_bytes() for path in sorted(AIRGAP.rglob("*")) if path.is_file())
-    ).hexdigest()
 
 
 def _digest(*inputs: object) -> str:

@@ -67,7 +67,7 @@ class Stage:
         self.outcome = ""
         self._started = time.monotonic()
         self._tail: deque[str] = deque(maxlen=20)
-        self._live = sys.stdout.isatty()
+        self.live = sys.stderr.isatty()
         self.log.write_text("", encoding="utf-8")
 
     @property
@@ -80,10 +80,15 @@ class Stage:
         self._tail.append(line)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
-        if self._live:
+        if self.live:
             width = shutil.get_terminal_size().columns - 1
             with _PRINT_LOCK:
-                print(f"\r\033[K  {self.name} {self.seconds:4.0f} s  {line}"[: width + 4], end="", flush=True)
+                print(
+                    f"\r\033[K  {self.name} {self.seconds:4.0f} s  {line}"[: width + 4],
+                    end="",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
     def run(
         self,
@@ -131,28 +136,28 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(name: str, purpose: str) -> Iterator[Stage]:
-    """Announce a stage, run its body, and print its time and outcome.
+    """Announce a stage, run its body, and print its time and outcome, on stderr.
 
     Args:
         name: one or two words, also the name of the log.
         purpose: what it does and why, in a few words.
     """
     current = Stage(name)
-    _print(f"▸ {name}: {purpose}", live=current._live)
+    _print(f"▸ {name}: {purpose}", live=current.live)
     try:
         yield current
     except BaseException:
-        _print(f"✗ {name} failed after {current.seconds:.1f} s", live=current._live)
+        _print(f"✗ {name} failed after {current.seconds:.1f} s", live=current.live)
         raise
     _print(
         f"✓ {name} {current.seconds:.1f} s{'  ' + current.outcome if current.outcome else ''}",
-        live=current._live,
+        live=current.live,
     )
 
 
 def _print(line: str, *, live: bool) -> None:
     with _PRINT_LOCK:
-        print(f"\r\033[K{line}" if live else line, flush=True)
+        print(f"\r\033[K{line}" if live else line, file=sys.stderr, flush=True)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -39,10 +39,12 @@ def ensure_tools(machine: Machine) -> Tools:
 
 def ensure(machine: Machine, name: str) -> Path:
     """Return a program of ``versions.toml``: one on PATH that fits, else the pinned one, built if need be."""
-    pin = versions()["tools"][name]
     own = on_path(name)
     if own:
         return own
+    if name == "kubectl":
+        return ensure_tools(machine).kubectl
+    pin = versions()["tools"][name]
     program = cache_dir("tools") / f"{name}-{pin['version']}" / name
     if program.exists():
         return program

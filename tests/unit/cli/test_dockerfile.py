@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from quintet.dockerfile import Dockerfile
 from quintet.progress import UserError
 

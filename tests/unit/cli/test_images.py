@@ -4,6 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from quintet import images
 from quintet.images import Artifact, Plan
 from quintet.machine import ImageSource, Machine

@@ -3,6 +3,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+
 from quintet import machine
 from quintet.machine import ImageSource, MachineError
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from quintet import tools
 from quintet.paths import versions
 

@@ -1,0 +1,94 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from quintet import airgap, cluster
+from quintet.cluster import Cluster
+from quintet.machine import ImageSource, Machine
+from quintet.paths import AIRGAP, REPOSITORY, versions
+from quintet.progress import CommandError, Stage, UserError
+from quintet.tools import Tools
+
+TOOLS = Tools(Path("kind"), Path("helm"), Path("kubectl"), "node")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_two_clusters_share_nothing() -> None:
+    first, second = Cluster(), Cluster("quintet-e2e", 5002)
+    for name in ("registry", "registry_name", "node_name", "folder", "kubeconfig"):
+        assert getattr(first, name) != getattr(second, name), name
+
+
+def test_the_manifests_have_no_gaps() -> None:
+    wiring = yaml.safe_load(cluster._manifest("registry.yaml", REGISTRY="localhost:5001"))
+    assert wiring["data"]["localRegistryHosting.v1"] == "host: localhost:5001\n"
+    values = {"IMAGE": "registry/metrics-server:1", "CERTIFICATE": "Y2VydA==", "KEY": "a2V5"}
+    documents = list(yaml.safe_load_all(cluster._manifest("metrics-server.yaml", **values)))
+    service = next(document for document in documents if document["kind"] == "APIService")
+    assert service["spec"]["caBundle"] == "Y2VydA=="
+    assert "insecureSkipTLSVerify" not in service["spec"]
+
+
+def test_the_ports_of_the_cluster_are_on_loopback_alone() -> None:
+    config = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())
+    assert config["networking"]["apiServerAddress"] == "127.0.0.1"
+    mapped = [port for node in config["nodes"] for port in node.get("extraPortMappings", [])]
+    assert all(port["listenAddress"] == "127.0.0.1" for port in mapped)
+
+
+def test_the_serving_certificate_is_approved_before_the_node_counts_as_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {"csr": ["", "csr-1", ""], "nodes": ["no network", "", ""]}
+    asked: list[tuple[str, ...]] = []
+
+    def kubectl(_: Cluster, __: Tools, *arguments: str, **___: Any) -> str:
+        asked.append(arguments)
+        return answers[arguments[1]].pop(0) if arguments[1] in answers else ""
+
+    monkeypatch.setattr(cluster, "_kubectl", kubectl)
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+    cluster._wait_until_ready(Cluster(), TOOLS, Stage("cluster"))
+    assert ("certificate", "approve", "csr-1") in asked
+    assert asked[-1][:2] == ("get", "--raw")
+
+
+def test_a_node_that_stays_away_is_explained_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise CommandError("connection refused")
+
+    monkeypatch.setattr(cluster, "_kubectl", refuse)
+    monkeypatch.setattr(cluster, "READY_SECONDS", 0.01)
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+    with pytest.raises(
+        UserError, match=r"connection refused\. Its data are still in it; .*`make clean` deletes it"
+    ):
+        cluster._wait_until_ready(Cluster(), TOOLS, Stage("cluster"))
+
+
+def test_every_image_of_the_node_is_a_target_of_the_recipe() -> None:
+    targets = {stage.name for stage in airgap.Dockerfile.parse(AIRGAP / "Dockerfile").stages}
+    assert set(versions()["node"]["images"].values()) | set(airgap.CONTROL_PLANE) <= targets
+
+
+def test_the_go_modules_are_pinned_to_the_same_kubernetes() -> None:
+    pinned = versions()["kubernetes"]["version"]
+    module = (AIRGAP / "go" / "kubernetes" / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {pinned}" in module
+    assert f"k8s.io/api => k8s.io/api v0{pinned.removeprefix('v1')}" in module
+    assert versions()["tools"]["kubectl"]["version"] == pinned
+    assert versions()["node"]["image"].endswith(pinned)
+
+
+def test_where_a_registry_answers_nothing_is_made() -> None:
+    machine = Machine(Path("docker"), ImageSource.REGISTRY, "for a test")
+    nothing = Stage("images")
+    assert airgap.base_image(machine, nothing) == "debian:trixie-slim"
+    assert airgap.registry_image(machine, nothing) == "registry:2"
+    assert airgap.node_image(machine, Path("kind"), nothing) == versions()["node"]["image"]
