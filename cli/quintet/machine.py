@@ -78,20 +78,17 @@ def prepare() -> Machine:
 def ensure_engine(current: Stage) -> Path:
     """Return a Docker CLI whose engine answers; on Debian as root, the engine is installed and started."""
     docker = buildkit_cli()
-    if docker and engine_answers(docker):
-        return docker
     if docker is None and engine_answers(Path("docker")):
         raise MachineError(NO_BUILDKIT)
-    if not shutil.which("dockerd"):
+    if not (docker and engine_answers(docker)) and not shutil.which("dockerd"):
         _install(current, "docker.io", "iptables", "jq", why="Docker is not installed")
-    if os.geteuid() != 0:
-        raise MachineError(
-            "The Docker engine does not answer: start it (`sudo systemctl start docker`) and try again."
-        )
-    start_engine(current)
-    docker = buildkit_cli()
+        docker = buildkit_cli()
     if docker is None:
         raise MachineError(NO_BUILDKIT)
+    if not engine_answers(docker):
+        if os.geteuid() != 0:
+            raise MachineError("The Docker engine does not answer: start it and try again.")
+        start_engine(current, docker)
     return docker
 
 
@@ -113,7 +110,7 @@ def engine_answers(docker: Path) -> bool:
     return succeeds(docker, "version", "--format", "{{.Server.Version}}")
 
 
-def start_engine(current: Stage) -> None:
+def start_engine(current: Stage, docker: Path) -> None:
     """Start the Docker engine, by systemd or else as a process of its own session, and wait for its answer.
 
     Raises:
@@ -140,8 +137,7 @@ def start_engine(current: Stage) -> None:
         )
     deadline = time.monotonic() + ENGINE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        docker = buildkit_cli()
-        if docker and engine_answers(docker):
+        if engine_answers(docker):
             return
         time.sleep(0.5)
     raise MachineError(f"The Docker engine did not start; the end of {log} says why.")

@@ -95,7 +95,6 @@ class Stage:
         *command: str | Path,
         env: Mapping[str, str] | None = None,
         stdin: str | None = None,
-        cwd: Path | None = None,
     ) -> None:
         """Run a long command; its output goes to the log.
 
@@ -112,7 +111,6 @@ class Stage:
                 text=True,
                 errors="replace",
                 env=_environment(env),
-                cwd=cwd,
             )
         except OSError as error:
             raise CommandError(f"{command[0]} cannot be run: {error.strerror}.") from error
