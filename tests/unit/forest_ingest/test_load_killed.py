@@ -1,0 +1,108 @@
+"""A `load` killed at any statement, then tried again, leaves what an undisturbed one leaves."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from forest.load import Loaded, load
+from forest.schema import NAMES, SOURCE_NAMES
+from stepkit.settings import Run, Settings
+from tests.services import PostgresServer
+from tests.unit.forest_ingest.captures import rows
+from tests.unit.forest_ingest.killing_proxy import KillingProxy
+
+TABLE = "forest.forest_cover_samples"
+RUN = Run(dag_id="forest_cover_data_pipeline", run_id="r2", task_id="load")
+KILLED = -9
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["forest.load"])
+
+
+def load_file(database_url: str, path: Path, run: Run = RUN) -> Loaded:
+    settings = Settings(run=run, database_url=database_url)
+    return load(settings, table=TABLE, file=path, run_after="2026-11-21T12:00:00Z")
+
+
+def kept(database_url: str) -> dict[str, list[Any]]:
+    """Gives all that a load leaves, but for row numbers and the time of day."""
+    connection = psycopg2.connect(database_url)
+    try:
+        with connection.cursor() as cursor:
+            columns = ", ".join((*NAMES, "batch_number", "captured_at"))
+            left = {}
+            for table, query in {
+                TABLE: f"SELECT {columns} FROM {TABLE} ORDER BY {columns}",
+                "audit": "SELECT run_id, table_name, source_sha256, rows_read, rows_new, rows_duplicate"
+                " FROM forest.ingest_audit ORDER BY 1",
+                "watermarks": "SELECT * FROM forest.ingest_watermarks",
+            }.items():
+                cursor.execute(query)
+                left[table] = cursor.fetchall()
+            return left
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> tuple[Path, Path]:
+    """Two captures that share rows."""
+    paths = (tmp_path / "first.csv", tmp_path / "second.csv")
+    for path, first in zip(paths, (0, 200), strict=True):
+        with path.open("w", newline="") as text:
+            csv.writer(text).writerows([SOURCE_NAMES, *rows(300, first)])
+    return paths
+
+
+@pytest.fixture
+def fresh(
+    postgres_server: PostgresServer, forest_template: str, captures: tuple[Path, Path]
+) -> Callable[[], tuple[str, str]]:
+    """Gives the name and URL of a database in which the first capture is loaded."""
+    prepared = postgres_server.create_database(forest_template, "quintet_owner")
+    load_file(postgres_server.url(prepared, "forest"), captures[0], Run(dag_id="d", run_id="r1"))
+
+    def make() -> tuple[str, str]:
+        name = postgres_server.create_database(prepared, "quintet_owner")
+        return name, postgres_server.url(name, "forest")
+
+    return make
+
+
+def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
+    postgres_server: PostgresServer, fresh: Callable[[], tuple[str, str]], captures: tuple[Path, Path]
+) -> None:
+    def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
+        proxy = KillingProxy(postgres_server.folder / ".s.PGSQL.5432", lambda: child.kill(), at, after=after)
+        through_proxy = f"postgresql://forest@127.0.0.1:{proxy.port}/{database}"
+        child = _processes.Process(target=load_file, args=(through_proxy, captures[1]))
+        child.start()
+        child.join(60)
+        proxy.close()
+        assert child.exitcode is not None
+        return child.exitcode, proxy.statements
+
+    name, url = fresh()
+    before = kept(url)
+    code, statements = disturbed(name, at=None, after=False)
+    golden = kept(url)
+    assert code == 0
+    assert len(statements) >= 9
+    assert b"COMMIT" in statements[-1]
+    assert (len(before[TABLE]), len(golden[TABLE])) == (300, 500)
+
+    for at, statement in enumerate(statements):
+        for after in (False, True):
+            where = f"killed {'after' if after else 'before'} {statement[:60]!r}"
+            name, url = fresh()
+            assert disturbed(name, at, after)[0] == KILLED, where
+            committed = after and at == len(statements) - 1
+            assert kept(url) == (golden if committed else before), where
+            assert load_file(url, captures[1]) == Loaded(TABLE, 300, 200, 100, 0), where
+            assert kept(url) == golden, where
