@@ -1,0 +1,86 @@
+"""Renders charts as `helm template` does, once per chart and values."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quintet.paths import cache_dir, versions
+
+CHARTS = Path(__file__).resolve().parents[2] / "charts"
+NAMES = sorted(path.parent.name for path in CHARTS.glob("*/Chart.yaml") if path.parent.name != "common")
+
+Manifest = dict[str, Any]
+
+
+class ChartError(Exception):
+    """Helm refused; the text is what it says about the reason."""
+
+
+@cache
+def helm() -> str:
+    """The path of Helm: $HELM, else the tool that `make` provides, else the one on PATH."""
+    own = cache_dir("tools") / f"helm-{versions()['tools']['helm']['version']}" / "helm"
+    found = os.environ.get("HELM") or (str(own) if own.exists() else shutil.which("helm"))
+    if not found:
+        raise FileNotFoundError("Helm is needed: run `make test`, which provides it, or name one in $HELM.")
+    return found
+
+
+def render(chart: str, values: Mapping[str, Any] | None = None, namespace: str = "quintet") -> tuple[Manifest, ...]:
+    """Every object of the chart, hooks too; raises ChartError with Helm's sentence. Treat the objects as constants."""
+    return _render(chart, json.dumps(values or {}, sort_keys=True), namespace)
+
+
+@cache
+def _render(chart: str, values: str, namespace: str) -> tuple[Manifest, ...]:
+    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", namespace, "--values", "-"]
+    result = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
+    if result.returncode:
+        # Helm tells of each symlink, before anything else.
+        lines = [line for line in result.stderr.splitlines() if "found symbolic link" not in line]
+        raise ChartError("\n".join(lines))
+    return tuple(manifest for manifest in yaml.load_all(result.stdout, yaml.CSafeLoader) if manifest)
+
+
+def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:
+    """The objects of some kinds."""
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def named(manifests: Iterable[Manifest], kind: str, name: str) -> Manifest:
+    """The one object of a kind and a name; a Job is named without its hash."""
+    (found,) = [m for m in of_kind(manifests, kind) if plain_name(m) == name]
+    return found
+
+
+def plain_name(manifest: Manifest) -> str:
+    """An object's name, a Job's without its hash."""
+    name: str = manifest["metadata"]["name"]
+    return name.rpartition("-")[0] if manifest["kind"] == "Job" else name
+
+
+def pod_templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Every pod that the objects make, by "<kind> <name>"."""
+    workloads = of_kind(manifests, "Deployment", "StatefulSet", "Job")
+    pods = {f"{m['kind']} {plain_name(m)}": m["spec"]["template"] for m in workloads}
+    return pods | {f"Pod {m['metadata']['name']}": m for m in of_kind(manifests, "Pod")}
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    """Containers and init containers of a pod."""
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+
+
+def default_values(chart: str) -> dict[str, Any]:
+    """The chart's own values.yaml."""
+    values: dict[str, Any] = yaml.safe_load((CHARTS / chart / "values.yaml").read_text(encoding="utf-8"))
+    return values
