@@ -1,4 +1,4 @@
-"""Each step's image holds the code that the step imports and no other: an edit of one step rebuilds one image."""
+"""Each step's image holds the code that the step imports and no other: an edit rebuilds one image."""
 
 from __future__ import annotations
 
