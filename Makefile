@@ -1,7 +1,9 @@
 # Each target calls the command line, `quintet`, or a test runner; what they do is in cli/quintet and tests/.
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
-IN := $(or $(PYTHON),$(error Python 3.11, 3.12 or 3.13 is needed: install one)) cli/run_in.py
-QUINTET := $(IN) cli -m quintet
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+            $$name -c '$(FITS)' 2>/dev/null && echo $$name && break; done)
+IN = $(or $(PYTHON),$(error Python 3.11, 3.12 or 3.13 is needed: install one)) cli/run_in.py
+QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
@@ -12,7 +14,9 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## The platform on this machine
-install: values.local.yaml ## Make the Python environments and the tools anew after a change of requirements
+install: values.local.yaml ## Make the Python environments and tools that are missing or whose locks changed
+	@$(IN) dev -c ""
+	@$(IN) airflow -c ""
 	@$(QUINTET) install
 up: values.local.yaml ## From nothing, or from `down`: tools, images, cluster, release, first runs, a prediction
 	@$(QUINTET) up

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(kube: Kube, _arguments: argparse.Namespace) -> None:
     """Print the platform's state."""
-    print(f"release  {release(kube)}")
+    print(f"release  {release(kube) or f'none in namespace {kube.namespace}: `make up` installs it'}")
     pods = kube.core.list_namespaced_pod(kube.namespace).items
     pods += kube.core.list_namespaced_pod(kube.tasks_namespace).items
     for pod in sorted(pods, key=lambda pod: (pod.metadata.namespace, pod.metadata.name)):
@@ -41,10 +41,10 @@ def main(kube: Kube, _arguments: argparse.Namespace) -> None:
 
 
 def release(kube: Kube) -> str:
-    """Return name, revision and state of the Helm release, read from where Helm keeps it."""
+    """Return name, revision and state of the Helm release, read from where Helm keeps it; "" when there is none."""
     found = kube.core.list_namespaced_secret(kube.namespace, label_selector="owner=helm").items
     if not found:
-        return f"none in namespace {kube.namespace}: `make up` installs it"
+        return ""
     latest = max(found, key=lambda secret: int(secret.metadata.labels["version"]))
     described = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(latest.data["release"]))))
     info = described["info"]

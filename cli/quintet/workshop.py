@@ -1,9 +1,10 @@
 """Commands that work on this machine: the cluster, images, tools, charts."""
 
 import argparse
-import os
 from collections.abc import Callable
 from typing import Any
+
+import yaml
 
 from quintet import cluster, images, machine, release, tools
 from quintet.cluster import Cluster
@@ -29,9 +30,7 @@ def add_commands(commands: Any) -> None:
     named.add_argument("names", nargs="+", metavar="NAME", help="such as helm")
     built = add("images", _images, "build the images that changed")
     built.add_argument("names", nargs="*", metavar="NAME", help="default: all")
-    pushed = add(
-        "push", lambda arguments: _print(images.push_images(arguments.registry)), "build and push all images"
-    )
+    pushed = add("push", _push, "build and push all images, and write their references to dist/images.yaml")
     pushed.add_argument("registry", help="host and path, such as registry.example.com/quintet")
     add("package", _package, "write the charts as .tgz files to dist/")
 
@@ -57,6 +56,15 @@ def _images(arguments: argparse.Namespace) -> None:
     _print(images.build_images(arguments.names or None))
 
 
+def _push(arguments: argparse.Namespace) -> None:
+    references = images.push_images(arguments.registry)
+    _print(references)
+    values = REPOSITORY / "dist" / "images.yaml"
+    values.parent.mkdir(exist_ok=True)
+    values.write_text(yaml.safe_dump({"global": {"images": references}}), encoding="utf-8")
+    print(f"Next: helm install quintet charts/quintet --values {values.relative_to(REPOSITORY)}")
+
+
 def _print(references: dict[str, str]) -> None:
     for name, reference in references.items():
         print(f"{name:20} {reference}")
@@ -67,6 +75,4 @@ def _package(_arguments: argparse.Namespace) -> None:
     with stage("package", "the charts, to dist/") as current:
         for chart in sorted((REPOSITORY / "charts").iterdir()):
             if chart.name != "common":
-                current.run(
-                    helm, "package", chart, "--destination", REPOSITORY / "dist", env=dict(os.environ)
-                )
+                current.run(helm, "package", chart, "--destination", REPOSITORY / "dist")

@@ -133,10 +133,12 @@ def test_pods_are_added_under_load_and_go_with_it(kube: Kube, platform: Platform
 
 
 def test_a_new_champion_fails_no_request(kube: Kube, platform: Platform) -> None:
-    """Training with another seed and no gain asked for brings a second version while requests go on."""
+    """More rows, more trees and a wide tolerance bring a second version, while requests go on."""
     with AirflowApi.connect(kube) as airflow:
-        for name, value in {"seed": "7", "min_gain": "-1", "tolerance": "1"}.items():
-            airflow.set_variable(f"forest_{name}", value)
+        airflow.unpause(CAPTURE)
+        airflow.set_variable("forest_n_estimators", "60")
+        airflow.set_variable("forest_tolerance", "1")
+    run(kube, CAPTURE)
     request = body(kube)
     with evidence.steady_requests(kube, request) as answers:
         run(kube, TRAINING)

@@ -15,6 +15,7 @@ from unittest.mock import MagicMock
 
 import pytest
 import yaml
+
 from quintet.images import read_artifacts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
