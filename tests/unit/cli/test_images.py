@@ -20,7 +20,7 @@ build:
       requires: [{image: base, alias: BASE_IMAGE}]
       docker: {dockerfile: app/Dockerfile, target: heavy, buildArgs: {SIZE: big}}
     - image: base
-      docker: {dockerfile: base/Dockerfile}
+      docker: {dockerfile: base/Dockerfile, buildArgs: {BASE_IMAGE: '{{.DEBIAN_IMAGE}}'}}
 """
 APP = """\
 ARG BASE_IMAGE
