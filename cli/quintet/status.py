@@ -41,7 +41,7 @@ def main(kube: Kube, _arguments: argparse.Namespace) -> None:
 
 
 def release(kube: Kube) -> str:
-    """Return name, revision and state of the Helm release, read from where Helm keeps it; "" when there is none."""
+    """Return name, revision and state of the Helm release, from where Helm keeps it; "" without one."""
     found = kube.core.list_namespaced_secret(kube.namespace, label_selector="owner=helm").items
     if not found:
         return ""
