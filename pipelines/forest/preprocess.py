@@ -61,9 +61,7 @@ class Enough:
             (len(snapshot.test), 1, "test rows"),
         ):
             if found < needed:
-                raise NothingToDo(
-                    f"{table} has {found} {what}, training needs {needed}: it waits for more data"
-                )
+                raise NothingToDo(f"{table} has {found} {what}; training needs {needed} and waits for more")
 
 
 def preprocess(
