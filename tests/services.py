@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-_START_SECONDS = 90
+_START_SECONDS = 240
 _END_SECONDS = 3
 _POLL_SECONDS = 0.1
 _NAMES_WITHOUT_A_PROXY = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
