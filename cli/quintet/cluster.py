@@ -1,7 +1,10 @@
 """A kind cluster with a registry beside it: made, resumed, stopped, deleted."""
 
 import base64
+import contextlib
+import fcntl
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -70,6 +73,22 @@ class Cluster:
         """Its own kubeconfig; the user's is not touched."""
         return self.folder / "kubeconfig"
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other commands that make or change this cluster out while the body runs.
+
+        Raises:
+            UserError: when one is at work.
+        """
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"Another command works on cluster {self.name}: try again after it."
+                ) from error
+            yield
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -91,7 +110,11 @@ class Platform:
 
 def up(cluster: Cluster) -> Platform:
     """Make or resume a cluster, with every image in its registry; what is there already stays as it is."""
-    machine = prepare()
+    with cluster.alone():
+        return _up(cluster, prepare())
+
+
+def _up(cluster: Cluster, machine: Machine) -> Platform:
     tools = ensure_tools(machine)
     registry = Container(machine.docker, cluster.registry_name)
     node = Container(machine.docker, cluster.node_name)
@@ -116,7 +139,8 @@ def up(cluster: Cluster) -> Platform:
 def down(cluster: Cluster) -> None:
     """Stop a cluster and its registry; volumes, models and secrets stay, and ``up`` resumes."""
     machine = prepare()
-    with stage("down", f"stop {cluster.name}; its data stay, and `make up` resumes") as current:
+    purpose = f"stop {cluster.name}; its data stay, and `make up` resumes"
+    with cluster.alone(), stage("down", purpose) as current:
         for name in (cluster.node_name, cluster.registry_name):
             Container(machine.docker, name).stop(current)
 
@@ -125,7 +149,8 @@ def clean(cluster: Cluster) -> None:
     """Delete a cluster, its registry and all that they hold."""
     machine = prepare()
     kind = ensure(machine, "kind")
-    with stage("clean", f"delete {cluster.name} with its volumes, models, secrets and registry") as current:
+    purpose = f"delete {cluster.name} with its volumes, models, secrets and registry"
+    with cluster.alone(), stage("clean", purpose) as current:
         if Container(machine.docker, cluster.node_name).state:
             _delete_node(cluster, machine, kind, current)
         if Container(machine.docker, cluster.registry_name).state:

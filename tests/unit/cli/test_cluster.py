@@ -25,6 +25,16 @@ def test_two_clusters_share_nothing() -> None:
         assert getattr(first, name) != getattr(second, name), name
 
 
+def test_one_command_at_a_time_works_on_a_cluster() -> None:
+    with Cluster().alone():
+        with pytest.raises(UserError, match="Another command works on cluster quintet"), Cluster().alone():
+            pass
+        with Cluster("quintet-e2e", 5002).alone():
+            pass
+    with Cluster().alone():
+        pass
+
+
 def test_the_manifests_have_no_gaps() -> None:
     wiring = yaml.safe_load(cluster._manifest("registry.yaml", REGISTRY="localhost:5001"))
     assert wiring["data"]["localRegistryHosting.v1"] == "host: localhost:5001\n"
