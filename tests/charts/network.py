@@ -73,13 +73,16 @@ def _is_port(allowed: Manifest, target: Endpoint, port: int, protocol: str) -> b
     """Return whether one entry of `ports` means this port of the target; a name is the target's own."""
     if allowed.get("protocol", "TCP") != protocol:
         return False
-    first = allowed.get("port", port)
+    first: int | str = allowed.get("port", port)
     if isinstance(first, str):
         return target.ports.get(first) == port
-    return first <= port <= allowed.get("endPort", first)
+    last: int = allowed.get("endPort", first)
+    return first <= port <= last
 
 
-def _permits(rule: Manifest, peers: str, home: str, other: Endpoint, target: Endpoint, wanted: tuple[int, str]) -> bool:
+def _permits(
+    rule: Manifest, peers: str, home: str, other: Endpoint, target: Endpoint, wanted: tuple[int, str]
+) -> bool:
     """Return whether a rule allows it; a rule without peers, or without ports, allows all of them."""
     if rule.get(peers) and not any(_is_peer(peer, home, other) for peer in rule[peers]):
         return False

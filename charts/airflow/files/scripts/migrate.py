@@ -7,9 +7,12 @@ is a file (name = key, content = value) in a folder mounted from a Secret.
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
-from airflow.models import Connection, Pool, Variable
+from airflow.models.connection import Connection
+from airflow.models.pool import Pool
+from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
@@ -27,26 +30,39 @@ def connection(name: str, value: str) -> Connection:
     return Connection(conn_id=name, uri=value.strip())
 
 
-def main() -> None:
-    """Migrate, then add what is absent; a second call changes nothing."""
-    subprocess.run(["airflow", "db", "migrate"], check=True)
-    folder = Path(os.environ["SETUP_FOLDER"])
+def add_absent(folder: Path, slots: Mapping[str, int]) -> list[str]:
+    """Add the pools, variables and connections that the database lacks, and return their names.
+
+    Args:
+        folder: Holds the folders `variables` and `connections`.
+        slots: Slots of each pool.
+    """
     pools = {
-        name: Pool(pool=name, slots=slots, description="Made by the chart", include_deferred=True)
-        for name, slots in json.loads(os.environ["POOLS"]).items()
+        name: Pool(pool=name, slots=number, description="Made by the chart", include_deferred=True)
+        for name, number in slots.items()
     }
     variables = {name: Variable(name, value) for name, value in read_folder(folder / "variables").items()}
-    connections = {name: connection(name, value) for name, value in read_folder(folder / "connections").items()}
+    connections = {
+        name: connection(name, value) for name, value in read_folder(folder / "connections").items()
+    }
+    added = []
     with create_session() as session:
         for column, wanted in (
             (Pool.pool, pools),
             (Variable.key, variables),
             (Connection.conn_id, connections),
         ):
-            present = set(session.scalars(select(column)))
-            for name in sorted(wanted.keys() - present):
+            for name in sorted(wanted.keys() - set(session.scalars(select(column)))):
                 session.add(wanted[name])
-                print(f"{type(wanted[name]).__name__} {name} added", flush=True)
+                added.append(name)
+    return added
+
+
+def main() -> None:
+    """Migrate, then add what is absent; a second call changes nothing."""
+    subprocess.run(["airflow", "db", "migrate"], check=True)
+    added = add_absent(Path(os.environ["SETUP_FOLDER"]), json.loads(os.environ["POOLS"]))
+    print("added:", ", ".join(added) or "nothing", flush=True)
 
 
 if __name__ == "__main__":

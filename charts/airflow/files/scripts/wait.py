@@ -20,6 +20,7 @@ def newest_revision(folder: Path) -> str:
     text = "\n".join(path.read_text() for path in sorted(folder.glob("*.py")))
     revisions = set(re.findall(r"^revision\b.*?[\"'](\w+)[\"']", text, re.MULTILINE))
     followed = set(re.findall(r"^down_revision\b.*?[\"'](\w+)[\"']", text, re.MULTILINE))
+    newest: str
     (newest,) = revisions - followed
     return newest
 
@@ -38,7 +39,7 @@ def lacking(goal: str) -> str | None:
     needed = newest_revision(MIGRATIONS)
     if found == (needed,):
         return None
-    return f"the database has schema {found and found[0]}, this image needs {needed}: see the Job airflow-migrate"
+    return f"the database has schema {found and found[0]}, this image needs {needed}: see Job airflow-migrate"
 
 
 def main(goal: str) -> None:

@@ -1,0 +1,238 @@
+"""Who may talk to whom, by the policies of a rendered release."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.charts.network import Endpoint, Network, selects
+from tests.charts.render import Manifest, named, of_kind, plain_name, render
+
+PLATFORM, TASKS = "quintet", "quintet-tasks"
+
+# What each pod may reach in the platform, as its name and port; every other pair must be closed.
+MAY_REACH: dict[str, set[tuple[str, int]]] = {
+    "airflow-api-server": {
+        ("postgres", 5432),
+        ("minio", 9000),
+        ("airflow-api-server", 8080),
+        ("airflow-scheduler", 8793),
+        ("airflow-triggerer", 8794),
+    },
+    "airflow-scheduler": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "airflow-dag-processor": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "airflow-triggerer": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "airflow-migrate": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "mlflow": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
+    "mlflow-upgrade": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
+    "mlflow-users": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
+    "postgres": {("postgres", 5432)},
+    "postgres-setup": {("postgres", 5432)},
+    "minio": {("minio", 9000)},
+    "minio-setup": {("minio", 9000)},
+    "inference-forest": {("mlflow", 5000)},
+    "api-data": set(),
+    "step forest-extract": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
+    "step forest-promote": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
+    "step of another pipeline": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
+    "client of inference": {("inference-forest", 8000), ("inference-forest", 9090)},
+    "client of mlflow": {("mlflow", 5000)},
+    "client of airflow": {("airflow-api-server", 8080)},
+    "unlabelled pod of the platform": set(),
+    "unlabelled pod of the tasks": set(),
+    "pod of another namespace": {("inference-forest", 8000), ("api-data", 8080)},
+    "outside of the cluster": set(),
+}
+LAUNCHERS = {"airflow-scheduler", "airflow-triggerer"}
+UNGOVERNED = {"pod of another namespace", "outside of the cluster"}
+OUTSIDE = Endpoint(None, address="198.51.100.7")
+KUBERNETES_API = Endpoint(None, address="172.18.0.2")
+CLUSTER_DNS = Endpoint("kube-system", {"k8s-app": "kube-dns"})
+
+
+def workloads(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
+    """Return the pods that the release's workloads make, by name."""
+    pods = {}
+    for workload in of_kind(release, "Deployment", "StatefulSet", "Job"):
+        template = workload["spec"]["template"]
+        ports = {
+            port["name"]: port["containerPort"]
+            for container in template["spec"]["containers"]
+            for port in container.get("ports", [])
+        }
+        namespace, labels = workload["metadata"]["namespace"], template["metadata"]["labels"]
+        pods[plain_name(workload)] = Endpoint(namespace, labels, ports)
+    return pods
+
+
+def step_pod(release: tuple[Manifest, ...], pipeline: str, step: str) -> Endpoint:
+    """Return a step pod as dags/pod_template.py labels it, by the chart's file."""
+    pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    return Endpoint(pods["namespace"], {**pods["labels"], "pipeline": pipeline, "step": f"{pipeline}-{step}"})
+
+
+def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
+    """Return every pod that the table names: those of the release, and some that are none of its own."""
+    return {
+        **workloads(release),
+        "step forest-extract": step_pod(release, "forest", "extract"),
+        "step forest-promote": step_pod(release, "forest", "promote"),
+        "step of another pipeline": step_pod(release, "crime", "extract"),
+        "client of inference": Endpoint(PLATFORM, {"quintet/client": "inference"}),
+        "client of mlflow": Endpoint(PLATFORM, {"quintet/client": "mlflow"}),
+        "client of airflow": Endpoint(PLATFORM, {"quintet/client": "airflow"}),
+        "unlabelled pod of the platform": Endpoint(PLATFORM),
+        "unlabelled pod of the tasks": Endpoint(TASKS),
+        "pod of another namespace": Endpoint("elsewhere"),
+        "outside of the cluster": OUTSIDE,
+    }
+
+
+@pytest.fixture(scope="module")
+def release() -> tuple[Manifest, ...]:
+    return render("quintet")
+
+
+@pytest.fixture(scope="module")
+def pods(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
+    return pods_of(release)
+
+
+def test_the_table_names_every_workload(release: tuple[Manifest, ...]) -> None:
+    assert workloads(release).keys() <= MAY_REACH.keys()
+
+
+@pytest.mark.parametrize("source", MAY_REACH)
+def test_a_pod_reaches_what_the_table_says_and_nothing_else(
+    source: str, release: tuple[Manifest, ...], pods: dict[str, Endpoint]
+) -> None:
+    network = Network(release)
+    listening = {(name, port) for name, pod in pods.items() for port in pod.ports.values()}
+    reached = {(name, port) for name, port in listening if network.allows(pods[source], pods[name], port)}
+    assert reached == MAY_REACH[source]
+
+
+@pytest.mark.parametrize("name", [name for name in MAY_REACH if name not in UNGOVERNED])
+def test_every_pod_resolves_names_and_only_the_launchers_reach_the_kubernetes_api(
+    name: str, release: tuple[Manifest, ...], pods: dict[str, Endpoint]
+) -> None:
+    network = Network(release)
+    assert network.allows(pods[name], CLUSTER_DNS, 53, "UDP")
+    assert network.allows(pods[name], KUBERNETES_API, 6443) == (name in LAUNCHERS)
+
+
+@pytest.mark.parametrize("name", ["step forest-extract", "inference-forest", "mlflow", "api-data"])
+def test_no_pod_with_data_reaches_the_internet(
+    name: str, release: tuple[Manifest, ...], pods: dict[str, Endpoint]
+) -> None:
+    assert not Network(release).allows(pods[name], OUTSIDE, 443)
+
+
+def test_a_source_outside_is_opened_by_value_for_its_pipeline_alone() -> None:
+    rule = {"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}
+    source = {"baseUrl": "https://data.example.org", "egress": [rule]}
+    release = render("quintet", {"sources": {"forest": source}})
+    network, pods = Network(release), pods_of(release)
+    assert network.allows(pods["step forest-extract"], OUTSIDE, 443)
+    assert not network.allows(pods["step forest-extract"], OUTSIDE, 80)
+    assert not network.allows(pods["step of another pipeline"], OUTSIDE, 443)
+    assert not network.allows(pods["step forest-extract"], pods["api-data"], 8080)
+
+
+def test_clients_of_predictions_are_narrowed_by_value() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}
+    release = render("quintet", {"inference": {"clients": [peer]}})
+    network, api = Network(release), pods_of(release)["inference-forest"]
+    assert network.allows(Endpoint("shop"), api, 8000)
+    assert not network.allows(Endpoint("elsewhere"), api, 8000)
+
+
+@pytest.mark.parametrize(
+    ("chart", "pod", "port"),
+    [("airflow", "airflow-api-server", 8080), ("mlflow", "mlflow", 5000), ("minio", "minio", 9001)],
+)
+def test_an_ingress_opens_its_own_port_to_its_controller(chart: str, pod: str, port: int) -> None:
+    controller = Endpoint("ingress")
+    closed = render("quintet")
+    opened = render("quintet", {chart: {"ingress": {"enabled": True, "host": "ui.example.org"}}})
+    assert not Network(closed).allows(controller, pods_of(closed)[pod], port)
+    assert Network(opened).allows(controller, pods_of(opened)[pod], port)
+
+
+def test_an_outside_database_is_opened_by_value() -> None:
+    rule = {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 5432}]}
+    release = render(
+        "quintet",
+        {"airflow": {"egress": [rule], "steps": {"egress": [rule]}}, "mlflow": {"egress": [rule]}},
+    )
+    network, pods = Network(release), pods_of(release)
+    for name in ("airflow-scheduler", "mlflow", "step forest-extract"):
+        assert network.allows(pods[name], OUTSIDE, 5432)
+
+
+def test_a_model_without_registry_reaches_s3() -> None:
+    run = {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}}
+    release = render("quintet", {"inference": run})
+    pods = pods_of(release)
+    assert Network(release).allows(pods["inference-forest"], pods["minio"], 9000)
+
+
+def test_switched_off_there_is_no_policy() -> None:
+    release = render("quintet", {"global": {"networkPolicy": {"enabled": False}}})
+    assert not Network(release).policies
+
+
+def policy(**spec: Any) -> dict[str, Any]:
+    """Return a policy for all pods of the namespace `a`."""
+    metadata = {"name": "p", "namespace": "a"}
+    return {"kind": "NetworkPolicy", "metadata": metadata, "spec": {"podSelector": {}, **spec}}
+
+
+WEB = Endpoint("a", {"app": "web"}, {"http": 8080})
+INGRESS_BY_NAME = policy(ingress=[{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}])
+EGRESS_BLOCK = policy(
+    policyTypes=["Egress"],
+    egress=[{"to": [{"ipBlock": {"cidr": "198.51.100.0/24", "except": ["198.51.100.7/32"]}}]}],
+)
+EGRESS_RANGE = policy(policyTypes=["Egress"], egress=[{"ports": [{"port": 8000, "endPort": 8100}]}])
+
+
+@pytest.mark.parametrize(
+    ("policies", "source", "target", "port", "allowed"),
+    [
+        pytest.param([], WEB, OUTSIDE, 1, True, id="no policy closes nothing"),
+        pytest.param([policy()], Endpoint("b"), WEB, 8080, False, id="no rule closes ingress"),
+        pytest.param([policy()], WEB, Endpoint("b"), 80, True, id="ingress alone leaves egress open"),
+        pytest.param([policy(egress=[])], WEB, Endpoint("b"), 80, False, id="egress is implied by its rules"),
+        pytest.param([INGRESS_BY_NAME], Endpoint("a"), WEB, 8080, True, id="a port by name"),
+        pytest.param([INGRESS_BY_NAME], Endpoint("a"), WEB, 9090, False, id="another port"),
+        pytest.param([INGRESS_BY_NAME], Endpoint("b"), WEB, 8080, False, id="a peer of another namespace"),
+        pytest.param([policy(), INGRESS_BY_NAME], Endpoint("a"), WEB, 8080, True, id="policies add up"),
+        pytest.param([EGRESS_BLOCK], WEB, Endpoint(None, address="198.51.100.8"), 1, True, id="in a block"),
+        pytest.param([EGRESS_BLOCK], WEB, OUTSIDE, 1, False, id="excepted from a block"),
+        pytest.param([EGRESS_RANGE], WEB, OUTSIDE, 8100, True, id="in a range of ports"),
+        pytest.param([EGRESS_RANGE], WEB, OUTSIDE, 8101, False, id="beyond a range of ports"),
+    ],
+)
+def test_policies_are_read_as_kubernetes_reads_them(
+    policies: list[dict[str, Any]], source: Endpoint, target: Endpoint, port: int, allowed: bool
+) -> None:
+    assert Network(policies).allows(source, target, port) == allowed
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "matches"),
+    [
+        ("In", ["web"], True),
+        ("In", ["db"], False),
+        ("NotIn", ["db"], True),
+        ("NotIn", ["web"], False),
+        ("Exists", [], True),
+        ("DoesNotExist", [], False),
+    ],
+)
+def test_expressions_of_a_selector(operator: str, values: list[str], matches: bool) -> None:
+    expression = {"key": "app", "operator": operator, "values": values}
+    assert selects({"matchExpressions": [expression]}, {"app": "web"}) == matches
