@@ -22,7 +22,8 @@ def alive(job_type: str) -> bool:
     try:
         with psycopg2.connect(url, connect_timeout=5) as connection, connection.cursor() as cursor:
             cursor.execute(QUERY, (LIMIT_SECONDS, job_type, os.environ["POD_IP"]))
-            return cursor.fetchone()[0]
+            fresh: bool = cursor.fetchone()[0]
+            return fresh
     except psycopg2.OperationalError:
         return True
 

@@ -1,0 +1,168 @@
+"""What the airflow chart tells Airflow and the step pods."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.charts.render import ChartError, Manifest, named, of_kind, render
+
+
+def step_pods(values: dict[str, Any] | None = None) -> dict[str, Any]:
+    config = named(render("quintet", values), "ConfigMap", "airflow-step-pods")
+    content: dict[str, Any] = json.loads(config["data"]["pods.json"])
+    return content
+
+
+def config(values: dict[str, Any] | None = None) -> dict[str, str]:
+    content: dict[str, str] = named(render("airflow", values), "ConfigMap", "airflow-config")["data"]
+    return content
+
+
+def container(release: tuple[Manifest, ...], name: str) -> Manifest:
+    """The one container of a Deployment."""
+    (found,) = named(release, "Deployment", name)["spec"]["template"]["spec"]["containers"]
+    content: Manifest = found
+    return content
+
+
+def test_each_step_of_a_pipeline_has_its_image() -> None:
+    own = "registry.example.org/forest-load@sha256:ab"
+    release = render(
+        "quintet", {"global": {"image": {"registry": "r", "tag": "7"}, "images": {"forest-load": own}}}
+    )
+    images = json.loads(named(release, "ConfigMap", "airflow-step-images")["data"]["images.json"])
+    assert images == {
+        "forest-extract": "r/forest-extract:7",
+        "forest-load": own,
+        "forest-export": "r/forest-export:7",
+        "forest-preprocess": "r/forest-preprocess:7",
+        "forest-train": "r/forest-train:7",
+        "forest-evaluate": "r/forest-evaluate:7",
+        "forest-promote": "r/forest-promote:7",
+    }
+
+
+def test_steps_find_the_services_of_their_release() -> None:
+    pods = step_pods()
+    assert pods["namespace"] == "quintet-tasks"
+    assert pods["env"]["AWS_ENDPOINT_URL_S3"] == "http://minio.quintet.svc:9000"
+    assert pods["env"]["MLFLOW_TRACKING_URI"] == "http://mlflow.quintet.svc:5000"
+    assert pods["pipelines"]["forest"]["config_env"] == {
+        "SOURCE_API_BASE_URL": {"config_map": "sources", "key": "forest"}
+    }
+    source = named(render("quintet"), "ConfigMap", "sources")
+    assert source["metadata"]["namespace"] == pods["namespace"]
+    assert source["data"] == {"forest": "http://api-data.quintet.svc"}
+
+
+def test_every_secret_of_a_step_stands_in_the_namespace_of_steps() -> None:
+    pods = step_pods()
+    layers = [pods, *pods["pipelines"].values(), *pods["steps"].values()]
+    asked = {ref["secret"] for layer in layers for ref in layer["secret_env"].values()}
+    made = {
+        secret["metadata"]["name"]
+        for secret in of_kind(render("quintet"), "Secret")
+        if secret["metadata"]["namespace"] == pods["namespace"]
+    }
+    assert asked == {"minio-steps", "mlflow-steps", "mlflow-promotion", "postgres-forest"}
+    assert asked <= made
+
+
+def test_promotion_alone_has_the_right_to_move_an_alias() -> None:
+    asked = {
+        step: {ref["secret"] for ref in layer["secret_env"].values()}
+        for step, layer in step_pods()["steps"].items()
+    }
+    assert asked == {"forest-promote": {"mlflow-promotion"}}
+
+
+def test_a_secret_of_ones_own_reaches_the_steps() -> None:
+    pods = step_pods({"global": {"secrets": {"existing": {"postgres-forest": "mine"}}}})
+    assert pods["pipelines"]["forest"]["secret_env"]["DATABASE_URL"] == {"secret": "mine", "key": "url"}
+
+
+def test_config_wins_over_what_the_chart_sets() -> None:
+    assert config()["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "True"
+    assert config({"dagsPaused": False})["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "False"
+    own = config({"config": {"AIRFLOW__API__WORKERS": 2}})
+    assert own["AIRFLOW__API__WORKERS"] == "2"
+    assert own["AIRFLOW__CORE__PARALLELISM"] == "4"
+
+
+def test_a_setting_that_is_none_of_airflows_is_refused() -> None:
+    with pytest.raises(ChartError, match="AIRFLOW_CORE__PARALLELISM"):
+        render("airflow", {"config": {"AIRFLOW_CORE__PARALLELISM": 2}})
+
+
+def test_links_lead_to_the_ingress() -> None:
+    ingress = {"enabled": True, "host": "airflow.example.org", "tlsSecret": "tls"}
+    assert config()["AIRFLOW__API__BASE_URL"] == "http://localhost:8080"
+    assert config({"ingress": ingress})["AIRFLOW__API__BASE_URL"] == "https://airflow.example.org"
+
+
+@pytest.mark.parametrize("bucket", ["airflow-logs", ""])
+def test_logs_go_to_s3_where_a_bucket_is_named(bucket: str) -> None:
+    release = render("airflow", {"logs": {"bucket": bucket}})
+    variables = {variable["name"]: variable for variable in container(release, "airflow-scheduler")["env"]}
+    settings = named(release, "ConfigMap", "airflow-config")["data"]
+    assert settings.get("AIRFLOW__LOGGING__REMOTE_LOGGING") == ("True" if bucket else None)
+    assert ("AIRFLOW_CONN_MINIO_LOGS" in variables) == bool(bucket)
+
+
+def test_the_connection_of_logs_holds_no_key_but_a_reference() -> None:
+    variables = {v["name"]: v for v in container(render("airflow"), "airflow-scheduler")["env"]}
+    connection = json.loads(variables["AIRFLOW_CONN_MINIO_LOGS"]["value"])
+    assert (connection["login"], connection["password"]) == ("$(LOGS_ACCESS_KEY)", "$(LOGS_SECRET_KEY)")
+    assert list(variables).index("LOGS_SECRET_KEY") < list(variables).index("AIRFLOW_CONN_MINIO_LOGS")
+
+
+def test_dags_are_mounted_where_their_code_runs_and_not_in_the_api_server() -> None:
+    release = render("airflow")
+    mounting = {
+        deployment["metadata"]["name"]
+        for deployment in of_kind(release, "Deployment")
+        for volume in deployment["spec"]["template"]["spec"]["volumes"]
+        if volume.get("configMap", {}).get("name") == "airflow-dags"
+    }
+    assert mounting == {"airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"}
+
+
+def test_airflow_does_not_walk_the_hidden_copy_of_a_mounted_folder() -> None:
+    files = named(render("airflow"), "ConfigMap", "airflow-dags")["data"]
+    assert "..*" in files[".airflowignore"].splitlines()
+    assert "forest.py" in files
+
+
+def test_launchers_may_run_pods_in_the_namespace_of_steps_and_nothing_else() -> None:
+    release = render("airflow")
+    (role,) = of_kind(release, "Role")
+    (binding,) = of_kind(release, "RoleBinding")
+    assert not of_kind(release, "ClusterRole", "ClusterRoleBinding")
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "quintet-tasks"
+    assert [subject["name"] for subject in binding["subjects"]] == ["airflow-launcher"]
+    assert {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]} == {
+        "pods": {"create", "get", "list", "watch", "patch", "delete"},
+        "pods/log": {"get"},
+        "events": {"list", "watch"},
+    }
+
+
+def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None:
+    namespace = named(render("airflow"), "Namespace", "quintet-tasks")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert namespace["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not of_kind(render("airflow", {"steps": {"createNamespace": False}}), "Namespace")
+
+
+def test_another_variable_makes_another_migration() -> None:
+    def job(values: dict[str, Any]) -> str:
+        (found,) = of_kind(render("airflow", values), "Job")
+        name: str = found["metadata"]["name"]
+        return name
+
+    assert job({}) == job({"scheduler": {"resources": {"limits": {"memory": "2Gi"}}}})
+    assert job({}) != job({"variables": {"values": {"forest_min_rows": 100}}})
+    assert job({}) != job({"connections": {"existingSecret": "mine"}})

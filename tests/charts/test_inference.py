@@ -1,0 +1,92 @@
+"""The inference chart: what a model's values make of its API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.charts.render import Manifest, named, of_kind, render
+
+TWO_MODELS = {
+    "models": {"forest": {}, "penguins": {"alias": "candidate", "resources": {"limits": {"memory": "2Gi"}}}}
+}
+
+
+def container(release: tuple[Manifest, ...], model: str) -> Manifest:
+    """The one container of a model's API."""
+    (found,) = named(release, "Deployment", f"inference-{model}")["spec"]["template"]["spec"]["containers"]
+    content: Manifest = found
+    return content
+
+
+def variables(release: tuple[Manifest, ...], model: str) -> dict[str, str | None]:
+    """Its environment; None stands for what comes from a Secret."""
+    return {variable["name"]: variable.get("value") for variable in container(release, model)["env"]}
+
+
+def test_each_model_has_an_api_of_its_own() -> None:
+    release = render("inference", TWO_MODELS)
+    for kind in ("Deployment", "Service", "HorizontalPodAutoscaler"):
+        assert {m["metadata"]["name"] for m in of_kind(release, kind)} == {
+            "inference-forest",
+            "inference-penguins",
+        }
+    forest, penguins = (variables(release, model) for model in TWO_MODELS["models"])
+    assert (forest["MODEL_NAME"], forest["MODEL_ALIAS"]) == ("forest", "champion")
+    assert (penguins["MODEL_NAME"], penguins["MODEL_ALIAS"]) == ("penguins", "candidate")
+
+
+def test_a_models_values_stand_beside_the_defaults() -> None:
+    release = render("inference", TWO_MODELS)
+    assert container(release, "penguins")["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
+    assert container(release, "forest")["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds", "replicas"),
+    [
+        pytest.param({}, {"HorizontalPodAutoscaler"}, None, id="as shipped"),
+        pytest.param(
+            {"autoscaling": {"minReplicas": 2}},
+            {"HorizontalPodAutoscaler", "PodDisruptionBudget"},
+            None,
+            id="never alone",
+        ),
+        pytest.param({"autoscaling": {"enabled": False}}, set(), 1, id="one by hand"),
+        pytest.param(
+            {"autoscaling": {"enabled": False, "minReplicas": 2}}, set(), 1, id="what is off does not count"
+        ),
+        pytest.param(
+            {"autoscaling": {"enabled": False}, "replicas": 3}, {"PodDisruptionBudget"}, 3, id="three by hand"
+        ),
+    ],
+)
+def test_pods_are_counted_by_one_authority(
+    model: dict[str, Any], kinds: set[str], replicas: int | None
+) -> None:
+    release = render("inference", {"models": {"forest": model}})
+    assert {m["kind"] for m in of_kind(release, "HorizontalPodAutoscaler", "PodDisruptionBudget")} == kinds
+    assert named(release, "Deployment", "inference-forest")["spec"].get("replicas") == replicas
+
+
+def test_limits_of_a_request_are_whole_numbers() -> None:
+    model = {"maxBodyBytes": 10_485_760, "maxSamples": 5_000_000}
+    api = variables(render("inference", {"models": {"forest": model}}), "forest")
+    assert (api["MAX_BODY_BYTES"], api["MAX_SAMPLES"]) == ("10485760", "5000000")
+
+
+def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
+    run_uri = "s3://data/forest/latest_model.json"
+    release = render("inference", {"models": {"forest": {}, "penguins": {"runUri": run_uri}}})
+    forest, penguins = variables(release, "forest"), variables(release, "penguins")
+    assert "AWS_SECRET_ACCESS_KEY" not in forest
+    assert "MODEL_RUN_URI" not in forest
+    assert penguins["MODEL_RUN_URI"] == run_uri
+    assert penguins["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
+
+
+def test_the_bundle_can_outlive_its_pod() -> None:
+    release = render("inference", {"models": {"forest": {"cache": {"existingClaim": "bundles"}}}})
+    volumes = named(release, "Deployment", "inference-forest")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "bundles", "persistentVolumeClaim": {"claimName": "bundles"}} in volumes
