@@ -55,7 +55,7 @@ def train(
     svc_components: Annotated[int, Option("landmarks of the SVC's kernel", minimum=1)] = 300,
 ) -> Trained:
     """Fits, scores, proves and logs one classifier; a retry logs to the same MLflow run."""
-    with tempfile.TemporaryDirectory() as name, tracking.run(settings, f"train-{algorithm}") as run_id:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         snapshot = fetch(snapshot_uri, folder, snapshot_sha256)
         pipeline, parameters = fit(
@@ -71,12 +71,13 @@ def train(
         metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)
         _logger.info("%s on %d test rows: %s", algorithm, len(test), metrics)
         digest = _proven_bundle(pipeline, snapshot, metrics, settings.model_name, snapshot_sha256, folder)
-        mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
-        mlflow.log_metrics(metrics)
-        mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
-        _log_reports(snapshot.test[TARGET], predicted)
-        _log_model(pipeline, test, folder)
-        mlflow.log_artifacts(str(folder / BUNDLE_FOLDER), BUNDLE_FOLDER)
+        with tracking.run(settings, f"train-{algorithm}") as run_id:
+            mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
+            mlflow.log_metrics(metrics)
+            mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
+            _log_reports(snapshot.test[TARGET], predicted)
+            _log_model(pipeline, test, folder)
+            mlflow.log_artifacts(str(folder / BUNDLE_FOLDER), BUNDLE_FOLDER)
     return Trained(algorithm, run_id, digest, metrics["accuracy"], metrics["f1_macro"])
 
 

@@ -1,0 +1,93 @@
+"""Who is better, and is it sure: the bootstrap and the verdict."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from forest.evaluate import best
+from forest.evaluation import Comparison, Thresholds, compare, decide
+from stepkit.outcomes import RefusedInput
+
+THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
+
+
+@pytest.mark.parametrize(
+    ("f1_macro", "comparison", "verdict", "reason"),
+    [
+        (0.50, None, "promote", "no champion yet"),
+        (0.49, None, "refuse", "f1_macro 0.4900 is below 0.5"),
+        (
+            0.30,
+            Comparison(0.05, 0.03, 0.07),
+            "promote",
+            r"gain in f1_macro is \+0.0500 \(95% between \+0.0300",
+        ),
+        (0.90, Comparison(0.0, 0.0, 0.0), "refuse", "must be greater than 0.01"),
+        (0.90, Comparison(0.01, 0.005, 0.02), "refuse", "must be greater than 0.01"),
+        (0.90, Comparison(-0.02, -0.03, -0.01), "refuse", "must be greater than 0.01"),
+        (0.90, Comparison(0.02, -0.005, 0.03), "refuse", "lower end must be above -0.005"),
+        (0.90, Comparison(0.02, -0.004, 0.03), "promote", "gain in f1_macro is"),
+    ],
+)
+def test_verdicts(f1_macro: float, comparison: Comparison | None, verdict: str, reason: str) -> None:
+    found, sentence = decide(f1_macro, comparison, THRESHOLDS)
+    assert found == verdict
+    assert re.search(reason, sentence)
+
+
+@pytest.fixture
+def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, a good model's answers and a worse one's; the last class is rare."""
+    generator = np.random.default_rng(7)
+    true = generator.choice(4, size=3000, p=[0.5, 0.3, 0.19, 0.01])
+
+    def disturbed(share: float) -> np.ndarray:
+        return np.where(generator.random(len(true)) < share, generator.integers(0, 4, len(true)), true)
+
+    return true, disturbed(0.2), disturbed(0.3)
+
+
+def test_the_gain_is_scikit_learns(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    true, good, worse = answers
+    expected = f1_score(true, good, average="macro") - f1_score(true, worse, average="macro")
+    assert compare(true, good, worse).gain == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_interval_is_that_of_resampled_rows(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    true, good, worse = answers
+    generator = np.random.default_rng(1)
+    gains = []
+    for _ in range(300):
+        rows = generator.integers(0, len(true), len(true))
+        one, other = (f1_score(true[rows], labels[rows], average="macro") for labels in (good, worse))
+        gains.append(one - other)
+    found = compare(true, good, worse)
+    assert found.low == pytest.approx(np.quantile(gains, 0.025), abs=0.01)
+    assert found.high == pytest.approx(np.quantile(gains, 0.975), abs=0.01)
+
+
+def test_the_interval_is_the_same_every_time(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    assert compare(*answers) == compare(*answers)
+
+
+def test_a_model_against_itself_gains_nothing(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    true, good, _ = answers
+    assert compare(true, good, good) == Comparison(0.0, 0.0, 0.0)
+
+
+def test_the_best_candidate_is_the_first_of_the_highest() -> None:
+    candidates = [
+        {"algorithm": name, "mlflow_run_id": name, "bundle_digest": name, "f1_macro": f1}
+        for name, f1 in (("svc", 0.5), ("random_forest", 0.7), ("logistic_regression", 0.7))
+    ]
+    assert best(candidates, "d").algorithm == "random_forest"
+
+
+@pytest.mark.parametrize("candidates", [[], [{"algorithm": "svc"}], ["svc"], [{"f1_macro": None}]])
+def test_candidates_that_are_none_are_refused(candidates: list[object]) -> None:
+    with pytest.raises(RefusedInput, match="CANDIDATES"):
+        best(candidates, "d")
