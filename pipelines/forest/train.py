@@ -58,20 +58,20 @@ def train(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         snapshot = fetch(snapshot_uri, folder, snapshot_sha256)
-        pipeline, parameters = fit(
-            algorithm,
-            snapshot.train,
-            seed=seed,
-            n_estimators=n_estimators,
-            svc_max_rows=svc_max_rows,
-            svc_components=svc_components,
-        )
-        test = snapshot.test[list(FEATURES)]
-        predicted = pipeline.predict(test)
-        metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)
-        _logger.info("%s on %d test rows: %s", algorithm, len(test), metrics)
-        digest = _proven_bundle(pipeline, snapshot, metrics, settings.model_name, snapshot_sha256, folder)
         with tracking.run(settings, f"train-{algorithm}") as run_id:
+            pipeline, parameters = fit(
+                algorithm,
+                snapshot.train,
+                seed=seed,
+                n_estimators=n_estimators,
+                svc_max_rows=svc_max_rows,
+                svc_components=svc_components,
+            )
+            test = snapshot.test[list(FEATURES)]
+            predicted = pipeline.predict(test)
+            metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)
+            _logger.info("%s on %d test rows: %s", algorithm, len(test), metrics)
+            digest = _proven_bundle(pipeline, snapshot, metrics, settings.model_name, snapshot_sha256, folder)
             mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
             mlflow.log_metrics(metrics)
             mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
