@@ -1,11 +1,20 @@
-"""Asks one service of the platform whether it is there: answers.py URL, or URL and a body to post. Prints the answer."""
+"""Asks one service whether it is there, and prints its answer: answers.py URL, or URL and a body to post.
 
+Where USERNAME and PASSWORD are in the environment, it asks as that user.
+"""
+
+import base64
+import os
 import sys
 import urllib.error
 import urllib.request
 
 url, *body = sys.argv[1:]
-request = urllib.request.Request(url, body[0].encode() if body else None, {"Content-Type": "application/json"})
+headers = {"Content-Type": "application/json"}
+if "USERNAME" in os.environ:
+    login = f"{os.environ['USERNAME']}:{os.environ['PASSWORD']}"
+    headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+request = urllib.request.Request(url, body[0].encode() if body else None, headers)
 try:
     with urllib.request.urlopen(request, timeout=30) as response:
         print(f"{url}: {response.status} {response.read(2000).decode()}")

@@ -1,0 +1,193 @@
+"""Which objects a release makes: a new one, or a lost one, is a line of this file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.charts.render import NAMES, ChartError, named, plain_name, render
+
+OBJECTS = {
+    "postgres": {
+        ("ConfigMap", "postgres-config"),
+        ("ConfigMap", "postgres-setup"),
+        ("Job", "postgres-setup"),
+        ("NetworkPolicy", "postgres"),
+        ("Secret", "postgres-airflow"),
+        ("Secret", "postgres-mlflow"),
+        ("Secret", "postgres-mlflow-auth"),
+        ("Secret", "postgres-owner"),
+        ("Secret", "postgres-superuser"),
+        ("Service", "postgres"),
+        ("StatefulSet", "postgres"),
+    },
+    "minio": {
+        ("ConfigMap", "minio-setup"),
+        ("Job", "minio-setup"),
+        ("NetworkPolicy", "minio"),
+        ("Secret", "minio-airflow"),
+        ("Secret", "minio-mlflow"),
+        ("Secret", "minio-root"),
+        ("Secret", "minio-steps"),
+        ("Service", "minio"),
+        ("StatefulSet", "minio"),
+    },
+    "mlflow": {
+        ("ConfigMap", "mlflow-scripts"),
+        ("ConfigMap", "mlflow-users"),
+        ("Deployment", "mlflow"),
+        ("Job", "mlflow-upgrade"),
+        ("Job", "mlflow-users"),
+        ("NetworkPolicy", "mlflow"),
+        ("Secret", "mlflow-admin"),
+        ("Secret", "mlflow-flask"),
+        ("Secret", "mlflow-promotion"),
+        ("Secret", "mlflow-serving"),
+        ("Secret", "mlflow-steps"),
+        ("Service", "mlflow"),
+    },
+    "airflow": {
+        ("ConfigMap", "airflow-config"),
+        ("ConfigMap", "airflow-dags"),
+        ("ConfigMap", "airflow-scripts"),
+        ("ConfigMap", "airflow-step-images"),
+        ("ConfigMap", "airflow-step-pods"),
+        ("Deployment", "airflow-api-server"),
+        ("Deployment", "airflow-dag-processor"),
+        ("Deployment", "airflow-scheduler"),
+        ("Deployment", "airflow-triggerer"),
+        ("Job", "airflow-migrate"),
+        ("LimitRange", "steps"),
+        ("Namespace", "quintet-tasks"),
+        ("NetworkPolicy", "airflow"),
+        ("NetworkPolicy", "airflow-api-server"),
+        ("NetworkPolicy", "airflow-launcher"),
+        ("NetworkPolicy", "steps"),
+        ("ResourceQuota", "steps"),
+        ("Role", "airflow-launcher"),
+        ("RoleBinding", "airflow-launcher"),
+        ("Secret", "airflow-admin"),
+        ("Secret", "airflow-keys"),
+        ("Service", "airflow-api-server"),
+        ("ServiceAccount", "airflow"),
+        ("ServiceAccount", "airflow-launcher"),
+        ("ServiceAccount", "step"),
+    },
+    "inference": {
+        ("Deployment", "inference-forest"),
+        ("HorizontalPodAutoscaler", "inference-forest"),
+        ("NetworkPolicy", "inference"),
+        ("Secret", "inference-admin"),
+        ("Service", "inference-forest"),
+    },
+    "api-data": {
+        ("Deployment", "api-data"),
+        ("NetworkPolicy", "api-data"),
+        ("PersistentVolumeClaim", "api-data"),
+        ("Service", "api-data"),
+    },
+    "sources": {
+        ("ConfigMap", "sources"),
+        ("NetworkPolicy", "source-forest"),
+    },
+}
+# What the umbrella has beside its parts.
+PLATFORM = {
+    ("NetworkPolicy", "client-airflow"),
+    ("NetworkPolicy", "client-api-data"),
+    ("NetworkPolicy", "client-inference"),
+    ("NetworkPolicy", "client-minio"),
+    ("NetworkPolicy", "client-mlflow"),
+    ("NetworkPolicy", "client-postgres"),
+    ("NetworkPolicy", "default-deny"),
+    ("Pod", "test-airflow"),
+    ("Pod", "test-api-data"),
+    ("Pod", "test-inference-forest"),
+    ("Pod", "test-minio"),
+    ("Pod", "test-mlflow"),
+    ("Pod", "test-postgres"),
+    ("Pod", "test-prediction"),
+    ("Secret", "postgres-forest"),
+}
+IN_THE_TASKS_NAMESPACE = {
+    ("ConfigMap", "sources"),
+    ("LimitRange", "steps"),
+    ("NetworkPolicy", "default-deny"),
+    ("NetworkPolicy", "source-forest"),
+    ("NetworkPolicy", "steps"),
+    ("ResourceQuota", "steps"),
+    ("Role", "airflow-launcher"),
+    ("RoleBinding", "airflow-launcher"),
+    ("Secret", "minio-steps"),
+    ("Secret", "mlflow-promotion"),
+    ("Secret", "mlflow-steps"),
+    ("Secret", "postgres-forest"),
+    ("ServiceAccount", "step"),
+}
+INGRESS = {"enabled": True, "host": "quintet.example.com", "tlsSecret": "certificate"}
+
+
+@pytest.mark.parametrize("chart", [name for name in NAMES if name != "quintet"])
+def test_each_chart_installs_alone_with_exactly_its_objects(chart: str) -> None:
+    assert {(m["kind"], plain_name(m)) for m in render(chart)} == OBJECTS[chart]
+
+
+def test_the_platform_is_its_parts_and_what_joins_them() -> None:
+    parts = set().union(*OBJECTS.values())
+    assert {(m["kind"], plain_name(m)) for m in render("quintet")} == parts | PLATFORM
+
+
+def test_only_what_steps_need_stands_in_the_tasks_namespace() -> None:
+    namespaced = [m for m in render("quintet") if m["metadata"].get("namespace") == "quintet-tasks"]
+    assert {(m["kind"], plain_name(m)) for m in namespaced} == IN_THE_TASKS_NAMESPACE
+
+
+@pytest.mark.parametrize("part", sorted(OBJECTS))
+def test_a_part_that_is_switched_off_leaves_no_object(part: str) -> None:
+    left = {(m["kind"], plain_name(m)) for m in render("quintet", {part: {"enabled": False}})}
+    assert not left & OBJECTS[part]
+
+
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+def test_an_ingress_is_made_with_its_certificate(chart: str) -> None:
+    (ingress,) = [m for m in render(chart, {"ingress": INGRESS}) if m["kind"] == "Ingress"]
+    assert ingress["spec"]["tls"] == [{"hosts": [INGRESS["host"]], "secretName": "certificate"}]
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    ports = named(render(chart), "Service", backend["name"])["spec"]["ports"]
+    assert backend["port"]["name"] in {port["name"] for port in ports}
+
+
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+def test_an_ingress_without_a_host_is_refused(chart: str) -> None:
+    with pytest.raises(ChartError, match=r"ingress\.host"):
+        render(chart, {"ingress": {"enabled": True}})
+
+
+def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
+    external = {"enabled": True, "host": "db.example.com", "port": 6432, "sslMode": "require"}
+    release = render("postgres", {"external": external})
+    assert not [m for m in release if m["kind"] in ("StatefulSet", "Service")]
+    job = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"][0]
+    environment = {entry["name"]: entry["value"] for entry in job["env"]}
+    assert environment == {"PGHOST": "db.example.com", "PGPORT": "6432", "PGSSLMODE": "require"}
+
+
+def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
+    setup = named(render("quintet"), "ConfigMap", "postgres-setup")["data"]
+    assert "CREATE TABLE" in setup["forest.sql"]
+    assert "as owner --dbname=quintet --single-transaction --file=forest.sql" in setup["setup.sh"]
+
+
+def test_a_pipeline_without_tables_is_refused() -> None:
+    with pytest.raises(ChartError, match=r"files/tables/weather\.sql is missing"):
+        render("postgres", {"pipelines": {"weather": {"schemas": ["weather"]}}})
+
+
+def test_each_s3_user_is_confined_to_its_bucket() -> None:
+    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    buckets = {"mlflow": "mlflow-artifacts", "airflow": "airflow-logs", "steps": "data"}
+    for user, bucket in buckets.items():
+        policy = json.loads(setup[f"policy-{user}.json"])
+        resources = {resource for statement in policy["Statement"] for resource in statement["Resource"]}
+        assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
