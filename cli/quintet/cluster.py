@@ -249,6 +249,7 @@ def _install_metrics_server(platform: Platform, node: Container) -> None:
 
 
 def _delete_node(cluster: Cluster, machine: Machine, kind: Path, current: Stage) -> None:
+    Container(machine.docker, cluster.node_name).thaw()
     arguments = ("delete", "cluster", "--name", cluster.name, "--kubeconfig", cluster.kubeconfig)
     current.run(kind, *arguments, env=machine.docker_first)
 

@@ -1,11 +1,13 @@
 """A container of the Docker engine that stands for a machine: the node of a cluster, or its registry."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from quintet.progress import CommandError, Stage, output, succeeds
 
 STOP_SECONDS = 60
+FREEZER = Path("/sys/fs/cgroup/freezer")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,21 @@ class Container:
             return ""
 
     def start(self, current: Stage) -> None:
-        """Start it unless it runs."""
-        if self.state != "running":
-            current.run(self.docker, "start", self.name)
+        """Start it unless it runs; one that was killed at a bad moment is called running and yet is dead."""
+        if self.state != "running" or not succeeds(self.docker, "exec", self.name, "true"):
+            self.thaw()
+            current.run(self.docker, "restart", "--time", "10", self.name)
+
+    def thaw(self, freezer: Path = FREEZER) -> None:
+        """Let frozen processes inside go on, to their end.
+
+        On cgroup v1, runc freezes a container for a moment while it starts it. A node that is killed in that
+        moment holds a process that no signal reaches, and Docker waits for the node's end in vain.
+        """
+        identity = output(self.docker, "container", "inspect", "--format", "{{.Id}}", self.name).strip()
+        for state in freezer.glob(f"docker/{identity}/**/freezer.state"):
+            if os.access(state, os.W_OK) and state.read_text(encoding="ascii").strip() != "THAWED":
+                state.write_text("THAWED", encoding="ascii")
 
     def stop(self, current: Stage) -> None:
         """Stop it if it runs, and give its processes time to end well."""

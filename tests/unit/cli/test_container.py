@@ -22,10 +22,11 @@ esac
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    docker = tmp_path / "docker"
-    docker.write_text(FAKE_DOCKER.format(calls=tmp_path / "calls"))
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(FAKE_DOCKER.format(calls=docker.with_name("calls")))
     docker.chmod(0o755)
-    return tmp_path / "calls"
+    return tmp_path / "bin" / "calls"
 
 
 def node(calls: Path, name: str = "node") -> Container:
@@ -41,7 +42,16 @@ def test_only_a_stopped_container_is_started_and_only_a_running_one_stopped(call
     node(calls).stop(Stage("down"))
     assert "stop" not in calls.read_text()
     node(calls).start(Stage("up"))
-    assert calls.read_text().endswith("start node\n")
+    assert calls.read_text().endswith("restart --time 10 node\n")
+
+
+def test_frozen_processes_are_let_go(calls: Path, tmp_path: Path) -> None:
+    states = [tmp_path / "docker" / name / "pod" / "freezer.state" for name in ("exited", "other")]
+    for state in states:
+        state.parent.mkdir(parents=True)
+        state.write_text("FROZEN\n")
+    node(calls).thaw(tmp_path)
+    assert [state.read_text() for state in states] == ["THAWED", "FROZEN\n"]
 
 
 def test_a_file_is_looked_for_without_running_anything_inside(calls: Path) -> None:
