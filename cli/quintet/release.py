@@ -1,6 +1,7 @@
 """The Helm release of the platform: installed or upgraded, with a view of what its pods wait for."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,11 @@ def install(platform: Platform, *values: Path) -> None:
         CommandError: with what the pods waited for, when it is not ready in time.
     """
     images = platform.cluster.folder / "images.yaml"
-    images.write_text(yaml.safe_dump({"global": {"images": platform.images}}), encoding="utf-8")
+    generated = {
+        "global": {"images": platform.images},
+        "airflow": {"steps": {"env": {"GIT_REVISION": revision()}}},
+    }
+    images.write_text(yaml.safe_dump(generated), encoding="utf-8")
     local = REPOSITORY / "values.local.yaml"
     files = [CHART / "values-kind.yaml", *([local] if local.exists() else []), *values, images]
     command: list[str | Path] = [
@@ -68,6 +73,12 @@ def install(platform: Platform, *values: Path) -> None:
         finally:
             done.set()
             watcher.join()
+
+
+def revision() -> str:
+    """Return the commit of this checkout, `-dirty` when files differ from it; empty where Git knows none."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def waiting(platform: Platform) -> list[str]:
