@@ -78,16 +78,18 @@ class Registry:
         if response.is_client_error and answer.get("error_code") in NO_SUCH_MODEL_OR_ALIAS:
             return None
         _raise_for_status(response)
-        version = answer["model_version"]
-        tags = {tag["key"]: tag["value"] for tag in version.get("tags", ())}
+        try:
+            found = answer["model_version"]
+            version, run_id = str(found["version"]), str(found["run_id"])
+            tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RegistryUnavailableError(
+                f"{_address(response)} answered without a model version"
+            ) from error
         if "bundle_digest" not in tags:
-            raise BundleError(f"version {version['version']} of {self._name} has no tag bundle_digest")
+            raise BundleError(f"version {version} of {self._name} has no tag bundle_digest")
         return ModelVersion(
-            name=self._name,
-            version=str(version["version"]),
-            run_id=version["run_id"],
-            digest=tags["bundle_digest"],
-            bundle_path=tags.get("bundle_path", "bundle"),
+            self._name, version, run_id, tags["bundle_digest"], tags.get("bundle_path", "bundle")
         )
 
     def download(self, version: ModelVersion, folder: Path) -> None:
@@ -101,7 +103,11 @@ class Registry:
         listing = (folder / DIGESTS).read_bytes()
         if hashlib.sha256(listing).hexdigest() != version.digest:
             raise BundleError(f"{DIGESTS} of run {version.run_id} is not the one that the registry names")
-        for name in json.loads(listing):
+        try:
+            names = [str(name) for name in json.loads(listing)]
+        except (ValueError, TypeError) as error:
+            raise BundleError(f"{DIGESTS} of run {version.run_id} is no list of files") from error
+        for name in names:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 raise BundleError(f"{DIGESTS} of run {version.run_id} leads out of the bundle: {name}")
             self._fetch(version, name, folder)
@@ -136,17 +142,17 @@ def _json(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise RegistryUnavailableError(
-            f"{response.url.copy_with(query=None)} answered {response.status_code} without JSON"
-        )
+        raise RegistryUnavailableError(f"{_address(response)} answered {response.status_code} without JSON")
     return answer
 
 
 def _raise_for_status(response: httpx.Response) -> None:
     if not response.is_success:
-        raise RegistryUnavailableError(
-            f"{response.url.copy_with(query=None)} answered {response.status_code}"
-        )
+        raise RegistryUnavailableError(f"{_address(response)} answered {response.status_code}")
+
+
+def _address(response: httpx.Response) -> httpx.URL:
+    return response.url.copy_with(query=None)
 
 
 def _unavailable(url: httpx.URL, error: httpx.HTTPError) -> RegistryUnavailableError:

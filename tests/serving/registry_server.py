@@ -11,6 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from bundle.reader import bundle_digest
 
+GONE = (503, b"<html>Service Unavailable</html>")
+"""What a proxy answers whose server is gone."""
+
 
 @dataclass
 class Registry:
@@ -19,8 +22,8 @@ class Registry:
     folders: dict[str, Path] = field(default_factory=dict)
     """The bundle of each run."""
     champion: dict[str, object] | None = None
-    broken: bool = False
-    """Answer everything with 503 and HTML, as a proxy does whose server is gone."""
+    broken: tuple[int, bytes] | None = None
+    """Answer everything with this status and body."""
     url: str = ""
 
     def promote(self, version: int, bundle: Path, **tags: str) -> None:
@@ -38,7 +41,7 @@ class Registry:
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
         """Gives status and body."""
         if self.broken:
-            return 503, b"<html>Service Unavailable</html>"
+            return self.broken
         if path == "/api/2.0/mlflow/registered-models/alias":
             if (query["name"], query["alias"]) != ("forest", "champion") or self.champion is None:
                 return 404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not found"}'

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.serving.conftest import TOKEN, Api, Trained
-from tests.serving.registry_server import Registry
+from tests.serving.registry_server import GONE, Registry
 
 Samples = list[dict[str, float | str]]
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -47,13 +47,32 @@ def test_not_ready_without_registry_and_disk(
 ) -> None:
     asked = api()
     assert asked.client.get("/ready").status_code == 503
-    registry.broken = True
+    registry.broken = GONE
     client = asked.refresh().client
     ready = client.get("/ready")
     assert ready.status_code == 503
     assert "answered 503" in ready.json()["detail"]
     assert client.get("/health").status_code == 200
     assert client.post("/predict", json={"samples": samples[:1]}).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((200, b"<html>"), "answered 200 without JSON"),
+        ((200, b"[]"), "answered 200 without JSON"),
+        ((200, b'{"error": "no"}'), "names no model version"),
+        ((200, b'{"model_version": []}'), "names no model version"),
+        ((403, b'{"error_code": "PERMISSION_DENIED"}'), "answered 403"),
+    ],
+)
+def test_an_answer_that_is_not_the_registrys_counts_as_none(
+    registry: Registry, api: Callable[..., Api], answer: tuple[int, bytes], reason: str
+) -> None:
+    registry.broken = answer
+    ready = api().refresh().client.get("/ready")
+    assert ready.status_code == 503
+    assert reason in ready.json()["detail"]
 
 
 def test_metadata_describes_the_champion(
@@ -177,7 +196,7 @@ def test_a_restart_without_registry_serves_from_disk(
 ) -> None:
     registry.promote(4, trained["forest"].folder)
     before = api().refresh().client.post("/predict", json={"samples": samples}).json()
-    registry.broken = True
+    registry.broken = GONE
     restarted = api().refresh().client
     assert restarted.get("/ready").status_code == 200
     assert restarted.post("/predict", json={"samples": samples}).json() == before
@@ -190,12 +209,12 @@ def test_a_damaged_disk_is_not_served_and_heals(
     registry.promote(4, trained["forest"].folder)
     api().refresh()
     (tmp_path / trained["forest"].digest / "contract.json").write_text("{}")
-    registry.broken = True
+    registry.broken = GONE
     restarted = api().refresh()
     ready = restarted.client.get("/ready")
     assert ready.status_code == 503
     assert "the bundle on disk: contract.json is damaged" in ready.json()["detail"]
-    registry.broken = False
+    registry.broken = None
     assert restarted.refresh().client.get("/metadata").json()["version"] == "4"
 
 
@@ -215,7 +234,7 @@ def test_the_registry_may_go_while_serving(
 ) -> None:
     registry.promote(1, trained["linear"].folder)
     asked = api().refresh()
-    registry.broken = True
+    registry.broken = GONE
     asked.refresh()
     assert asked.client.get("/ready").status_code == 200
     assert asked.client.post("/predict", json={"samples": samples[:1]}).status_code == 200
@@ -248,7 +267,7 @@ def test_reload_says_what_became_of_it(
     assert reload().json()["changed"] is False
     registry.promote(2, damaged)
     assert reload().status_code == 409
-    registry.broken = True
+    registry.broken = GONE
     answer = reload()
     assert answer.status_code == 502
     assert "answered 503" in answer.json()["detail"]

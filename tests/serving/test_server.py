@@ -5,11 +5,13 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from time import monotonic
 
 import httpx
 import numpy as np
 import pandas as pd
 
+from app.settings import Settings
 from tests import services
 from tests.serving.conftest import TOKEN, Server, Trained
 from tests.serving.registry_server import Registry, serve
@@ -71,6 +73,18 @@ def test_outage_restart_and_return(start: Start, trained: dict[str, Trained], sa
     with serve(Registry(), port) as registry:
         registry.promote(2, trained["forest"].folder)
         assert services.wait_until(lambda: restarted.version() == "2", 15)
+
+
+def test_a_new_champion_is_live_within_15_seconds(
+    registry: Registry, start: Start, trained: dict[str, Trained]
+) -> None:
+    registry.promote(1, trained["linear"].folder)
+    server = start(registry.url, POLL_SECONDS=str(Settings().poll_seconds))
+    assert services.wait_until(lambda: server.version() == "1", 15)
+    registry.promote(2, trained["forest"].folder)
+    moved = monotonic()
+    assert services.wait_until(lambda: server.version() == "2", 15)
+    assert monotonic() - moved < 15
 
 
 def test_nothing_anywhere_is_not_ready(start: Start) -> None:

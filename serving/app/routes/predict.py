@@ -1,6 +1,8 @@
 """Predictions."""
 
 import asyncio
+from collections import Counter
+from itertools import chain
 
 from fastapi import APIRouter, HTTPException, Request
 
@@ -11,7 +13,7 @@ from app.turns import TurnsDep
 from bundle import Columns
 
 AT_ONCE = 8
-"""So many samples take less time to answer than to hand to a thread; more would hold up the probes."""
+"""So many samples take a few milliseconds at most and need no thread; more would hold up the probes."""
 
 router = APIRouter(tags=["model"])
 
@@ -46,10 +48,10 @@ async def predict(
     else:
         async with turns.turn():
             predictions = await asyncio.to_thread(_answers, model, columns, probabilities)
-    for prediction in predictions:
-        metrics.predictions.labels(prediction.class_name).inc()
-        for feature in prediction.unknown_categories:
-            metrics.unknown_categories.labels(feature).inc()
+    for name, count in Counter(each.class_name for each in predictions).items():
+        metrics.predictions.labels(name).inc(count)
+    for feature, count in Counter(chain(*(each.unknown_categories for each in predictions))).items():
+        metrics.unknown_categories.labels(feature).inc(count)
     version = model.version
     return Predictions(
         model=version.name, version=version.version, digest=version.digest, predictions=predictions
