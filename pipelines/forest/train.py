@@ -135,6 +135,8 @@ def _log_model(pipeline: Pipeline, test: pd.DataFrame, folder: Path) -> None:
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
         signature=infer_signature(example, pipeline.predict(example)),
         input_example=example,
+        # Named, because MLflow would find them by loading the model again in a second process.
+        pip_requirements=mlflow.sklearn.get_default_pip_requirements(include_cloudpickle=True),
     )
     mlflow.log_artifacts(str(folder / MODEL_FOLDER), MODEL_FOLDER)
 
