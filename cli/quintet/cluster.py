@@ -176,7 +176,7 @@ def _start_registry(cluster: Cluster, machine: Machine, registry: Container, cur
 
 def _start_node(cluster: Cluster, machine: Machine, tools: Tools, node: Container, current: Stage) -> None:
     if node.state and not node.has(FINISHED):
-        current.say("its making was interrupted: starting over")
+        current.note("its making was interrupted: starting over")
         _delete_node(cluster, machine, tools.kind, current)
     if node.state:
         node.start(current)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quintet.progress import CommandError, Stage, output, succeeds
 
-STOP_SECONDS = 60
+STOP_SECONDS = 30
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 

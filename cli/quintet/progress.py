@@ -90,6 +90,12 @@ class Stage:
                     flush=True,
                 )
 
+    def note(self, line: str) -> None:
+        """Say a line that is worth a line of its own where there is no terminal."""
+        self.say(line)
+        if not self.live:
+            _print(f"  {self.name} {self.seconds:.0f} s: {line}", live=False)
+
     def run(
         self,
         *command: str | Path,

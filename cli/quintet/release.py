@@ -59,7 +59,7 @@ def install(platform: Platform, *values: Path) -> None:
             while not done.wait(LOOK_SECONDS):
                 now = "; ".join(waiting(platform))
                 if now and now != shown:
-                    current.say(f"waiting for {now}")
+                    current.note(f"waiting for {now}")
                     shown = now
 
         watcher = threading.Thread(target=watch, daemon=True)

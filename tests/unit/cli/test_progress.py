@@ -19,6 +19,14 @@ def test_a_stage_says_what_it_does_and_how_long_it_took(capsys: pytest.CaptureFi
     assert shown.out == ""
 
 
+def test_a_note_is_shown_without_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
+    current = Stage("release")
+    current.say("a detail")
+    current.note("waiting for postgres-0")
+    assert capsys.readouterr().err == "  release 0 s: waiting for postgres-0\n"
+    assert current.log.read_text() == "a detail\nwaiting for postgres-0\n"
+
+
 def test_the_output_of_a_command_goes_to_the_log() -> None:
     current = Stage("image forest-train")
     current.run(sys.executable, "-c", "print(input())", stdin="a layer")
