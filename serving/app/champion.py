@@ -34,7 +34,6 @@ class RegistryState:
 
     reachable: bool
     detail: str
-    champion: ModelVersion | None = None
 
 
 class Champion:
@@ -46,6 +45,7 @@ class Champion:
         self.registry_state = RegistryState(False, "The registry has not been asked yet.")
         self.refusal: Refusal | None = None
         self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
+        self._vacant = False
         self._retry_at = 0.0
         self._refreshing = threading.Lock()
 
@@ -56,9 +56,8 @@ class Champion:
 
     @property
     def ready(self) -> bool:
-        """Whether requests may come: a model is loaded, or the registry says that there is none yet."""
-        state = self.registry_state
-        return self.model is not None or (state.reachable and state.champion is None and self.refusal is None)
+        """Whether requests may come: a model is loaded, or the registry last said that there is none yet."""
+        return self.model is not None or self._vacant
 
     def follow(self, stop: threading.Event) -> None:
         """Asks the registry again and again, with a jitter of a fifth, until told to stop."""
@@ -87,14 +86,16 @@ class Champion:
         try:
             version = self._registry.champion()
         except BundleError as error:
+            self._vacant = False
             self._found(RegistryState(True, "The registry names a champion without a bundle."))
             self._refuse(None, str(error))
             return
         if version is None:
-            self.refusal = None
+            self._vacant, self.refusal = True, None
             self._found(RegistryState(True, "The registry names no champion."))
             return
-        self._found(RegistryState(True, "The registry names a champion.", version))
+        self._vacant = False
+        self._found(RegistryState(True, "The registry names a champion."))
         if self.model and self.model.version == version:
             self.refusal = None
             return

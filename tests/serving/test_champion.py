@@ -42,6 +42,16 @@ def test_before_a_champion(api: Callable[..., Api], samples: Samples) -> None:
     assert report["registry"]["reachable"] is True
 
 
+def test_an_outage_before_the_first_champion_takes_no_pod_away(
+    registry: Registry, api: Callable[..., Api]
+) -> None:
+    asked = api().refresh()
+    registry.broken = GONE
+    client = asked.refresh().client
+    assert client.get("/ready").status_code == 200
+    assert client.get("/metadata").json()["registry"]["reachable"] is False
+
+
 def test_not_ready_without_registry_and_disk(
     registry: Registry, api: Callable[..., Api], samples: Samples
 ) -> None:
