@@ -22,7 +22,7 @@ class JsonLines(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": record.module if record.name == "__main__" else record.name,
             "message": record.getMessage(),
             **self._run,
         }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from forest.capture import parse_capture
+from forest.schema import COLUMNS, TABLES, Table
 from stepkit.outcomes import NothingToDo, RefusedInput
 from tests.unit.forest_ingest.captures import answer, made_row
 
@@ -102,3 +103,8 @@ def test_the_end_of_the_data_is_no_error(word: str) -> None:
 def test_an_answer_without_rows_is_nothing_to_do() -> None:
     with pytest.raises(NothingToDo, match="no rows"):
         parse_capture(answer([]), "the source")
+
+
+def test_each_table_that_an_option_offers_has_its_columns() -> None:
+    assert set(get_args(Table)) == set(TABLES)
+    assert {len(columns) for columns in TABLES.values()} == {len(COLUMNS)}
