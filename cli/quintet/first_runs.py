@@ -9,8 +9,10 @@ from quintet.progress import UserError, stage
 from quintet.run import follow
 from quintet.ui import DOORS, login_hint
 
-DAGS = ("forest_cover_data_pipeline", "forest_cover_data_extraction", "forest_training_pipeline")
+CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
+DAGS = (CAPTURE, TRAINING, "forest_cover_data_extraction")
 DAG_SECONDS = 120
+TICK_SECONDS = 10
 CHAMPION_SECONDS = 60
 
 
@@ -21,17 +23,28 @@ def first_runs(kube: Kube) -> None:
         UserError: when a run fails, or its champion is not served in time.
     """
     with AirflowApi.connect(kube) as airflow:
-        with stage("dags", "unpause the forest DAGs") as current:
+        with stage("dags", "wait until Airflow has read the DAG files"):
             await_dags(airflow)
-            for dag in DAGS:
-                airflow.unpause(dag)
-            current.outcome = ", ".join(DAGS)
         if status.metadata(kube)["model"] is None:
-            for dag in ("forest_cover_data_pipeline", "forest_training_pipeline"):
-                follow(airflow, dag, airflow.trigger(dag, {}))
+            for dag in (CAPTURE, TRAINING):
+                follow(airflow, dag, start(airflow, dag))
             await_champion(kube)
+        for dag in DAGS:
+            airflow.unpause(dag)
     print(f"▸ prediction, asked for from a Job in the cluster\n  {predict.ask(kube)}")
     _say_next(kube.namespace)
+
+
+def start(airflow: AirflowApi, dag: str) -> str:
+    """Unpause a DAG and return its first run: the one that Airflow makes for the last tick, else one of ours."""
+    airflow.unpause(dag)
+    deadline = time.monotonic() + TICK_SECONDS
+    while time.monotonic() < deadline:
+        run = airflow.last_run(dag)
+        if run.get("state") in ("queued", "running"):
+            return str(run["dag_run_id"])
+        time.sleep(0.5)
+    return airflow.trigger(dag, {})
 
 
 def await_champion(kube: Kube) -> str:

@@ -11,22 +11,21 @@ from kubernetes import watch
 from quintet import predict, status
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
-from quintet.first_runs import await_champion, await_dags
+from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
 from tests.e2e import evidence, load
 from tests.e2e.conftest import E2E, helm, install
 
-CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
 ENDED = ("success", "failed")
 CHAMPION_SECONDS = 15
 SAMPLES = 200
 
 
-def run(kube: Kube, dag: str) -> list[dict[str, Any]]:
-    """Trigger a DAG, follow it to its successful end, and return its task instances."""
+def run(kube: Kube, dag: str, *, first: bool = False) -> list[dict[str, Any]]:
+    """Trigger a DAG, or unpause it, follow the run to its successful end, and return its task instances."""
     with AirflowApi.connect(kube) as airflow:
-        return follow(airflow, dag, airflow.trigger(dag, {}))
+        return follow(airflow, dag, start(airflow, dag) if first else airflow.trigger(dag, {}))
 
 
 def body(kube: Kube) -> dict[str, Any]:
@@ -49,12 +48,10 @@ def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platfor
 def test_dags_arrive(kube: Kube, platform: Platform) -> None:
     with AirflowApi.connect(kube) as airflow:
         await_dags(airflow)
-        for dag in (CAPTURE, TRAINING):
-            airflow.unpause(dag)
 
 
 def test_first_capture(kube: Kube, platform: Platform) -> None:
-    assert {task["state"] for task in run(kube, CAPTURE)} == {"success"}
+    assert {task["state"] for task in run(kube, CAPTURE, first=True)} == {"success"}
 
 
 def test_capture_with_a_killed_load_pod(kube: Kube, platform: Platform) -> None:
@@ -100,7 +97,7 @@ def test_no_row_is_lost_and_none_is_there_twice(kube: Kube, platform: Platform) 
 
 
 def test_train_and_promote(kube: Kube, platform: Platform) -> None:
-    tasks = run(kube, TRAINING)
+    tasks = run(kube, TRAINING, first=True)
     assert await_champion(kube) == "1"
     assert sorted(task["task_id"] for task in tasks if task["state"] == "success") == [
         "evaluate",
@@ -142,11 +139,11 @@ def test_a_new_champion_fails_no_request(kube: Kube, platform: Platform) -> None
     request = body(kube)
     with evidence.steady_requests(kube, request) as answers:
         run(kube, TRAINING)
-        evidence.wait_for("version 2", lambda: answers and answers[-1][1] == "2", CHAMPION_SECONDS)
+        evidence.wait_for("a new version", lambda: answers and answers[-1][1] != "1", CHAMPION_SECONDS)
     assert {code for code, _ in answers} == {200}
     versions = [version for _, version in answers]
     assert versions == sorted(versions)
-    assert set(versions) == {"1", "2"}
+    assert {"1", "2"} <= set(versions)
 
 
 def test_upgrade_changes_no_secret_and_restarts_no_pod(kube: Kube, platform: Platform) -> None:
