@@ -86,7 +86,6 @@ class Champion:
         try:
             version = self._registry.champion()
         except BundleError as error:
-            self._vacant = False
             self._found(RegistryState(True, "The registry names a champion without a bundle."))
             self._refuse(None, str(error))
             return
@@ -94,7 +93,6 @@ class Champion:
             self._vacant, self.refusal = True, None
             self._found(RegistryState(True, "The registry names no champion."))
             return
-        self._vacant = False
         self._found(RegistryState(True, "The registry names a champion."))
         if self.model and self.model.version == version:
             self.refusal = None
@@ -129,7 +127,7 @@ class Champion:
             delay = min(self.refusal.retry_seconds * 2, LAST_RETRY_SECONDS)
         if self.refusal is None or self.refusal.reason != reason:
             log.error("the champion is refused and the model in memory stays: %s", reason)
-        self.refusal = Refusal(version, reason, delay)
+        self._vacant, self.refusal = False, Refusal(version, reason, delay)
         self._retry_at = time.monotonic() + delay
         self._metrics.refused.inc()
         if version and not (self.model and self.model.version.digest == version.digest):

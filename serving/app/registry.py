@@ -14,7 +14,8 @@ from app.settings import Settings
 from bundle import BundleError
 
 DIGESTS = "digests.json"
-TIMEOUT = httpx.Timeout(10, connect=3)
+ANSWER = httpx.Timeout(10, connect=3)
+DOWNLOAD = httpx.Timeout(120, connect=3)  # MLflow fetches a whole file from S3 before it sends the first byte
 NO_SUCH_MODEL_OR_ALIAS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
@@ -59,7 +60,7 @@ class Registry:
         self._http = httpx.Client(
             base_url=settings.mlflow_tracking_uri,
             auth=(settings.mlflow_tracking_username, settings.mlflow_tracking_password.get_secret_value()),
-            timeout=TIMEOUT,
+            timeout=ANSWER,
         )
 
     def champion(self) -> ModelVersion | None:
@@ -83,9 +84,7 @@ class Registry:
             version, run_id = str(found["version"]), str(found["run_id"])
             tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
         except (KeyError, TypeError, AttributeError) as error:
-            raise RegistryUnavailableError(
-                f"{_address(response)} answered without a model version"
-            ) from error
+            raise RegistryUnavailableError(f"{_address(response)} names no model version") from error
         if "bundle_digest" not in tags:
             raise BundleError(f"version {version} of {self._name} has no tag bundle_digest")
         return ModelVersion(
@@ -118,7 +117,7 @@ class Registry:
         parameters = {"run_uuid": version.run_id, "path": f"{version.bundle_path}/{name}"}
         try:
             with (
-                self._http.stream("GET", "/get-artifact", params=parameters) as response,
+                self._http.stream("GET", "/get-artifact", params=parameters, timeout=DOWNLOAD) as response,
                 target.open("wb") as file,
             ):
                 if response.status_code == httpx.codes.NOT_FOUND:
