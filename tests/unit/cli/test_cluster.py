@@ -4,10 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
-from quintet import airgap, cluster
+from quintet import cluster
 from quintet.cluster import Cluster
-from quintet.machine import ImageSource, Machine
-from quintet.paths import AIRGAP, REPOSITORY, versions
+from quintet.paths import REPOSITORY
 from quintet.progress import CommandError, Stage, UserError
 from quintet.tools import Tools
 
@@ -80,25 +79,3 @@ def test_a_node_that_stays_away_is_explained_and_kept(monkeypatch: pytest.Monkey
         UserError, match=r"connection refused\. Its data are still in it; .*`make clean` deletes it"
     ):
         cluster._wait_until_ready(Cluster(), TOOLS, Stage("cluster"))
-
-
-def test_every_image_of_the_node_is_a_target_of_the_recipe() -> None:
-    targets = {stage.name for stage in airgap.Dockerfile.parse(AIRGAP / "Dockerfile").stages}
-    assert set(versions()["node"]["images"].values()) | set(airgap.CONTROL_PLANE) <= targets
-
-
-def test_the_go_modules_are_pinned_to_the_same_kubernetes() -> None:
-    pinned = versions()["kubernetes"]["version"]
-    module = (AIRGAP / "go" / "kubernetes" / "go.mod").read_text()
-    assert f"k8s.io/kubernetes {pinned}" in module
-    assert f"k8s.io/api => k8s.io/api v0{pinned.removeprefix('v1')}" in module
-    assert versions()["tools"]["kubectl"]["version"] == pinned
-    assert versions()["node"]["image"].endswith(pinned)
-
-
-def test_where_a_registry_answers_nothing_is_made() -> None:
-    machine = Machine(Path("docker"), ImageSource.REGISTRY, "for a test")
-    nothing = Stage("images")
-    assert airgap.base_image(machine, nothing) == "debian:trixie-slim"
-    assert airgap.registry_image(machine, nothing) == "registry:2"
-    assert airgap.node_image(machine, Path("kind"), nothing) == versions()["node"]["image"]
