@@ -36,7 +36,7 @@ def first_runs(kube: Kube) -> None:
 
 
 def start(airflow: AirflowApi, dag: str) -> str:
-    """Unpause a DAG and return its first run: the one that Airflow makes for the last tick, else one of ours."""
+    """Unpause a DAG and return its first run: Airflow's own for the last tick, else one that we ask for."""
     airflow.unpause(dag)
     deadline = time.monotonic() + TICK_SECONDS
     while time.monotonic() < deadline:
