@@ -103,6 +103,7 @@ The result of `promote` names the champion and its version.""",
     tags=["forest", "training"],
     **SCHEDULED,
 ):
+    # Named here in full, as preprocess must know them to tell whether a snapshot was trained with them.
     training = {
         "seed": variable("seed", 42),
         "n_estimators": variable("n_estimators", 100),

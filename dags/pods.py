@@ -70,6 +70,8 @@ def step(
         "startup_check_interval_seconds": 1,
         "startup_timeout_seconds": 300,
         "poll_interval": 1,
+        # A deferred step shows its log in the UI this often, not only at its end.
+        "logging_interval": 30,
         "log_events_on_startup": False,
         "log_events_on_failure": True,
         "log_pod_spec_on_failure": False,
