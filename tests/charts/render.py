@@ -35,14 +35,18 @@ def helm() -> str:
     return found
 
 
-def render(chart: str, values: Mapping[str, Any] | None = None, namespace: str = "quintet") -> tuple[Manifest, ...]:
-    """Every object of the chart, hooks too; raises ChartError with Helm's sentence. Treat the objects as constants."""
-    return _render(chart, json.dumps(values or {}, sort_keys=True), namespace)
+def render(chart: str, values: Mapping[str, Any] | None = None) -> tuple[Manifest, ...]:
+    """Every object of the chart, hooks too, in namespace quintet; they are cached: treat them as constants.
+
+    Raises:
+        ChartError: Helm refuses the values.
+    """
+    return _render(chart, json.dumps(values or {}, sort_keys=True))
 
 
 @cache
-def _render(chart: str, values: str, namespace: str) -> tuple[Manifest, ...]:
-    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", namespace, "--values", "-"]
+def _render(chart: str, values: str) -> tuple[Manifest, ...]:
+    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet", "--values", "-"]
     result = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
     if result.returncode:
         # Helm tells of each symlink, before anything else.

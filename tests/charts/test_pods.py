@@ -27,7 +27,7 @@ def judge() -> Path:
     program = cache_dir("tools") / f"podsecurity-{hashlib.sha256(content).hexdigest()[:12]}" / "podsecurity"
     if not program.exists():
         go = shutil.which("go")
-        assert go, "Go is needed to build tests/charts/podsecurity, which holds Kubernetes' own Pod Security library."
+        assert go, "Install Go: it builds tests/charts/podsecurity, Kubernetes' own Pod Security library."
         subprocess.run([go, "build", "-o", program, "."], cwd=SOURCE, check=True)
     return program
 
@@ -135,7 +135,11 @@ def references(pod: Manifest) -> set[tuple[str, str]]:
 
 
 def test_whatever_a_pod_refers_to_is_part_of_the_release() -> None:
-    made = {(m["kind"], m["metadata"]["name"]) for m in render("quintet") if m["metadata"].get("namespace") == "quintet"}
+    made = {
+        (m["kind"], m["metadata"]["name"])
+        for m in render("quintet")
+        if m["metadata"].get("namespace") == "quintet"
+    }
     for name, pod in PODS.items():
         assert references(pod) <= made, name
 
@@ -143,5 +147,7 @@ def test_whatever_a_pod_refers_to_is_part_of_the_release() -> None:
 def test_the_whole_platform_asks_for_at_most_one_core() -> None:
     long_lived = [pod for name, pod in PODS.items() if name.startswith(("Deployment", "StatefulSet"))]
     requests = [c["resources"]["requests"]["cpu"] for pod in long_lived for c in pod["spec"]["containers"]]
-    cores = [float(cpu[:-1]) / 1000 if re.fullmatch(r"\d+m", cpu) else float(cpu) for cpu in map(str, requests)]
+    cores = [
+        float(cpu[:-1]) / 1000 if re.fullmatch(r"\d+m", cpu) else float(cpu) for cpu in map(str, requests)
+    ]
     assert sum(cores) <= 1.0

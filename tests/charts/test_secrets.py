@@ -41,8 +41,10 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
 
 
 def test_every_password_is_random_and_long() -> None:
-    first, second = ({m["metadata"]["name"]: decoded(m) for m in secrets(render("quintet", {"global": g}))}
-                     for g in ({}, {"tasks": {"namespace": ""}}))
+    first, second = (
+        {m["metadata"]["name"]: decoded(m) for m in secrets(render("quintet", {"global": g}))}
+        for g in ({}, {"tasks": {"namespace": ""}})
+    )
     for name, data in first.items():
         for key in data.keys() - PUBLIC_KEYS:
             assert len(data[key]) >= 32

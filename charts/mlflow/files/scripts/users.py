@@ -1,7 +1,7 @@
-"""Makes MLflow's experiments, registered models and users, and gives each user its permissions: exactly those of grants.json.
+"""Makes MLflow's experiments, registered models and users, and gives each user the rights of grants.json.
 
-Run again, it changes nothing; it runs as the Job mlflow-users, with the admin's rights. The passwords are the Secrets',
-mounted as <secrets>/<user>/{username,password}.
+Run again, it changes nothing. It runs as the Job mlflow-users, with the admin's rights. The passwords are the
+Secrets' own, mounted as <secrets>/<user>/{username,password}.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Server:
                 return
             except OSError:
                 time.sleep(1)
-        raise TimeoutError(f"{self.url}/health did not answer within {START_SECONDS} s: see the log of the pod mlflow.")
+        raise TimeoutError(f"{self.url}/health did not answer within {START_SECONDS} s: see mlflow's log.")
 
     def get(self, path: str, **parameters: str) -> Any:
         """What the server holds under the path, or None where it holds nothing."""
@@ -125,7 +125,7 @@ def main() -> None:
         wanted = {("experiment", experiment): permissions["experiments"] for experiment in experiments}
         wanted |= {("registered_model", model): permissions["models"] for model in models}
         ensure_permissions(server, username, wanted)
-        print(f"{username}: {permissions['experiments']} on experiments, {permissions['models']} on registered models")
+        print(f"{username}: {permissions['experiments']} on experiments, {permissions['models']} on models")
 
 
 if __name__ == "__main__":

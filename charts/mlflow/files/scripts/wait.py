@@ -10,15 +10,14 @@ import psycopg2
 
 
 def head() -> str:
-    """The newest revision among the migrations in the image; only their files are read, MLflow itself would take seconds."""
+    """The newest of the image's migrations, by their files alone: importing MLflow would take seconds."""
     from alembic.script import ScriptDirectory
 
     spec = importlib.util.find_spec("mlflow")
-    assert spec is not None
-    assert spec.origin is not None
-    revision = ScriptDirectory(str(Path(spec.origin).parent / "store" / "db_migrations")).get_current_head()
-    assert revision is not None
-    return revision
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("MLflow is not installed: this script is for the image mlflow.")
+    migrations = Path(spec.origin).parent / "store" / "db_migrations"
+    return str(ScriptDirectory(str(migrations)).get_current_head())
 
 
 def main() -> None:
@@ -41,4 +40,5 @@ def main() -> None:
         time.sleep(1)
 
 
-main()
+if __name__ == "__main__":
+    main()

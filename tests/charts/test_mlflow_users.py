@@ -1,0 +1,197 @@
+"""What MLflow's users may do, asked of a real server that users.py has set up as the chart's Job does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.charts.render import CHARTS, named, render
+from tests.services import answers, free_ports, process
+
+USERS = ("admin", "steps", "promotion", "serving")
+EXPERIMENT = "forest-cover-experiment"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A server with one run in the experiment and one version of the model."""
+
+    url: str
+    run_id: str = ""
+
+    def status(self, user: str, method: str, path: str, body: object = None) -> int:
+        """The HTTP status of a request of a user, by a path with {run}."""
+        return self.ask(user, method, path.replace("{run}", self.run_id), body)[0]
+
+    def ask(self, user: str, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        token = base64.b64encode(f"{user}:{password(user)}".encode()).decode()
+        headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
+        data = json.dumps(body).replace("{run}", self.run_id).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+
+def password(user: str) -> str:
+    return f"the-password-of-{user}"
+
+
+def run_users(url: str, folder: Path) -> str:
+    command = [sys.executable, str(CHARTS / "mlflow/files/scripts/users.py"), f"--url={url}"]
+    command += [f"--secrets={folder / 'secrets'}", f"--grants={folder / 'grants.json'}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Job's mounts: the grants as the chart renders them, and the Secrets."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    grants = named(render("mlflow"), "ConfigMap", "mlflow-users")["data"]["grants.json"]
+    (folder / "grants.json").write_text(grants)
+    for user in USERS:
+        (folder / "secrets" / user).mkdir(parents=True)
+        (folder / "secrets" / user / "username").write_text(user)
+        (folder / "secrets" / user / "password").write_text(password(user))
+    return folder
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """A server on SQLite, with the settings of the chart's start script."""
+    start = (CHARTS / "mlflow/files/scripts/start.sh").read_text(encoding="utf-8")
+    settings = start.split("<<SETTINGS\n")[1].split("SETTINGS\n")[0]
+    database = f"database_uri = sqlite:///{folder}/auth.db"
+    (folder / "auth.ini").write_text(re.sub("^database_uri = .*$", database, settings, flags=re.MULTILINE))
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--app-name", "basic-auth", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    command += ["--artifacts-destination", f"{folder}/artifacts"]
+    environment = {
+        "MLFLOW_AUTH_CONFIG_PATH": f"{folder}/auth.ini",
+        "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
+        "MLFLOW_AUTH_ADMIN_PASSWORD": password("admin"),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "for one test",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with process(command, folder / "log", environment, ready=lambda: answers(f"{url}/health")):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def platform(folder: Path) -> Iterator[Platform]:
+    with server(folder) as url:
+        run_users(url, folder)
+        platform = Platform(url)
+        run = {"experiment_id": "1", "start_time": 1}
+        status, answer = platform.ask("steps", "POST", "/api/2.0/mlflow/runs/create", run)
+        assert status == 200
+        platform = Platform(url, json.loads(answer)["run"]["info"]["run_id"])
+        put = f"/api/2.0/mlflow-artifacts/artifacts/1/{platform.run_id}/artifacts/bundle/contract.json"
+        assert platform.status("steps", "PUT", put, {}) == 200
+        version = {"name": "forest", "source": f"mlflow-artifacts:/1/{platform.run_id}/artifacts/bundle"}
+        version["run_id"] = platform.run_id
+        assert platform.status("promotion", "POST", "/api/2.0/mlflow/model-versions/create", version) == 200
+        alias = {"name": "forest", "alias": "champion", "version": "1"}
+        assert platform.status("promotion", "POST", "/api/2.0/mlflow/registered-models/alias", alias) == 200
+        yield platform
+
+
+ALLOWED = {
+    "read the run": (
+        ("GET", "/api/2.0/mlflow/runs/get?run_id={run}", None),
+        {"steps", "promotion", "serving"},
+    ),
+    "read its artifacts": (
+        ("GET", "/get-artifact?run_uuid={run}&path=bundle/contract.json", None),
+        {"steps", "promotion", "serving"},
+    ),
+    "write to the run": (
+        ("POST", "/api/2.0/mlflow/runs/set-tag", {"run_id": "{run}", "key": "k", "value": "v"}),
+        {"steps"},
+    ),
+    "write its artifacts": (
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/{run}/artifacts/bundle/more.json", {}),
+        {"steps"},
+    ),
+    "delete the run": (("POST", "/api/2.0/mlflow/runs/delete", {"run_id": "{run}"}), set()),
+    "follow the alias": (
+        ("GET", "/api/2.0/mlflow/registered-models/alias?name=forest&alias=champion", None),
+        {"steps", "promotion", "serving"},
+    ),
+    "move the alias": (
+        (
+            "POST",
+            "/api/2.0/mlflow/registered-models/alias",
+            {"name": "forest", "alias": "champion", "version": "1"},
+        ),
+        {"promotion"},
+    ),
+    "tag a version": (
+        (
+            "POST",
+            "/api/2.0/mlflow/model-versions/set-tag",
+            {"name": "forest", "version": "1", "key": "k", "value": "v"},
+        ),
+        {"promotion"},
+    ),
+    "set a version's stage": (
+        (
+            "POST",
+            "/api/2.0/mlflow/model-versions/transition-stage",
+            {"name": "forest", "version": "1", "stage": "Production", "archive_existing_versions": False},
+        ),
+        {"promotion"},
+    ),
+    "delete the model": (("DELETE", "/api/2.0/mlflow/registered-models/delete", {"name": "forest"}), set()),
+    "make a user": (
+        ("POST", "/api/2.0/mlflow/users/create", {"username": "x", "password": "a long password"}),
+        set(),
+    ),
+    "give itself rights": (
+        (
+            "POST",
+            "/api/3.0/mlflow/users/permissions/grant",
+            {"username": "serving", "resource_type": "run", "resource_id": "*", "permission": "EDIT"},
+        ),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("action", ALLOWED)
+def test_each_user_may_do_its_part_and_no_more(platform: Platform, action: str) -> None:
+    request, users = ALLOWED[action]
+    statuses = {user: platform.status(user, *request) for user in USERS if user != "admin"}
+    assert statuses == {user: 200 if user in users else 403 for user in statuses}
+
+
+def test_nobody_enters_without_a_password(platform: Platform) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{platform.url}/api/2.0/mlflow/experiments/search?max_results=1", timeout=30)
+
+
+def test_running_again_changes_nothing_and_takes_back_what_was_added(
+    platform: Platform, folder: Path
+) -> None:
+    listing = "/api/3.0/mlflow/users/permissions/list?username=serving"
+    before = json.loads(platform.ask("admin", "GET", listing)[1])["permissions"]
+    extra = {"username": "serving", "resource_type": "run", "resource_id": "*", "permission": "EDIT"}
+    assert platform.status("admin", "POST", "/api/3.0/mlflow/users/permissions/grant", extra) == 200
+    run_users(platform.url, folder)
+    assert json.loads(platform.ask("admin", "GET", listing)[1])["permissions"] == before
