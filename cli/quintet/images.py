@@ -116,11 +116,7 @@ def build_images(names: Collection[str] | None = None, machine: Machine | None =
     """
     machine = machine or prepare()
     planned = _planned(machine, names)
-    _build(
-        machine,
-        planned,
-        [artifact for artifact in planned.artifacts if not _in_engine(machine, planned, artifact.name)],
-    )
+    _build_missing(machine, planned, planned.artifacts)
     return {name: planned.local(name) for name in planned.tags if names is None or name in names}
 
 
@@ -144,12 +140,8 @@ def push_images(
         artifact.name: f"{registry}/{artifact.name}:{planned.tags[artifact.name]}" for artifact in wanted
     }
     missing = [artifact for artifact in wanted if not _in_registry(references[artifact.name])]
-    below = {image for artifact in missing for image in artifact.bases.values()}
-    needed = [artifact for artifact in planned.artifacts if artifact in missing or artifact.name in below]
-    _build(
-        machine, planned, [artifact for artifact in needed if not _in_engine(machine, planned, artifact.name)]
-    )
     if missing:
+        _build_missing(machine, planned, _with_bases(planned, missing))
         purpose = f"{len(missing)} of {len(wanted)} images to {registry}"
         with stage("push", purpose) as current, ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
             pushes = [
@@ -168,11 +160,19 @@ def _planned(machine: Machine, names: Collection[str] | None) -> Plan:
     return planned
 
 
-def _build(machine: Machine, planned: Plan, artifacts: list[Artifact]) -> None:
-    """Build images, two at a time, each as soon as those below it are there."""
-    if not artifacts:
-        return
-    done = {artifact.name: threading.Event() for artifact in artifacts}
+def _with_bases(planned: Plan, artifacts: list[Artifact]) -> list[Artifact]:
+    """Return images and all that they stand on, in the order of their builds."""
+    names = {artifact.name for artifact in artifacts}
+    for artifact in reversed(planned.artifacts):
+        if artifact.name in names:
+            names.update(artifact.bases.values())
+    return [artifact for artifact in planned.artifacts if artifact.name in names]
+
+
+def _build_missing(machine: Machine, planned: Plan, artifacts: list[Artifact]) -> None:
+    """Build what the engine lacks, two at a time, each as soon as those below it are there."""
+    missing = [artifact for artifact in artifacts if not _in_engine(machine, planned, artifact.name)]
+    done = {artifact.name: threading.Event() for artifact in missing}
     failed = threading.Event()
 
     def build(artifact: Artifact) -> None:
@@ -189,18 +189,13 @@ def _build(machine: Machine, planned: Plan, artifacts: list[Artifact]) -> None:
             done[artifact.name].set()
 
     with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
-        for finished in [pool.submit(build, artifact) for artifact in artifacts]:
+        for finished in [pool.submit(build, artifact) for artifact in missing]:
             finished.result()
 
 
 def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
-    command = [
-        *machine.build_command,
-        "--file",
-        REPOSITORY / artifact.dockerfile,
-        "--tag",
-        planned.local(artifact.name),
-    ]
+    command = [*machine.build_command, "--file", REPOSITORY / artifact.dockerfile]
+    command += ["--tag", planned.local(artifact.name)]
     if artifact.target:
         command += ["--target", artifact.target]
     for name, value in planned.arguments[artifact.name].items():

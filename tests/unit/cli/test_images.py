@@ -89,15 +89,17 @@ def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
             raise UserError(f"{artifact.name} is broken")
 
     monkeypatch.setattr(images, "_build_one", build)
+    monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: name == "there")
     broken = False
-    images._build(MACHINE, Plan([], {}, {}), [base, *above])
+    there = Artifact("there", Path("Dockerfile"), None, {}, {})
+    images._build_missing(MACHINE, Plan([], {}, {}), [there, base, *above])
     assert built[0] == "base"
     assert set(built) == {"base", "light", "heavy"}
 
     built.clear()
     broken = True
     with pytest.raises(UserError, match="base is broken"):
-        images._build(MACHINE, Plan([], {}, {}), [base, *above])
+        images._build_missing(MACHINE, Plan([], {}, {}), [base, *above])
     assert built == ["base"]
 
 
