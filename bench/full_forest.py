@@ -1,6 +1,6 @@
 """The 100-tree forest on the whole covertype file: our training and bundle beside plain scikit-learn.
 
-    python bench/full_forest.py
+    python -m bench.full_forest
 
 Each way runs in a process of its own, so that its peak of memory is its own. Needs 6 GiB and some minutes.
 """
@@ -33,9 +33,11 @@ def main() -> None:
         return
     found = {}
     for way in WAYS:
-        command = [sys.executable, __file__, way]
+        command = [sys.executable, "-m", "bench.full_forest", way]
         environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'pipelines'}", "PATH": ""}
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        )
         found[way] = json.loads(done.stdout)
     print(f"| {TREES} trees, whole file, 80/20 | {' | '.join(found)} |")
     print(f"|---|{'---|' * len(found)}")

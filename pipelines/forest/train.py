@@ -12,7 +12,6 @@ import matplotlib as mpl
 import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.models import infer_signature
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.pipeline import Pipeline
@@ -133,7 +132,8 @@ def _log_model(pipeline: Pipeline, test: pd.DataFrame, folder: Path) -> None:
         pipeline,
         folder / MODEL_FOLDER,
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
-        signature=infer_signature(example, pipeline.predict(example)),
+        # With a signature MLflow refuses whole numbers where the example has floats, and the reverse.
+        signature=False,
         input_example=example,
         # Named, because MLflow would find them by loading the model again in a second process.
         pip_requirements=mlflow.sklearn.get_default_pip_requirements(include_cloudpickle=True),

@@ -19,7 +19,7 @@ from bundle.fitted import columns_of
 from forest import registry
 from forest.evaluate import evaluate
 from forest.promote import Promoted, promote
-from forest.snapshot import FEATURES, Snapshot, clean
+from forest.snapshot import FEATURES, NUMBERS, Snapshot, clean
 from forest.train import Trained, train
 from stepkit.outcomes import OutsideDown, RefusedInput, Terminated
 from stepkit.s3 import ObjectStore
@@ -193,8 +193,9 @@ def test_the_champion_loads_as_pyfunc_by_alias_and_by_stage(
         run_id=training.candidates["random_forest"].mlflow_run_id, artifact_path="bundle"
     )
     expected = bundle_labels(Path(folder), samples)
-    for uri in (f"models:/{name}@champion", f"models:/{name}/Production"):
-        assert mlflow.pyfunc.load_model(uri).predict(samples).tolist() == expected
+    whole_numbers = samples.astype(dict.fromkeys(NUMBERS, int))
+    for uri, rows in ((f"models:/{name}@champion", samples), (f"models:/{name}/Production", whole_numbers)):
+        assert mlflow.pyfunc.load_model(uri).predict(rows).tolist() == expected
 
 
 def test_a_retry_finds_its_decision(run_evaluate: Make, run_promote: Make, query: Make) -> None:
