@@ -92,6 +92,7 @@ def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
             MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
             MLFLOW_TRACKING_USERNAME=kube.secret("mlflow-steps", "username"),
             MLFLOW_TRACKING_PASSWORD=kube.secret("mlflow-steps", "password"),
+            MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false",
         ),
     ):
         return [int(label) for label in mlflow.pyfunc.load_model("models:/forest@champion").predict(frame)]
