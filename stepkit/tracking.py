@@ -48,7 +48,7 @@ def configure(settings: Settings) -> None:
         raise RefusedInput("MLFLOW_TRACKING_URI is not set: give the step its MLflow server")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    # Artifacts pass through the server: a client that asks for presigned URLs is sent to an S3 that it may not reach.
+    # Artifacts pass through the server: its presigned URLs lead to an S3 that a client may not reach.
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
     import mlflow

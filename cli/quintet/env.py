@@ -38,7 +38,7 @@ def _connections(kube: Kube) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"http://localhost:{DOORS['mlflow'].local}",
         "MLFLOW_TRACKING_USERNAME": kube.secret("mlflow-steps", "username"),
         "MLFLOW_TRACKING_PASSWORD": kube.secret("mlflow-steps", "password"),
-        # Artifacts pass through MLflow; the presigned URLs that it would hand out lead to an S3 inside the cluster.
+        # The presigned URLs that MLflow would hand out lead to an S3 inside the cluster.
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     }
