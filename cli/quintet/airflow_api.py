@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from quintet.kube import Kube
 from quintet.progress import UserError
 
 SECONDS = 30
 """Time-out of one request."""
+
+
+PATIENCE = Retry(8, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504], raise_on_status=False)
+"""A question is asked again for a minute, so that a restarted pod does not end the following of a run."""
 
 
 class AirflowApi:
@@ -28,6 +34,7 @@ class AirflowApi:
     def __init__(self, url: str, username: str, password: str) -> None:
         self._url = url
         self._session = requests.Session()
+        self._session.mount(url, HTTPAdapter(max_retries=PATIENCE))
         token = self._call("POST", "/auth/token", json={"username": username, "password": password})[
             "access_token"
         ]
