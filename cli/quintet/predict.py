@@ -55,7 +55,7 @@ def _answer(kube: Kube, job: str) -> str:
     while time.monotonic() < deadline:
         for pod in kube.pods({"job-name": job}):
             if pod.status.phase in ("Succeeded", "Failed"):
-                said = str(kube.core.read_namespaced_pod_log(pod.metadata.name, kube.namespace)).strip()
+                said = _log(kube, pod.metadata.name)
                 if pod.status.phase == "Succeeded":
                     return said
                 raise UserError(f"The API answered {said.splitlines()[-1] if said else 'nothing'}")
@@ -63,3 +63,9 @@ def _answer(kube: Kube, job: str) -> str:
     raise UserError(
         f"The Job {job} gave no answer in {SECONDS} s: `quintet status` says which pod is in trouble."
     )
+
+
+def _log(kube: Kube, pod: str) -> str:
+    # Unasked, the client would take a log that is JSON for an object and return how Python spells it.
+    answer = kube.core.read_namespaced_pod_log(pod, kube.namespace, _preload_content=False)
+    return str(answer.data.decode()).strip()
