@@ -95,7 +95,9 @@ def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
             MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false",
         ),
     ):
-        return [int(label) for label in mlflow.pyfunc.load_model("models:/forest@champion").predict(frame)]
+        model = mlflow.pyfunc.load_model("models:/forest@champion")
+        numbers = frame.select_dtypes("number").astype(float)
+        return [int(label) for label in model.predict(frame.assign(**numbers))]
 
 
 def secrets(kube: Kube) -> dict[str, Any]:
