@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -167,7 +168,7 @@ def process(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **_NAMES_WITHOUT_A_PROXY, **(environment or {})},
+            env={**_own_environment(), **_NAMES_WITHOUT_A_PROXY, **(environment or {})},
             start_new_session=True,
         )
         stack.callback(_end, child)
@@ -179,14 +180,18 @@ def process(
         yield child
 
 
+def _own_environment() -> dict[str, str]:
+    """Leaves out what MLflow's client keeps there: a server would take the last test's registry for its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+
+
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     """Waits until a condition holds and says whether it did in time."""
     pause = threading.Event()
-    for _ in range(int(seconds / _POLL_SECONDS)):
-        if condition():
-            return True
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
         pause.wait(_POLL_SECONDS)
-    return condition()
+    return held
 
 
 def free_ports(count: int) -> list[int]:

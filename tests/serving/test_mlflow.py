@@ -72,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
         patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
         patch.setenv("MLFLOW_TRACKING_PASSWORD", admin)
         mlflow.set_tracking_uri(url)
-        client = MlflowClient(url)
+        client = MlflowClient(url, registry_uri=url)
         experiment = client.create_experiment("forest-cover-experiment")
         client.create_registered_model("forest")
         api = httpx.Client(base_url=f"{url}/api", auth=("admin", admin), trust_env=False)
