@@ -62,7 +62,8 @@ test: lint ## Everything that needs no cluster
 	$(IN) airflow -m pytest -o pythonpath=. -o testpaths=tests/dags
 	@echo "All tests that need no cluster passed; make e2e runs the rest on a cluster of its own."
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
-	$(IN) dev -m pytest -x -o testpaths=tests/e2e
+	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e
+	@echo "The whole platform works on a cluster of its own; make up starts yours."
 bench: ## Measure the running platform: memory, steps, load
 	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
 
