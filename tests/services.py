@@ -181,7 +181,7 @@ def process(
 
 
 def _own_environment() -> dict[str, str]:
-    """Leaves out what MLflow's client keeps there: a server would take the last test's registry for its own."""
+    """Leaves out what MLflow's client keeps there: a server would take a former registry for its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
 
 

@@ -35,6 +35,9 @@ class AirflowApi:
         self._url = url
         self._session = requests.Session()
         self._session.mount(url, HTTPAdapter(max_retries=PATIENCE))
+        # A login may be sent twice: after a resume, the pod that takes the first may only be called ready.
+        login = PATIENCE.new(allowed_methods=None)
+        self._session.mount(f"{url}/auth/token", HTTPAdapter(max_retries=login))
         token = self._call("POST", "/auth/token", json={"username": username, "password": password})[
             "access_token"
         ]

@@ -122,6 +122,7 @@ def _up(cluster: Cluster, machine: Machine) -> Platform:
         _start_registry(cluster, machine, registry, current)
     with stage("cluster", f"Kubernetes in container {node.name}") as current:
         _start_node(cluster, machine, tools, node, current)
+        node.install_unit(REPOSITORY / "manifests" / "service-addresses.service")
         registry.join(KIND_NETWORK)
         hosts = f'[host."http://{registry.name}:5000"]\n'
         node.write(f"/etc/containerd/certs.d/localhost:{cluster.registry_port}/hosts.toml", hosts)

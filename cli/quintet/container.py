@@ -62,6 +62,11 @@ class Container:
         """Write a file inside, and the folders above it."""
         self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1"', "write", path, stdin=text)
 
+    def install_unit(self, unit: Path) -> None:
+        """Let its systemd run a unit now and at each of its starts."""
+        self.write(f"/etc/systemd/system/{unit.name}", unit.read_text(encoding="utf-8"))
+        self.run("systemctl", "enable", "--now", unit.name)
+
     def certificate(self, host: str) -> tuple[str, str]:
         """Return a self-signed serving certificate for a host and its key, made once and kept inside."""
         path = f"/etc/kubernetes/pki/{host}"

@@ -51,6 +51,14 @@ def test_the_ports_of_the_cluster_are_on_loopback_alone() -> None:
     assert all(port["listenAddress"] == "127.0.0.1" for port in mapped)
 
 
+def test_no_address_of_a_service_leaves_the_node() -> None:
+    subnet = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())["networking"]["serviceSubnet"]
+    unit = (REPOSITORY / "manifests" / "service-addresses.service").read_text()
+    rules = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert [rule.split(" --insert ")[1].split()[0] for rule in rules] == ["OUTPUT", "FORWARD"]
+    assert all(f"--destination {subnet} " in rule for rule in rules)
+
+
 def test_the_serving_certificate_is_approved_before_the_node_counts_as_ready(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
