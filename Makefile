@@ -42,7 +42,7 @@ images: ## Build the images that changed; NAMES="inference forest-train" for som
 	@$(QUINTET) images $(NAMES)
 push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
-run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline ARGS="--param seed=7"
+run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
 	@$(QUINTET) run $(DAG) $(ARGS)
 predict: ## Send a sample to the API from inside the cluster
 	@$(QUINTET) predict

@@ -1,4 +1,4 @@
-"""What holds for every pod of the platform, step pods included."""
+"""What holds for every pod that the charts make; tests/dags/test_pods.py holds it for step pods."""
 
 from __future__ import annotations
 
