@@ -66,6 +66,7 @@ def quintet() -> dict[str, float]:
                 snapshot.train[list(FEATURES)],
                 path,
                 model="forest",
+                target=TARGET,
                 label_names=dict(enumerate(COVER_TYPES)),
                 metrics={},
                 data_sha256=snapshot.sha256,

@@ -56,6 +56,8 @@ class Contract:
     """A model's features in its matrix's order, its labels in its probabilities' order, and its origin."""
 
     model: str
+    target: str
+    """The name of what is predicted: the field of an answer that holds the label."""
     engine: Engine
     features: tuple[Feature, ...]
     labels: tuple[Label, ...]
@@ -76,6 +78,8 @@ class Contract:
                 raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {FORMAT}")
             return cls(
                 model=fields["model"],
+                # A bundle that does not say was made when there was one model.
+                target=fields.get("target", "cover_type"),
                 engine=Engine(**fields["engine"]),
                 features=tuple(_feature(feature) for feature in fields["features"]),
                 labels=tuple(Label(**label) for label in fields["labels"]),

@@ -36,6 +36,7 @@ def export(
     path: Path,
     *,
     model: str,
+    target: str,
     label_names: Mapping[int, str],
     metrics: Mapping[str, float],
     data_sha256: str,
@@ -51,6 +52,7 @@ def export(
         frame: the features it was fitted on; ranges and smoke rows come from here.
         path: a directory that does not exist yet.
         model: the registered model's name.
+        target: the name of what is predicted, which answers give the label under.
         label_names: a name for each class.
         metrics: what was measured on rows that the pipeline was not fitted on.
         data_sha256: the hash of the snapshot it was fitted on.
@@ -65,6 +67,7 @@ def export(
     engine, arrays = _engine(maps, classifier)
     contract = Contract(
         model=model,
+        target=target,
         engine=engine,
         features=tuple(_features(columns, frame)),
         labels=tuple(Label(int(value), label_names[int(value)]) for value in classifier.classes_),

@@ -100,6 +100,7 @@ def _proven_bundle(
             snapshot.train[list(FEATURES)],
             path,
             model=model,
+            target=TARGET,
             label_names=dict(enumerate(COVER_TYPES)),
             metrics=metrics,
             data_sha256=data_sha256,

@@ -14,6 +14,7 @@ from app.champion import Champion
 from app.measure import Measure
 from app.metrics import Metrics
 from app.routes import health, metadata, predict
+from app.samples import REFERENCE
 from app.settings import Settings
 from app.turns import Turns
 
@@ -50,15 +51,21 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
 
 
 def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
-    """Describes the API with the body that the model of this moment asks for."""
+    """Describes the API with the body that the model of this moment asks for, and its answer."""
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    body: dict[str, Any] = {"type": "object"}
-    if champion.model:
-        body = champion.model.samples.json_schema()
-        document["components"]["schemas"] |= body.pop("$defs")
-    document["components"]["schemas"]["PredictRequest"] = body
-    document["paths"]["/predict"]["post"]["requestBody"] = {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PredictRequest"}}},
-    }
+    request: dict[str, Any] = {"type": "object"}
+    answer: dict[str, Any] = {"type": "object"}
+    if model := champion.model:
+        request = model.samples.json_schema()
+        answer = model.answer.model_json_schema(ref_template=REFERENCE, mode="serialization")
+    predict = document["paths"]["/predict"]["post"]
+    predict["requestBody"] = {"required": True, "content": _content("PredictRequest")}
+    predict["responses"]["200"]["content"] = _content("Predictions")
+    schemas = document["components"]["schemas"]
+    for name, schema in (("PredictRequest", request), ("Predictions", answer)):
+        schemas |= schema.pop("$defs", {}) | {name: schema}
     return document
+
+
+def _content(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=schema)}}}

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import bundle
 from app.registry import ModelVersion
+from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
 
 
@@ -17,6 +18,7 @@ class ServedModel:
     version: ModelVersion
     bundle: bundle.Bundle
     samples: SampleSchema
+    answer: type[Predictions[Any]]
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
@@ -28,4 +30,5 @@ class ServedModel:
         """
         loaded = bundle.load(folder, expected_digest=version.digest)
         loaded.check_smoke()
-        return cls(version, loaded, SampleSchema(loaded.contract, max_samples))
+        contract = loaded.contract
+        return cls(version, loaded, SampleSchema(contract, max_samples), predictions_of(contract.target))

@@ -1,9 +1,11 @@
 """The forms of answers, as OpenAPI shows them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Problem(BaseModel):
@@ -58,6 +60,7 @@ class ModelReport(BaseModel):
     digest: str | None = Field(default=None, description="sha256 that identifies the bundle.")
     run_id: str | None = None
     engine: str | None = None
+    target: str | None = Field(default=None, description="What is predicted: the label's name in an answer.")
     columns: list[Column] = []
     classes: list[ClassLabel] = []
     metrics: dict[str, float] = {}
@@ -66,26 +69,35 @@ class ModelReport(BaseModel):
     registry: RegistryReport
 
 
-class Prediction(BaseModel):
-    """The answer to one sample."""
-
-    cover_type: int
-    class_name: str
-    unknown_categories: list[str] = Field(
-        description="Features whose category training did not see; the answer rests on the other features."
-    )
-    probabilities: dict[str, float] | None = Field(
-        default=None, description="By class name; only with `?probabilities=true`."
-    )
-
-
-class Predictions(BaseModel):
+class Predictions(BaseModel, Generic[Answer]):
     """Answers in the order of the samples, all from one model version."""
 
     model: str
     version: str | None
     digest: str
-    predictions: list[Prediction]
+    predictions: list[Answer]
+
+
+def predictions_of(target: str) -> type[Predictions[Any]]:
+    """Gives the form of a model's answers, in which the label bears the name of what is predicted.
+
+    Args:
+        target: that name, such as `cover_type`.
+    """
+    fields: dict[str, Any] = {
+        target: (int, Field(description="The label of the most probable class.")),
+        "class_name": (str, ...),
+        "unknown_categories": (
+            list[str],
+            Field(description="Features whose category training did not see; the others decide."),
+        ),
+        "probabilities": (
+            dict[str, float] | None,
+            Field(default=None, description="By class name; only with `?probabilities=true`."),
+        ),
+    }
+    prediction = create_model("Prediction", __doc__="The answer to one sample.", **fields)
+    return Predictions[prediction]  # type: ignore[valid-type]
 
 
 class Reloaded(BaseModel):

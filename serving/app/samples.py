@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from bundle import Columns, Contract, Feature
 
 MAX_ERRORS = 20
+REFERENCE = "#/components/schemas/{model}"
 STRICT = with_config(ConfigDict(extra="forbid", strict=True))
 
 
@@ -52,7 +53,7 @@ class SampleSchema:
 
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
-        return self._request.json_schema(ref_template="#/components/schemas/{model}")
+        return self._request.json_schema(ref_template=REFERENCE)
 
 
 def _field(feature: Feature) -> Any:

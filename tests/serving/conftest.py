@@ -42,6 +42,7 @@ NAMES = dict(
         ]
     )
 )
+TARGET = "tree"
 TOKEN = "open sesame"
 
 
@@ -96,6 +97,7 @@ def trained(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dic
             features,
             folder,
             model="forest",
+            target=TARGET,
             label_names=NAMES,
             metrics={"f1_macro": 0.9},
             data_sha256="0" * 64,

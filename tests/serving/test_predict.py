@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.serving.conftest import NAMES, Api, Trained
+from tests.serving.conftest import NAMES, TARGET, Api, Trained
 from tests.serving.registry_server import Registry
 
 Samples = list[dict[str, float | str]]
@@ -36,7 +36,7 @@ def test_answers_are_the_models_own(model: Trained, api: Callable[..., Api], sam
     body = answer.json()
     assert (body["model"], body["version"], body["digest"]) == ("forest", "3", model.digest)
     expected = model.pipeline.predict(pd.DataFrame(samples))
-    assert [each["cover_type"] for each in body["predictions"]] == expected.tolist()
+    assert [each[TARGET] for each in body["predictions"]] == expected.tolist()
     assert [each["class_name"] for each in body["predictions"]] == [NAMES[value] for value in expected]
     shares = np.array(
         [[each["probabilities"][name] for name in NAMES.values()] for each in body["predictions"]]
@@ -48,7 +48,7 @@ def test_answers_are_the_models_own(model: Trained, api: Callable[..., Api], sam
 def test_one_sample_and_no_probabilities_unless_asked(client: Api, samples: Samples) -> None:
     (prediction,) = client.client.post("/predict", json={"samples": samples[:1]}).json()["predictions"]
     assert prediction["probabilities"] is None
-    assert isinstance(prediction["cover_type"], int)
+    assert isinstance(prediction[TARGET], int)
 
 
 def test_case_and_blanks_of_a_category_do_not_matter(client: Api, samples: Samples) -> None:
@@ -182,13 +182,21 @@ def test_a_body_too_large_is_refused(
     assert client.post("/predict", json={"samples": samples[:2]}).status_code == 200
 
 
-def test_openapi_describes_the_champions_columns(client: Api) -> None:
+def test_openapi_describes_the_champions_columns_and_answer(client: Api) -> None:
     document = client.client.get("/openapi.json").json()
-    sample = document["components"]["schemas"]["Sample"]
+    schemas = document["components"]["schemas"]
+    sample = schemas["Sample"]
     assert list(sample["properties"])[:2] == ["elevation", "aspect"]
     assert sample["required"] == list(sample["properties"])
     assert "in training" in sample["properties"]["elevation"]["description"]
-    assert {"200", "413", "422", "429", "503"} <= set(document["paths"]["/predict"]["post"]["responses"])
+    responses = document["paths"]["/predict"]["post"]["responses"]
+    assert {"200", "413", "422", "429", "503"} <= set(responses)
+    answer = responses["200"]["content"]["application/json"]["schema"]
+    assert answer == {"$ref": "#/components/schemas/Predictions"}
+    assert schemas["Predictions"]["properties"]["predictions"]["items"] == {
+        "$ref": "#/components/schemas/Prediction"
+    }
+    assert next(iter(schemas["Prediction"]["properties"])) == TARGET
 
 
 def test_docs_need_no_other_server(client: Api) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from app.settings import Settings
 from tests import services
-from tests.serving.conftest import TOKEN, Server, Trained
+from tests.serving.conftest import TARGET, TOKEN, Server, Trained
 from tests.serving.registry_server import Registry, serve
 
 Samples = list[dict[str, float | str]]
@@ -40,7 +40,7 @@ def test_a_swap_under_load_fails_and_mixes_nothing(
                 assert answer.status_code == 200, answer.text
                 body = answer.json()
                 assert body["digest"] == models[body["version"]].digest
-                assert [each["cover_type"] for each in body["predictions"]] == expected[body["version"]]
+                assert [each[TARGET] for each in body["predictions"]] == expected[body["version"]]
                 seen.add(body["version"])
 
     with ThreadPoolExecutor(4) as pool:
@@ -142,5 +142,5 @@ def test_requests_under_way_are_answered_at_shutdown(
         os.kill(server.pid, signal.SIGTERM)
         told.set()
         assert answer.result().status_code == 200
-    labels = [each["cover_type"] for each in answer.result().json()["predictions"]]
+    labels = [each[TARGET] for each in answer.result().json()["predictions"]]
     assert np.array_equal(labels, trained["forest"].pipeline.predict(pd.DataFrame(samples)))

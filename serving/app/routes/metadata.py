@@ -35,6 +35,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
         digest=model.version.digest,
         run_id=model.version.run_id,
         engine=contract.engine.type,
+        target=contract.target,
         columns=[
             Column(
                 name=feature.name,

@@ -3,12 +3,13 @@
 import asyncio
 from collections import Counter
 from itertools import chain
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from app.deps import ChampionDep, MetricsDep, SettingsDep
 from app.model import ServedModel
-from app.responses import Prediction, Predictions, problem
+from app.responses import problem
 from app.turns import TurnsDep
 from bundle import Columns
 
@@ -33,7 +34,7 @@ async def predict(
     metrics: MetricsDep,
     turns: TurnsDep,
     probabilities: bool = False,
-) -> Predictions:
+) -> Response:
     """Classifies samples: every feature of `/metadata`, and nothing else, in each.
 
     Case and outer blanks of a category do not matter. A category that training did not see is answered, and
@@ -48,29 +49,30 @@ async def predict(
     else:
         async with turns.turn():
             predictions = await asyncio.to_thread(_answers, model, columns, probabilities)
-    for name, count in Counter(each.class_name for each in predictions).items():
+    for name, count in Counter(each["class_name"] for each in predictions).items():
         metrics.predictions.labels(name).inc(count)
-    for feature, count in Counter(chain(*(each.unknown_categories for each in predictions))).items():
+    for feature, count in Counter(chain(*(each["unknown_categories"] for each in predictions))).items():
         metrics.unknown_categories.labels(feature).inc(count)
     version = model.version
-    return Predictions(
+    answer = model.answer(
         model=version.name, version=version.version, digest=version.digest, predictions=predictions
     )
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def _answers(model: ServedModel, columns: Columns, with_probabilities: bool) -> list[Prediction]:
-    labels = model.bundle.contract.labels
+def _answers(model: ServedModel, columns: Columns, with_probabilities: bool) -> list[dict[str, Any]]:
+    target, labels = model.bundle.contract.target, model.bundle.contract.labels
     names = {label.value: label.name for label in labels}
     answer = model.bundle.predict(columns)
     flags = {feature: rows.tolist() for feature, rows in answer.unknown.items()}
     rows = answer.probabilities.tolist() if with_probabilities else [None] * len(answer.labels)
     return [
-        Prediction(
-            cover_type=value,
-            class_name=names[value],
-            unknown_categories=[feature for feature, unknown in flags.items() if unknown[row]],
-            probabilities=shares and dict(zip(names.values(), shares, strict=True)),
-        )
+        {
+            target: value,
+            "class_name": names[value],
+            "unknown_categories": [feature for feature, unknown in flags.items() if unknown[row]],
+            "probabilities": shares and dict(zip(names.values(), shares, strict=True)),
+        }
         for row, (value, shares) in enumerate(zip(answer.labels.tolist(), rows, strict=True))
     ]
 

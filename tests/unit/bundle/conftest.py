@@ -64,6 +64,7 @@ def export(tmp_path: Path, samples: pd.DataFrame) -> Callable[..., Path]:
             frame,
             tmp_path / name,
             model="forest",
+            target="cover_type",
             label_names=names,
             metrics=metrics,
             data_sha256="d" * 64,

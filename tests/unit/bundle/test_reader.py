@@ -50,11 +50,17 @@ def test_the_contract_tells_what_serving_needs(path: Path) -> None:
     assert elevation.range is not None
     assert elevation.range[0] < elevation.imputed < elevation.range[1]
     assert soil.imputed in soil.categories
+    assert contract.target == "cover_type"
     assert contract.labels[1] == bundle.Label(1, "class 1")
     assert contract.metrics == {"accuracy": 0.5, "f1_macro": 0.4}
     assert contract.data_sha256 == "d" * 64
     assert contract.versions.keys() == {"python", "numpy", "scikit-learn"}
     assert bundle.Contract.from_json(contract.to_json()) == contract
+
+
+def test_a_contract_that_names_no_target_is_of_the_time_when_all_predicted_cover_types(path: Path) -> None:
+    rewrite(path, "contract.json", lambda contract: contract.pop("target"))
+    assert bundle.load(path).contract.target == "cover_type"
 
 
 def test_the_same_pipeline_gives_the_same_digest(fitted: Pipeline, export: Callable[..., Path]) -> None:
