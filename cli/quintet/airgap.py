@@ -117,6 +117,7 @@ class Recipe:
         self._build(target, arguments, "--output", f"type=local,dest={folder}")
 
     def _build(self, target: str, arguments: dict[str, str] | None, *destination: str) -> None:
+        self._current.note(f"building {target}")
         command = [*self._machine.build_command, "--target", target, *destination]
         for name, value in (self._bases | (arguments or {})).items():
             command += ["--build-arg", f"{name}={value}"]

@@ -16,6 +16,7 @@ from quintet.dockerfile import Dockerfile
 from quintet.machine import Machine, prepare
 from quintet.paths import REPOSITORY
 from quintet.progress import Stage, UserError, output, stage, succeeds
+from quintet.prune import prune
 
 PARALLEL_BUILDS = 2
 MANIFEST_TYPES = (
@@ -150,6 +151,8 @@ def push_images(
             ]
             for push in pushes:
                 push.result()
+            if removed := prune(machine, {*map(planned.local, planned.tags), *references.values()}):
+                current.outcome = f"{removed} old images removed"
     return references
 
 

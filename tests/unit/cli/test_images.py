@@ -129,12 +129,15 @@ def test_only_what_the_registry_lacks_is_pushed(
     planned = images.plan("debian", context=repository)
     planned.tags["base"] = "abc"
     pushed: list[str] = []
+    kept: set[str] = set()
+    monkeypatch.setattr(images, "prune", lambda machine, used: kept.update(used))
     monkeypatch.setattr(images, "_planned", lambda machine, names: planned)
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: True)
     monkeypatch.setattr(images, "_push", lambda machine, current, local, reference: pushed.append(reference))
     references = images.push_images(registry, machine=MACHINE)
     assert references["base"] == f"{registry}/base:abc"
     assert sorted(pushed) == sorted(references[name] for name in ("light", "heavy"))
+    assert kept == {*references.values(), *(planned.local(name) for name in references)}
 
 
 def test_a_registry_that_is_down_is_named() -> None:
