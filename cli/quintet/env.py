@@ -58,4 +58,6 @@ def _tools() -> dict[str, str]:
         "DOCKER_BUILDKIT": "1",
         "DEBIAN_IMAGE": base_image(machine, Stage("debian-image")),
         "SKAFFOLD_DEFAULT_REPO": cluster.registry,
+        # The end of `skaffold dev` would uninstall the platform.
+        "SKAFFOLD_CLEANUP": "false",
     }

@@ -17,6 +17,7 @@ RELEASE = "quintet"
 CHART = REPOSITORY / "charts" / "quintet"
 TIMEOUT = "10m"
 LOOK_SECONDS = 2.0
+NAMED_PODS = 3
 
 
 def install(platform: Platform, *values: Path) -> None:
@@ -57,9 +58,9 @@ def install(platform: Platform, *values: Path) -> None:
         def watch() -> None:
             shown = ""
             while not done.wait(LOOK_SECONDS):
-                now = "; ".join(waiting(platform))
+                now = summary(waiting(platform))
                 if now and now != shown:
-                    current.note(f"waiting for {now}")
+                    current.note(now)
                     shown = now
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -92,6 +93,14 @@ def waiting(platform: Platform) -> list[str]:
     return [
         f"{pod['metadata']['name']} ({reason})" for pod in pods["items"] if (reason := _reason(pod["status"]))
     ]
+
+
+def summary(pods: list[str]) -> str:
+    """Say in one short line how many pods are not ready, and name some; nothing when all are."""
+    if not pods:
+        return ""
+    more = " …" if len(pods) > NAMED_PODS else ""
+    return f"{len(pods)} to go: {'; '.join(pods[:NAMED_PODS])}{more}"
 
 
 def _reason(status: dict[str, Any]) -> str:

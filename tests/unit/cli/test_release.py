@@ -53,3 +53,9 @@ RUNNING = {"running": {}}
 )
 def test_a_pod_says_what_it_waits_for(status: dict[str, Any], reason: str) -> None:
     assert release._reason(status) == reason
+
+
+def test_what_is_awaited_fits_a_line() -> None:
+    assert release.summary([]) == ""
+    assert release.summary(["mlflow (Pending)"]) == "1 to go: mlflow (Pending)"
+    assert release.summary(["a", "b", "c", "d"]) == "4 to go: a; b; c …"
