@@ -35,12 +35,12 @@ def main() -> None:
     """Print the overhead of each step of the chain, and the median."""
     kube = Kube.of("quintet", None)
     with AirflowApi.connect(kube) as airflow:
-        _edit(kube, SOURCE)
+        edit(kube, DAG, SOURCE)
         try:
-            print(f"the DAG arrived after {_await_arrival(airflow):.0f} s")
+            print(f"the DAG arrived after {await_arrival(airflow, DAG):.0f} s")
             overheads = [seconds for _ in range(RUNS) for seconds in _chain(airflow)]
         finally:
-            _edit(kube, None)
+            edit(kube, DAG, None)
             airflow.delete(DAG)
     print(
         f"{LENGTH} trivial steps, {RUNS} runs: median {statistics.median(overheads):.1f} s a step, ", end=""
@@ -48,16 +48,17 @@ def main() -> None:
     print(f"{min(overheads):.1f} to {max(overheads):.1f}")
 
 
-def _edit(kube: Kube, source: str | None) -> None:
-    kube.core.patch_namespaced_config_map("airflow-dags", kube.namespace, {"data": {f"{DAG}.py": source}})
+def edit(kube: Kube, dag: str, source: str | None) -> None:
+    """Put a DAG file beside the platform's own, or take it away again."""
+    kube.core.patch_namespaced_config_map("airflow-dags", kube.namespace, {"data": {f"{dag}.py": source}})
 
 
-def _await_arrival(airflow: AirflowApi) -> float:
+def await_arrival(airflow: AirflowApi, dag: str) -> float:
     """Wait until Airflow lists the DAG and return the seconds that it took."""
     started = time.monotonic()
-    while DAG not in {dag["dag_id"] for dag in airflow.dags()}:
+    while dag not in {each["dag_id"] for each in airflow.dags()}:
         if time.monotonic() - started > ARRIVAL_SECONDS:
-            raise UserError(f"Airflow has not read {DAG} after {ARRIVAL_SECONDS} s.")
+            raise UserError(f"Airflow has not read {dag} after {ARRIVAL_SECONDS} s.")
         time.sleep(1)
     return time.monotonic() - started
 

@@ -2,10 +2,19 @@
 # One worker may remember who is who: a change of a password through it is seen at once, and hashing costs 50 ms a request.
 set -eu
 umask 077
+
+# A Postgres whose pod or node is killed says no farewell: connections to it would wait 15 minutes for the kernel.
+with_timeouts() {
+    case $1 in *\?*) separator='&' ;; *) separator='?' ;; esac
+    printf %s "$1${separator}connect_timeout=5&keepalives_idle=10&keepalives_interval=5&keepalives_count=2&tcp_user_timeout=20000"
+}
+
+MLFLOW_BACKEND_STORE_URI=$(with_timeouts "$MLFLOW_BACKEND_STORE_URI")
+export MLFLOW_BACKEND_STORE_URI
 cat > "$MLFLOW_AUTH_CONFIG_PATH" <<SETTINGS
 [mlflow]
 default_permission = NO_PERMISSIONS
-database_uri = $(printf %s "$AUTH_DATABASE_URI" | sed 's/%/%%/g')
+database_uri = $(with_timeouts "$AUTH_DATABASE_URI" | sed 's/%/%%/g')
 auth_cache_ttl_seconds = 60
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 SETTINGS
