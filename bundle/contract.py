@@ -78,8 +78,7 @@ class Contract:
                 raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {FORMAT}")
             return cls(
                 model=fields["model"],
-                # A bundle that does not say was made when there was one model.
-                target=fields.get("target", "cover_type"),
+                target=_target(fields),
                 engine=Engine(**fields["engine"]),
                 features=tuple(_feature(feature) for feature in fields["features"]),
                 labels=tuple(Label(**label) for label in fields["labels"]),
@@ -93,6 +92,16 @@ class Contract:
     def to_json(self) -> str:
         """Writes the contract; `from_json` gives it back."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, allow_nan=False)
+
+
+def _target(fields: Mapping[str, Any]) -> str:
+    # A bundle that does not say was made when there was one model.
+    target: str = fields.get("target", "cover_type")
+    if not target.isidentifier() or target.startswith("_"):
+        raise BundleError(
+            f"contract.json: the target {target!r} cannot name a field: use letters, digits and _"
+        )
+    return target
 
 
 def _feature(fields: Mapping[str, Any]) -> Feature:

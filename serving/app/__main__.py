@@ -26,7 +26,7 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings, metrics = Settings(), Metrics()
     uri = settings.model_run_uri
-    registry = Registry(settings, partial(read_latest_run, uri, settings.model_name) if uri else None)
+    registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
     champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)
 
     admin = _config(create_admin_app(settings, champion, metrics), settings.admin_port)

@@ -17,7 +17,9 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 
 def create_admin_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
     """Builds the application of `POST /reload` and `GET /metrics`."""
-    app = FastAPI(title=f"Inference: {settings.model_name}, administration", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=f"Inference: {settings.mlflow_model_name}, administration", docs_url=None, redoc_url=None
+    )
 
     @app.post(
         "/reload",

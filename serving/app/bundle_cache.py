@@ -1,18 +1,23 @@
 """Bundles on disk, each in a folder named by its digest, and the note of which one was served last."""
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from app.registry import ModelVersion
 from bundle import BundleError
 
+ABANDONED_SECONDS = 3600
+"""A download begun so long ago was broken off; a younger one may be another pod's on the same volume."""
+
 
 class BundleCache:
-    """A folder of whole bundles: one appears by a rename, or not at all."""
+    """A folder of whole bundles: one appears by a rename, or not at all. Pods of one model may share it."""
 
     def __init__(self, root: Path) -> None:
         """Opens the folder, which is made when missing.
@@ -32,7 +37,11 @@ class BundleCache:
                 whole = Path(incoming, "bundle")
                 whole.mkdir()
                 download(whole)
-                whole.rename(folder)
+                try:
+                    whole.rename(folder)
+                except OSError:
+                    if not folder.exists():  # else another pod was quicker
+                        raise
         return folder
 
     def drop(self, digest: str) -> None:
@@ -58,5 +67,11 @@ class BundleCache:
             os.fsync(file.fileno())
         Path(file.name).rename(self._note)
         for entry in self._root.iterdir():
-            if entry.is_dir() and entry.name != version.digest:
+            if entry.is_dir() and entry.name != version.digest and not _is_under_way(entry):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_under_way(entry: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return entry.name.startswith(".incoming-") and time.time() - entry.stat().st_mtime < ABANDONED_SECONDS
+    return False

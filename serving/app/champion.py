@@ -79,8 +79,8 @@ class Champion:
                 self._refresh(retry_refused)
             except RegistryUnavailableError as error:
                 self._found(RegistryState(False, str(error)))
-                if self.model is None:
-                    self._serve_last_good()
+            if self.model is None and (self.refusal or not self.registry_state.reachable):
+                self._serve_last_good()
 
     def _refresh(self, retry_refused: bool) -> None:
         try:
@@ -102,24 +102,27 @@ class Champion:
         try:
             folder = self._cache.get(version.digest, lambda target: self._registry.download(version, target))
             self._serve(ServedModel.load(version, folder, self._settings.max_samples))
+            self.refusal = None
             self._cache.keep(version)
         except (BundleError, OSError) as error:
             self._refuse(version, str(error))
 
     def _serve(self, model: ServedModel) -> None:
-        self.model, self.refusal = model, None
+        self.model = model
         self._metrics.served(model.version)
         log.info("serving %s version %s, bundle %s", *_words(model.version))
 
     def _serve_last_good(self) -> None:
+        """Serves what is on disk: after a restart, the registry may be away or its champion be refused."""
         last = self._cache.last_good()
-        if last is None:
+        if last is None or self._is_refused(last[0]):
             return
         version, folder = last
         try:
             self._serve(ServedModel.load(version, folder, self._settings.max_samples))
         except BundleError as error:
-            self._refuse(version, f"the bundle on disk: {error}")
+            if self.refusal is None:
+                self._refuse(version, f"the bundle on disk: {error}")
 
     def _refuse(self, version: ModelVersion | None, reason: str) -> None:
         delay = FIRST_RETRY_SECONDS

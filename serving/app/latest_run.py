@@ -19,11 +19,16 @@ def read_latest_run(uri: str, model_name: str) -> ModelVersion | None:
         RegistryUnavailableError: S3 does not answer, or refuses.
     """
     import boto3  # 30 MB of memory that serving with a registry does without
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     place = urlsplit(uri)
+    # An S3 that swallows packets must not hold up /reload, nor a restart that has the bundle on disk.
+    patience = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
     try:
-        answer = boto3.client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+        answer = boto3.client("s3", config=patience).get_object(
+            Bucket=place.netloc, Key=place.path.lstrip("/")
+        )
         text = answer["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":

@@ -31,7 +31,7 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         stop.set()
 
     app = FastAPIOffline(
-        title=f"Inference: {settings.model_name}",
+        title=f"Inference: {settings.mlflow_model_name}",
         summary="Answers with the registry's champion.",
         version="1.0.0",
         lifespan=lifespan,

@@ -55,7 +55,7 @@ class Registry:
             settings: Address, account, model and alias.
             latest_run: Names the model in place of the alias, where training uses no registry.
         """
-        self._name, self._alias = settings.model_name, settings.model_alias
+        self._name, self._alias = settings.mlflow_model_name, settings.model_alias
         self._latest_run = latest_run
         self._http = httpx.Client(
             base_url=settings.mlflow_tracking_uri,

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+import bundle
+from app.bundle_cache import ABANDONED_SECONDS, BundleCache
 from tests.serving.conftest import TOKEN, Api, Trained
 from tests.serving.registry_server import GONE, Registry
 
@@ -213,6 +217,19 @@ def test_a_restart_without_registry_serves_from_disk(
     assert restarted.get("/metadata").json()["registry"]["reachable"] is False
 
 
+def test_a_restart_beside_a_refused_champion_serves_from_disk(
+    registry: Registry, api: Callable[..., Api], trained: dict[str, Trained], damaged: Path, samples: Samples
+) -> None:
+    registry.promote(1, trained["linear"].folder)
+    before = api().refresh().client.post("/predict", json={"samples": samples}).json()
+    registry.promote(2, damaged)
+    restarted = api().refresh().client
+    assert restarted.get("/ready").status_code == 200
+    assert restarted.post("/predict", json={"samples": samples}).json() == before
+    report = restarted.get("/metadata").json()
+    assert (report["version"], report["registry"]["refused"]["version"]) == ("1", "2")
+
+
 def test_a_damaged_disk_is_not_served_and_heals(
     registry: Registry, api: Callable[..., Api], trained: dict[str, Trained], tmp_path: Path
 ) -> None:
@@ -233,10 +250,30 @@ def test_only_the_served_bundle_stays_on_disk(
 ) -> None:
     registry.promote(1, trained["linear"].folder)
     asked = api().refresh()
-    (tmp_path / ".incoming-left-by-a-kill").mkdir()
+    for name, age in ((".incoming-left-by-a-kill", 2 * ABANDONED_SECONDS), (".incoming-of-another-pod", 1)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, times=(time.time() - age,) * 2)
     registry.promote(2, trained["forest"].folder)
     asked.refresh()
-    assert {entry.name for entry in tmp_path.iterdir()} == {trained["forest"].digest, "last-good.json"}
+    kept = {trained["forest"].digest, "last-good.json", ".incoming-of-another-pod"}
+    assert {entry.name for entry in tmp_path.iterdir()} == kept
+
+
+def test_two_pods_may_download_the_same_bundle_into_one_volume(
+    trained: dict[str, Trained], tmp_path: Path
+) -> None:
+    mine, others = BundleCache(tmp_path), BundleCache(tmp_path)
+    chosen = trained["linear"]
+
+    def download(target: Path) -> None:
+        shutil.copytree(chosen.folder, target, dirs_exist_ok=True)
+
+    def download_slowly(target: Path) -> None:
+        download(target)
+        others.get(chosen.digest, download)
+
+    folder = mine.get(chosen.digest, download_slowly)
+    assert bundle.load(folder, expected_digest=chosen.digest).digest == chosen.digest
 
 
 def test_the_registry_may_go_while_serving(

@@ -63,6 +63,12 @@ def test_a_contract_that_names_no_target_is_of_the_time_when_all_predicted_cover
     assert bundle.load(path).contract.target == "cover_type"
 
 
+def test_a_target_that_cannot_name_a_field_is_refused(path: Path) -> None:
+    rewrite(path, "contract.json", lambda contract: contract.update(target="_cover type"))
+    with pytest.raises(bundle.BundleError, match="target '_cover type' cannot name a field"):
+        bundle.load(path)
+
+
 def test_the_same_pipeline_gives_the_same_digest(fitted: Pipeline, export: Callable[..., Path]) -> None:
     assert bundle_digest(export(fitted)) == bundle_digest(export(fitted, name="again"))
 
