@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes.client import ApiException
 
 from dags.pod_report import REPORT_KEY, PodReport
-from quintet.airflow_api import AirflowApi
+from quintet.airflow_api import AirflowApi, NotFound
 from quintet.causes.evidence import Evidence, Run, StepLog, parse_object, sentence_of
 from quintet.kube import Kube
 from quintet.progress import UserError
@@ -23,6 +23,8 @@ WAITING = ("queued", "scheduled", "")
 TASK_LIMIT = 6
 """Of these many tasks all is asked for; a run with more in trouble says the same again."""
 LOG_LINES = 50
+NO_STATUS = "ContainerStatusUnknown"
+"""The kubelet's word for a container that it lost; the message that comes with it is not the step's."""
 _STEP_LINE = re.compile(r"^\[step\] (?:logs: )?(.*)")
 _STEP_END = re.compile(r"ended with exit code (\d+): (.*)", re.DOTALL)
 
@@ -119,7 +121,10 @@ class ClusterRuns:
         return {}
 
     def _full_pool(self, task: dict[str, Any]) -> str:
-        pool = self.airflow.pool(task["pool"])
+        try:
+            pool = self.airflow.pool(task["pool"])
+        except NotFound:
+            return f"{task['pool']}, which does not exist"
         return "" if pool["open_slots"] > 0 else f"{task['pool']}, whose {pool['slots']} slots are taken"
 
 
@@ -128,16 +133,19 @@ def _of_the_end(lines: list[dict[str, Any]], report: PodReport | None) -> dict[s
     exception = next((_exception(line) for line in reversed(lines) if "error_detail" in line), "")
     exception = exception or next((str(line["reason"]) for line in lines if "reason" in line), "")
     exit_code, said = (report.exit_code, sentence_of(report.said)) if report else (None, "")
+    if report and report.ended == NO_STATUS:
+        said = ""
     if exit_code is None and (end := _STEP_END.search(exception)):
         exit_code, said = int(end[1]), end[2]
-    events = [str(line.get("event", "")) for line in lines]
+    events = [text for line in lines if not (text := str(line.get("event", ""))).startswith("::")]
     wrote = StepLog.of(match[1] for match in map(_STEP_LINE.match, events) if match)
     return {
         "exit_code": exit_code,
         "said": said,
         "exception": exception,
         "pod": report,
-        "log": wrote.lines or StepLog.of(events).lines,
+        # Where there was a pod, Airflow's own lines only repeat the report.
+        "log": wrote.lines or (() if report else StepLog.of(events).lines),
         "traceback": wrote.traceback,
     }
 

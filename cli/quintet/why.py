@@ -96,7 +96,8 @@ def facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
         )
     if evidence.exit_code is not None:
         yield "exit code", f"{evidence.exit_code}{f', signal {evidence.signal}' if evidence.signal else ''}"
-    if said := evidence.said or evidence.exception:
+    # Of a pod that did not come to its end, Airflow's exception says what the pod's own words below do.
+    if said := evidence.said or ("" if evidence.pod else evidence.exception):
         yield "said", said
     if evidence.exit_code == 2:
         place = Place.of(evidence.said)

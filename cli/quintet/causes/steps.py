@@ -103,26 +103,27 @@ def outside_down(evidence: Evidence) -> Cause | None:
     if evidence.exit_code != OUTSIDE_DOWN:
         return None
     said = evidence.said
-    if re.search(r"refuses access|authentication failed|PERMISSION_DENIED|UNAUTHENTICATED|\b40[13]\b", said):
+    if re.search(r"refuses access|authentication failed|PERMISSION_DENIED|UNAUTHENTICATED|code 40[13]", said):
         return Cause(
             Kind.ACCESS_REFUSED,
             "The service is up but refuses the step's credentials.",
             "Compare the Secret that the step gets (secretEnv under airflow.steps) with the service's own.",
         )
+    address = re.search(r"https?://([\w.:-]+)|server at \"([^\"]+)\"", said)
+    host = (address[1] or address[2]) if address else ""
+    again = "Airflow tries again by itself." if evidence.state == "up_for_retry" else "Then run it again."
     for service, kind, name, start in _SERVICES:
         if re.match(start, said):
             return Cause(
                 kind,
-                f"{name} did not do what it was asked, or was not reached.",
-                f"`make status` and `make logs SERVICE={service}`; the task is tried again by itself.",
+                f"{name}{f' at {host}' if host else ''} was not reached, or did not do what it was asked.",
+                f"`make logs SERVICE={service}` if it is not ready; if it is, look at its address. {again}",
                 service=service,
             )
-    url = re.search(r"https?://([\w.-]+)", said)
-    host = url[1] if url else ""
     return Cause(
         Kind.SOURCE_DOWN,
         f"The source {host or 'that the sentence names'} does not answer as it should.",
-        "See whether it is up and its address (ConfigMap `sources`) right; the task is tried again.",
+        f"See whether it is up, and its address (ConfigMap `sources`) right. {again}",
         service=host.split(".")[0] if ".svc" in host else "",
     )
 
