@@ -95,7 +95,7 @@ class ClusterRuns:
         elif state in AT_WORK:
             yield Evidence(**now, **self._of_the_pod(task))
         elif state in WAITING:
-            yield Evidence(**now, paused=paused, pool=self._full_pool(task))
+            yield Evidence(**now, paused=paused, pool=self._full_pool(task) if state == "scheduled" else "")
         else:
             yield Evidence(**now)
         if state in (*AT_WORK, *WAITING) and attempt > 1:

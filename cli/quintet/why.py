@@ -13,6 +13,7 @@ from quintet.local_evidence import LocalRuns
 from quintet.progress import UserError
 
 HARMLESS = (Kind.AT_WORK, Kind.SKIPPED, Kind.UPSTREAM_FAILED)
+WAITING = (Kind.WAITS_FOR_POOL, Kind.WAITS_FOR_RUN)
 EVENTS_SHOWN = 4
 
 
@@ -55,7 +56,7 @@ def explain(runs: Runs, words: Sequence[str]) -> None:
     Raises:
         UserError: when there is no such run, or more than one.
     """
-    dag, name = _split(runs.dags(), words)
+    dag, name = _split(runs, words)
     for broken in runs.broken_files(dag):
         _print((("file", broken.task), *_told(cause_of(broken))))
     run, evidence = _chosen(runs, dag, name)
@@ -74,7 +75,7 @@ def account(runs: Runs, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str
         yield "cause", "Nothing failed: each of its tasks succeeded."
         return
     causes = [cause_of(task) for task in evidence]
-    first = next((place for place, cause in enumerate(causes) if cause.kind not in HARMLESS), 0)
+    first = min(range(len(causes)), key=lambda place: _weight(causes[place]))
     cause = causes[first]
     yield from facts(evidence[first])
     if cause.service and (now := runs.service_state(cause.service)):
@@ -126,13 +127,13 @@ def _print(lines: Iterable[tuple[str, str]]) -> None:
             former = heading
 
 
-def _split(dags: set[str], words: Sequence[str]) -> tuple[str, str]:
+def _split(runs: Runs, words: Sequence[str]) -> tuple[str, str]:
     """Tell DAG and run apart; either may be missing."""
     if len(words) > 2:
         raise UserError("`quintet why` takes a DAG and a run at most: quote an id that holds spaces.")
     if len(words) == 2:
         return words[0], words[1]
-    if words and words[0] in dags:
+    if words and words[0] in runs.dags():
         return words[0], ""
     return "", words[0] if words else ""
 
@@ -148,8 +149,19 @@ def _chosen(runs: Runs, dag: str, name: str) -> tuple[Run, tuple[Evidence, ...]]
             owners = " and ".join(sorted(run.dag for run in found))
             raise UserError(f"{owners} each have a run {name}: name the DAG before it.")
         return found[0], tuple(runs.evidence(found[0]))
+    waiting = None
     for run in runs.latest(dag):
         evidence = tuple(runs.evidence(run))
-        if run.state == "failed" or any(cause_of(task).kind not in HARMLESS for task in evidence):
+        weight = min((_weight(cause_of(task)) for task in evidence), default=2)
+        if run.state == "failed" or weight == 0:
             return run, evidence
+        if weight == 1:
+            waiting = waiting or (run, evidence)
+    if waiting:
+        return waiting
     raise UserError(f"No run{f' of {dag}' if dag else ''} has failed or stands still.")
+
+
+def _weight(cause: Cause) -> int:
+    """Rank a cause: 0 for a trouble, 1 for a wait that ends by itself, 2 for nothing wrong."""
+    return 2 if cause.kind in HARMLESS else 1 if cause.kind in WAITING else 0

@@ -114,7 +114,7 @@ def test_facts_come_before_the_cause_and_the_log_is_the_steps_own(
         f"  log        16:05:18 ERROR {SAID}",
         "  also       load upstream_failed: upstream failed",
         "  cause      source down. The source 127.0.0.1:9 does not answer as it should.",
-        "  do         See whether it is up and its address (ConfigMap `sources`) right; the task is tried again.",
+        "  do         See whether it is up, and its address (ConfigMap `sources`) right. Then run it again.",
     ]
 
 
@@ -174,7 +174,7 @@ def test_a_task_without_a_slot_says_so(
     runs: ClusterRuns, answers: dict[str, Any], pool: dict[str, int] | None, said: str
 ) -> None:
     answers["/api/v2/pools/steps"] = pool
-    answers[f"{RUN}/taskInstances"] = {"task_instances": [task(None, start_date=None)]}
+    answers[f"{RUN}/taskInstances"] = {"task_instances": [task("scheduled", start_date=None)]}
     evidence = first(runs, "running")
     assert evidence.pool == said
     assert cause_of(evidence).kind == Kind.WAITS_FOR_POOL
@@ -194,9 +194,7 @@ def test_a_file_that_cannot_be_read_is_told_whatever_has_run(
     assert "No module named 'pds'" in said
 
 
-def test_runs_that_share_an_id_are_told_apart_by_their_dag(
-    runs: ClusterRuns, answers: dict[str, Any]
-) -> None:
+def test_runs_that_share_an_id_are_told_apart(runs: ClusterRuns, answers: dict[str, Any]) -> None:
     answers["/api/v2/dags/~/dagRuns"] = {"dag_runs": [run("failed"), run("failed", dag="crime")]}
     with pytest.raises(UserError, match="crime and forest each have a run manual-1"):
         why.explain(runs, ["manual-1"])
