@@ -94,13 +94,14 @@ class StepPodManager(PodManager):
     """Takes a pod for ended as soon as its step's container has ended.
 
     The kubelet reports the pod's phase 1.2 s after the container's end, and `await_pod_completion`
-    then sleeps 2 s more. A step pod has one container, so its end is the pod's end.
+    then sleeps 2 s more. A step pod has one container, so its end is the pod's end. Only for a container
+    that was killed is the phase awaited: with it comes the reason, such as an eviction.
     """
 
     def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
         """Read the pod, with the phase that follows from its step's container."""
         pod = super().read_pod(pod)
-        if end := terminated(pod):
+        if (end := terminated(pod)) and end.exit_code not in KILLED:
             pod.status.phase = PodPhase.FAILED if end.exit_code else PodPhase.SUCCEEDED
         return pod
 
