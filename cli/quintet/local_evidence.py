@@ -1,6 +1,6 @@
-"""What the state folder of this machine knows of runs that failed or have not ended.
+"""What the runs of this machine left behind: which failed or have not ended, and what is known of them.
 
-Each try of a task has a folder ``runs/<dag>/<run>/<task>[-<map index>]/try-<n>`` with ``command.json``,
+Each try of a task has a folder ``<dag>/<run key>/<task>[-<map index>]/try-<n>`` with ``command.json``,
 ``log.jsonl``, and at its end ``result.json`` and ``end.json``.
 """
 
@@ -19,23 +19,22 @@ NOTHING_TO_DO = 99
 
 @dataclass(frozen=True)
 class LocalRuns:
-    """The runs in a state folder, as `quintet.causes.evidence.Runs` wants them."""
+    """The runs in a folder, as `quintet.causes.evidence.Runs` wants them."""
 
-    state: Path
+    folder: Path
 
     def dags(self) -> set[str]:
         """Return the ids of all DAGs that have run."""
-        return {path.name for path in self._folder().glob("*")}
+        return {path.name for path in self.folder.glob("*")}
 
     def latest(self, dag: str) -> list[Run]:
         """Return the latest runs that failed or have not ended, the latest first; of a DAG, or of all."""
-        folders = sorted(self._folder().glob(f"{dag or '*'}/*"), key=_changed, reverse=True)
+        folders = sorted(self.folder.glob(f"{dag or '*'}/*"), key=_changed, reverse=True)
         return [run for run in map(_run, folders) if run.state != "success"]
 
     def named(self, run: str) -> list[Run]:
         """Return the runs with an id, which runs of several DAGs may share."""
-        key = re.sub(r"[^A-Za-z0-9_.-]", "-", run)  # as `stepkit.settings.Run.key` spells it
-        return [_run(folder) for folder in sorted(self._folder().glob(f"*/{key}"))]
+        return [_run(folder) for folder in sorted(self.folder.glob(f"*/{_key(run)}"))]
 
     def broken_files(self, dag: str) -> Iterator[Evidence]:
         """Yield nothing: without a cluster a DAG file that cannot be read ends the command that reads it."""
@@ -47,19 +46,22 @@ class LocalRuns:
 
     def evidence(self, run: Run) -> list[Evidence]:
         """Return what is known of each task that did not succeed, the first to end first."""
-        tries = [_latest_try(task) for task in (self._folder() / run.dag / run.id).iterdir()]
+        tries = [_latest_try(task) for task in (self.folder / run.dag / _key(run.id)).iterdir()]
         found = sorted(filter(None, tries), key=_changed)
         return [evidence for evidence in map(_of_try, found) if evidence.state != "success"]
 
-    def _folder(self) -> Path:
-        return self.state / "runs"
-
 
 def _run(folder: Path) -> Run:
-    tries = filter(None, map(_latest_try, folder.iterdir()))
+    tries = [attempt for attempt in map(_latest_try, folder.iterdir()) if attempt]
     states = {_of_try(attempt).state for attempt in tries}
     state = next((state for state in ("failed", "running") if state in states), "success")
-    return Run(folder.parent.name, folder.name, state)
+    names = (_read(attempt / "command.json").get("env", {}).get("RUN_ID") for attempt in tries)
+    return Run(folder.parent.name, next(filter(None, names), folder.name), state)
+
+
+def _key(run: str) -> str:
+    """Spell a run's id as `stepkit.settings.Run.key` does."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", run)
 
 
 def _latest_try(task: Path) -> Path | None:
@@ -68,8 +70,10 @@ def _latest_try(task: Path) -> Path | None:
 
 def _of_try(folder: Path) -> Evidence:
     end = _read(folder / "end.json")
-    exit_code = end.get("exit_code")
-    state = {None: "running", 0: "success", NOTHING_TO_DO: "skipped"}.get(exit_code, "failed")
+    exit_code: int | None = end.get("exit_code")
+    state = "failed" if end else "running"
+    if exit_code in (0, NOTHING_TO_DO):
+        state = "skipped" if exit_code else "success"
     log_file = folder / "log.jsonl"
     lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines() if log_file.exists() else []
     log = StepLog.of(lines)
@@ -81,7 +85,7 @@ def _of_try(folder: Path) -> Evidence:
         attempts=_number(folder),
         seconds=_seconds(end, folder),
         exit_code=exit_code,
-        signal=end.get("signal") or 0,
+        signal=end.get("signal") or "",
         said=sentence_of(result.read_text(encoding="utf-8")) if result.exists() and exit_code else "",
         log=log.lines,
         traceback=log.traceback,

@@ -37,17 +37,17 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
         explain(ClusterRuns(kube, airflow), arguments.words)
 
 
-def main_local(state: Path, arguments: argparse.Namespace) -> None:
+def main_local(folder: Path, arguments: argparse.Namespace) -> None:
     """Say why a run on this machine failed.
 
     Args:
-        state: the folder that holds `runs`.
+        folder: where the runs left what is known of them.
         arguments: as `add_arguments` describes them.
 
     Raises:
         UserError: when there is no such run, or more than one.
     """
-    explain(LocalRuns(state), arguments.words)
+    explain(LocalRuns(folder), arguments.words)
 
 
 def explain(runs: Runs, words: Sequence[str]) -> None:
@@ -96,7 +96,7 @@ def facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
             f"{evidence.task}, try {evidence.attempt} of {evidence.attempts}, {evidence.state}{spent}",
         )
     if evidence.exit_code is not None:
-        yield "exit code", f"{evidence.exit_code}{f', signal {evidence.signal}' if evidence.signal else ''}"
+        yield "exit code", f"{evidence.exit_code}{f', {evidence.signal}' if evidence.signal else ''}"
     # Of a pod that did not come to its end, Airflow's exception says what the pod's own words below do.
     if said := evidence.said or ("" if evidence.pod else evidence.exception):
         yield "said", said

@@ -22,7 +22,7 @@ class Evidence:
         attempts: how many there are at most.
         seconds: since its start, until its end if it has ended; None when it has not started.
         exit_code: of the step; None when it did not start or did not end.
-        signal: that ended the step's process; 0 for none.
+        signal: name of the one that ended the step's process, such as SIGKILL.
         said: the step's own sentence.
         exception: what Airflow recorded.
         pod: of the step, where there is one.
@@ -40,7 +40,7 @@ class Evidence:
     attempts: int = 1
     seconds: float | None = None
     exit_code: int | None = None
-    signal: int = 0
+    signal: str = ""
     said: str = ""
     exception: str = ""
     pod: PodReport | None = None

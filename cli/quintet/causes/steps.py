@@ -18,7 +18,7 @@ def out_of_memory(evidence: Evidence) -> Cause | None:
     limit = evidence.pod.memory_limit if evidence.pod else ""
     certain = bool(evidence.pod and evidence.pod.ended == "OOMKilled")
     certain = certain or bool(re.search(r"MemoryError|Unable to allocate|OOM-killed", evidence.text))
-    killed = evidence.signal == 9 or (evidence.pod is None and evidence.exit_code == 137)
+    killed = evidence.signal == "SIGKILL" or (evidence.pod is None and evidence.exit_code == 137)
     if not certain and not killed and "TerminatedWorkerError" not in evidence.text:
         return None
     return Cause(
@@ -31,7 +31,7 @@ def out_of_memory(evidence: Evidence) -> Cause | None:
 
 def stopped(evidence: Evidence) -> Cause | None:
     """Name a kill from outside."""
-    if evidence.exit_code not in (137, 143) and evidence.signal not in (2, 15):
+    if evidence.exit_code not in (137, 143) and evidence.signal not in ("SIGINT", "SIGTERM"):
         return None
     return Cause(
         Kind.STOPPED,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +26,8 @@ from stepkit.settings import Settings
 from stepkit.step import execute
 
 CLOSED = "127.0.0.1:9"
-DAG, RUN = "forest_cover_data_pipeline", "manual__2026-01-01T00-00-00-00-00"
+DAG, RUN = "forest_cover_data_pipeline", "manual__2026-01-01T00:00:00+00:00"
+KEY = "manual__2026-01-01T00-00-00-00-00"
 ROW = ["2596", "51", "3", "258", "0", "510", "221", "232", "148", "6279", "Rawah", "C7745", "0"]
 
 Attempt = Callable[..., Path]
@@ -45,8 +45,9 @@ def attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Attempt:
         number: int = 1,
         environment: dict[str, str] | None = None,
     ) -> Path:
-        folder = tmp_path / "runs" / dag / RUN / task / f"try-{number}"
+        folder = tmp_path / dag / KEY / task / f"try-{number}"
         folder.mkdir(parents=True)
+        (folder / "command.json").write_text(json.dumps({"argv": [], "env": {"RUN_ID": RUN}}))
         began = datetime.now(UTC)
         result = folder / "result.json"
         code = execute(step, [], {"RESULT_PATH": str(result), **(environment or {})})
@@ -58,7 +59,7 @@ def attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Attempt:
     return run
 
 
-def ended(folder: Path, *, exit_code: int, started: datetime, ending: int | None = None) -> None:
+def ended(folder: Path, *, exit_code: int, started: datetime, ending: str | None = None) -> None:
     """Leave what the runner leaves when a step's process has ended."""
     end = {
         "exit_code": exit_code,
@@ -69,9 +70,9 @@ def ended(folder: Path, *, exit_code: int, started: datetime, ending: int | None
     (folder / "end.json").write_text(json.dumps(end))
 
 
-def named(state: Path) -> Any:
+def named(folder: Path) -> Any:
     """The cause of the first task of the latest run."""
-    runs = LocalRuns(state)
+    runs = LocalRuns(folder)
     return cause_of(runs.evidence(runs.latest("")[0])[0])
 
 
@@ -162,8 +163,8 @@ def test_cause_of_a_failed_step_is_named(
     assert (cause.kind, cause.certain) == (kind, True)
 
 
-def explain(state: Path, *words: str) -> None:
-    why.main_local(state, argparse.Namespace(words=list(words)))
+def explain(folder: Path, *words: str) -> None:
+    why.main_local(folder, argparse.Namespace(words=list(words)))
 
 
 def test_a_refused_row_is_told_with_file_row_and_column(
@@ -204,15 +205,15 @@ def test_a_file_without_a_byte_is_empty_input(attempt: Attempt, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("exit_code", "ending", "kind", "certain"),
     [
-        (-9, signal.SIGKILL, Kind.OUT_OF_MEMORY, False),
+        (137, "SIGKILL", Kind.OUT_OF_MEMORY, False),
         (143, None, Kind.STOPPED, True),
-        (-15, signal.SIGTERM, Kind.STOPPED, True),
+        (143, "SIGTERM", Kind.STOPPED, True),
     ],
 )
 def test_a_killed_process_is_told_by_its_signal(
-    tmp_path: Path, exit_code: int, ending: int | None, kind: Kind, certain: bool
+    tmp_path: Path, exit_code: int, ending: str | None, kind: Kind, certain: bool
 ) -> None:
-    folder = tmp_path / "runs" / DAG / RUN / "train-0" / "try-1"
+    folder = tmp_path / DAG / KEY / "train-0" / "try-1"
     folder.mkdir(parents=True)
     ended(folder, exit_code=exit_code, started=datetime.now(UTC), ending=ending)
     cause = named(tmp_path)
@@ -233,7 +234,7 @@ def test_a_skip_that_is_asked_for_says_why(
     attempt: Attempt, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     attempt(nothing_to_do)
-    explain(tmp_path, RUN.replace("00-00", "00:00", 1))
+    explain(tmp_path, RUN)
     assert "skipped. There was nothing to do: http://api/data sent no rows" in capsys.readouterr().out
 
 
@@ -250,7 +251,7 @@ def test_the_latest_failed_run_is_taken_and_a_dag_may_be_named(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((RUN,), f"first and second each have a run {RUN}: name the DAG before it"),
+        ((RUN,), "first and second each have a run manual__.*: name the DAG before it"),
         (("nothing",), "There is no DAG and no run nothing"),
         (("first", "nothing"), "DAG first has no run nothing"),
         (("first", RUN, "load"), "takes a DAG and a run at most"),
