@@ -81,7 +81,7 @@ def account(runs: Runs, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str
     if cause.service and (now := runs.service_state(cause.service)):
         yield "now", now
     for place, task in enumerate(evidence):
-        if place != first and task.task:
+        if place != first and task.state:  # one without a state waits for those before it
             same = causes[place].kind == cause.kind
             yield "also", f"{task.task} {task.state}: {'the same' if same else causes[place].kind}"
     yield from _told(cause)
