@@ -66,13 +66,12 @@ def work(line: str, **settings: Any) -> dict[str, Any]:
 
 
 def size(**limits: str) -> dict[str, dict[str, str]]:
-    """A container that asks for what it may use."""
-    amounts = {
-        "cpu": "100m",
-        "memory": "256Mi",
-        **{name.replace("_", "-"): value for name, value in limits.items()},
+    """A container that asks for next to no processor, so that a busy node has room for it."""
+    own = {name.replace("_", "-"): value for name, value in limits.items()}
+    return {
+        "requests": {"cpu": "1m", "memory": "64Mi", **own},
+        "limits": {"cpu": "1", "memory": "512Mi", **own},
     }
-    return {"requests": amounts, "limits": amounts}
 
 
 def wrong_tag() -> str:
@@ -91,7 +90,7 @@ def mounted(path: str, **source: Any) -> dict[str, Any]:
 FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
     "image_missing": ("extract", {"image": wrong_tag(), **EXTRACT}),
     "step_without_image": ("harvest", {}),
-    "oom_kill": ("extract", {"size": size(memory="40Mi"), **EXTRACT}),
+    "oom_kill": ("extract", work("b'x' * (1 << 30)", size=size(memory="64Mi"))),
     "unschedulable": ("extract", {"size": size(memory="900Gi"), **EXTRACT}),
     "missing_secret": (
         "extract",
@@ -150,5 +149,11 @@ for name, (of_step, settings) in FAILURES.items():
         is_paused_upon_creation=False,
         tags=["why"],
     ):
-        once = {"retries": 0, "pool": "default_pool", "inline_wait": 5, "timeout": timedelta(minutes=3)}
-        step("forest", of_step, **{**once, **settings})
+        usual = {
+            "retries": 0,
+            "pool": "default_pool",
+            "inline_wait": 5,
+            "timeout": timedelta(minutes=3),
+            "size": size(),
+        }
+        step("forest", of_step, **{**usual, **settings})

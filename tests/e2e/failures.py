@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from quintet.airflow_api import AirflowApi
@@ -18,7 +19,7 @@ from tests.e2e.evidence import s3, wait_for
 FILE = "why_failing_dags.py"
 SOURCE = Path(__file__).with_name("failing_dags.py")
 ARRIVAL_SECONDS = 120
-FAILURE_SECONDS = 120
+FAILURE_SECONDS = 180
 ENDED = ("success", "failed")
 LEAVING_SECONDS = 120
 FAILURES = {
@@ -48,30 +49,29 @@ PREFIX = "why/"
 
 @contextlib.contextmanager
 def failing_dags(kube: Kube) -> Iterator[dict[str, str]]:
-    """Put the failing DAGs on a platform, start a run of each, and take all away when the block ends.
+    """Put the failing DAGs on a platform, let a run of each fail, and take all away when the block ends.
 
     Yields:
-        The runs' ids by the failures' names.
+        The runs' ids by the failures' names, once all failures have come about.
     """
     with AirflowApi.connect(kube) as airflow:
         _put(kube, SOURCE.read_text(encoding="utf-8"))
         try:
             wait_for("the failing DAGs", lambda: _present(airflow) == DAGS, ARRIVAL_SECONDS)
-            yield {name: airflow.trigger(f"why_{name}", {}) for name in FAILURES}
+            runs = {name: airflow.trigger(f"why_{name}", {}) for name in FAILURES}
+            for name, run in runs.items():
+                wait_for(f"{name} to fail", partial(_has_failed, kube, airflow, name, run), FAILURE_SECONDS)
+            yield runs
         finally:
             _put(kube, None)
             _forget(kube, airflow)
 
 
-def await_failure(kube: Kube, name: str, run: str) -> None:
-    """Wait until a failure has come about: its run has ended, or its pod is one that no node takes."""
-    with AirflowApi.connect(kube) as airflow:
-        if name == "unschedulable":
-            wait_for("a pod that no node takes", lambda: _unscheduled(kube), FAILURE_SECONDS)
-        else:
-            wait_for(
-                f"{name} to end", lambda: airflow.run(f"why_{name}", run)["state"] in ENDED, FAILURE_SECONDS
-            )
+def _has_failed(kube: Kube, airflow: AirflowApi, name: str, run: str) -> bool:
+    """Say whether a run has ended; the one whose pod no node takes goes on, so that is looked at itself."""
+    if name == "unschedulable":
+        return _unscheduled(kube)
+    return airflow.run(f"why_{name}", run)["state"] in ENDED
 
 
 def _unscheduled(kube: Kube) -> bool:
