@@ -97,14 +97,15 @@ def _put(kube: Kube, source: str | None) -> None:
 
 def _forget(kube: Kube, airflow: AirflowApi) -> None:
     """End the runs, delete pods, objects, and the DAGs once their file is out of Airflow's sight."""
-    for dag in _present(airflow):
+    arrived = _present(airflow)
+    for dag in arrived:
         for run in airflow.runs(dag, states=["queued", "running"]):
             airflow.fail(dag, run["dag_run_id"])
     selector = f"dag_id in ({','.join(sorted(DAGS))})"
     kube.core.delete_collection_namespaced_pod(kube.tasks_namespace, label_selector=selector)
     _delete_objects(kube)
     wait_for("the failing DAGs to leave", lambda: not _present(airflow), LEAVING_SECONDS)
-    for dag in DAGS:
+    for dag in arrived:
         airflow.delete(dag)
 
 
