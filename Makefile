@@ -7,7 +7,7 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down restart clean status logs ui airflow mlflow minio api env images push run predict \
+.PHONY: help install up down restart clean status logs ui airflow mlflow minio api env images push run why predict \
         test lint e2e bench package airflow-cli
 
 help: ## Show this list
@@ -44,6 +44,8 @@ push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
 run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
 	@$(QUINTET) run $(DAG) $(ARGS)
+why: ## Say why a run failed or stands still: RUN=id, RUN=dag, or the latest
+	@$(QUINTET) why $(RUN)
 predict: ## Send a sample to the API from inside the cluster
 	@$(QUINTET) predict
 airflow-cli: ## Airflow's own command line: ARGS="dags list"

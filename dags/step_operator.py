@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,11 +21,13 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from kubernetes.client import models as k8s
+from pod_report import REPORT_KEY, PodReport
 from pod_template import CONTAINER, SIZE, pod_template, read_json
 
 IMAGES_KEY = "images"
 MESSAGE_LIMIT = 4096  # bytes of a termination message that the kubelet keeps; it cuts a longer one silently
 BUG, REFUSED, NOTHING_TO_DO = 1, 2, 99
+KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
 POLL_SECONDS = 0.25
 
 
@@ -63,23 +65,25 @@ def result_of(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
     return result
 
 
-def failure_of(name: str, pod: k8s.V1Pod) -> AirflowException:
+def failure_of(name: str, pod: k8s.V1Pod, events: Sequence[k8s.CoreV1Event] = ()) -> AirflowException:
     """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
 
-    99 is a skip; 1 (a bug) and 2 (refused input) would end the same way again; the rest may not: 75
-    (something outside is down), a kill, an eviction, a lost node.
+    99 is a skip; 1 (a bug), 2 (refused input) and a pod that lacks an image or a Secret would end the same
+    way again; the rest may not: 75 (something outside is down), a kill, an eviction, a lost node.
     """
     end = terminated(pod)
     if end is None:
-        reason = (
-            f"{pod.status.reason or pod.status.phase}: {pod.status.message or 'its container did not end'}"
-        )
-        return AirflowException(f"{name} was stopped ({reason})")
+        report = PodReport.of(pod, events)
+        if report.will_never_start:
+            return AirflowFailException(f"{name} cannot start: {report.hindrance}")
+        how = "did not start in time" if report.phase == PodPhase.PENDING else "was stopped"
+        return AirflowException(f"{name} {how}: {report.hindrance}")
     try:
         said = json.loads(end.message or "")
         sentence = said.get("error") or said.get("skipped") or end.message
     except (ValueError, AttributeError):
-        sentence = end.message or f"{end.reason}, its log says more"
+        why = f"{pod.status.reason}: {pod.status.message}" if pod.status.reason else end.reason
+        sentence = end.message or f"{why}, its log says more"
     if end.exit_code == NOTHING_TO_DO:
         return AirflowSkipException(sentence)
     kind = AirflowFailException if end.exit_code in (BUG, REFUSED) else AirflowException
@@ -90,13 +94,14 @@ class StepPodManager(PodManager):
     """Takes a pod for ended as soon as its step's container has ended.
 
     The kubelet reports the pod's phase 1.2 s after the container's end, and `await_pod_completion`
-    then sleeps 2 s more. A step pod has one container, so its end is the pod's end.
+    then sleeps 2 s more. A step pod has one container, so its end is the pod's end. Only for a container
+    that was killed is the phase awaited: with it comes the reason, such as an eviction.
     """
 
     def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
         """Read the pod, with the phase that follows from its step's container."""
         pod = super().read_pod(pod)
-        if end := terminated(pod):
+        if (end := terminated(pod)) and end.exit_code not in KILLED:
             pod.status.phase = PodPhase.FAILED if end.exit_code else PodPhase.SUCCEEDED
         return pod
 
@@ -213,8 +218,9 @@ class StepOperator(StockStepOperator):
         deadline = time.monotonic() + self.inline_wait
         pod = self.pod_manager.read_pod(self.pod)
         while pod.status.phase not in PodPhase.terminal_states and time.monotonic() < deadline:
-            if detect_pod_terminate_early_issues(pod):
-                break
+            if detect_pod_terminate_early_issues(pod) or PodReport.of(pod).will_never_start:
+                # Raises: a pod that lacks an image or a Secret would be watched until the start time-out.
+                self.post_complete_action(pod=pod, remote_pod=pod, context=context, result=None)
             time.sleep(POLL_SECONDS)
             pod = self.pod_manager.read_pod(pod)
         self.pod = pod
@@ -236,7 +242,20 @@ class StepOperator(StockStepOperator):
         try:
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException:
-            raise failure_of(f"{self.pipeline}-{self.step}", remote_pod) from None
+            events = self._leave_report(remote_pod, context)
+            raise failure_of(f"{self.pipeline}-{self.step}", remote_pod, events) from None
+
+    def _leave_report(self, pod: k8s.V1Pod, context: Context | None) -> Sequence[k8s.CoreV1Event]:
+        """Keep what the pod says of itself for `quintet why`, and return the events about it."""
+        try:
+            events: Sequence[k8s.CoreV1Event] = self.pod_manager.read_pod_events(pod).items
+            if context:
+                context["ti"].xcom_push(REPORT_KEY, PodReport.of(pod, events).fields())
+        except Exception as error:
+            # The step's own failure decides between skip, failure and retry; this one must not replace it.
+            self.log.warning("No report of pod %s: %s", pod.metadata.name, error)
+            return ()
+        return events
 
     def trigger_reentry(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Finish the step once its pod has ended, and return its result as XCom.

@@ -9,7 +9,7 @@ from typing import Any
 import urllib3
 from kubernetes.client import ApiException
 
-from quintet import env, predict, run, services, status, ui, workshop
+from quintet import env, predict, run, services, status, ui, why, workshop
 from quintet.kube import Kube
 from quintet.progress import UserError
 
@@ -25,6 +25,7 @@ ON_PLATFORM: dict[str, tuple[OnPlatform, Describe, str]] = {
     "logs": (services.logs, services.add_service, "follow the logs of a service"),
     "restart": (services.restart, services.add_service, "restart a service"),
     "run": (run.main, run.add_arguments, "run a DAG and follow it to its end"),
+    "why": (why.main, why.add_arguments, "say why a run failed or stands still, and what to do"),
     "predict": (predict.main, predict.add_arguments, "ask for a prediction from inside the cluster"),
     "ui": (ui.main, ui.add_arguments, "forward the platform's ports to this machine"),
     "env": (env.main, env.add_arguments, "print exports for the tools on this machine"),

@@ -1,7 +1,7 @@
 """Airflow's REST API: trigger a DAG, watch its tasks, read their results and why they failed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import requests
@@ -55,6 +55,10 @@ class AirflowApi:
         """Return all DAGs."""
         return list(self._call("GET", "/api/v2/dags", params={"limit": 100, "exclude_stale": True})["dags"])
 
+    def dag(self, dag: str) -> dict[str, Any]:
+        """Return one DAG."""
+        return self._call("GET", f"/api/v2/dags/{dag}")
+
     def unpause(self, dag: str) -> None:
         """Let a DAG's runs go, those by schedule and those by hand."""
         self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
@@ -95,29 +99,63 @@ class AirflowApi:
         )
         return next(iter(answer["dag_runs"]), {})
 
+    def runs(self, dag: str = "~", run: str = "", states: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the latest runs, 20 at most, the latest first.
+
+        Args:
+            dag: of this DAG; by default of all.
+            run: with this id; by default with any.
+            states: in one of these states; by default in any.
+        """
+        question = {
+            "limit": 20,
+            "order_by": "-run_after",
+            "state": list(states),
+            "run_id_pattern": run or None,
+        }
+        found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns", params=question)["dag_runs"]
+        return [entry for entry in found if not run or entry["dag_run_id"] == run]
+
     def run(self, dag: str, run: str) -> dict[str, Any]:
         """Return one run."""
         return self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")
+
+    def fail(self, dag: str, run: str) -> None:
+        """End a run as failed, with the tasks that it still has."""
+        self._call("PATCH", f"/api/v2/dags/{dag}/dagRuns/{run}", json={"state": "failed"})
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, in the order of their starts."""
         found = self._call("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances", params={"limit": 100})
         return sorted(found["task_instances"], key=lambda task: task["start_date"] or "9")
 
-    def result(self, task: dict[str, Any]) -> Any:
-        """Return what a task instance returned, or None."""
+    def result(self, task: dict[str, Any], key: str = "return_value") -> Any:
+        """Return what a task instance returned, or left under another key, or None."""
         params = {"map_index": task["map_index"], "deserialize": True}
         with contextlib.suppress(NotFound):
-            return self._call("GET", f"{_path(task)}/xcomEntries/return_value", params=params)["value"]
+            return self._call("GET", f"{_path(task)}/xcomEntries/{key}", params=params)["value"]
         return None
 
     def reason(self, task: dict[str, Any]) -> str:
         """Return why a task instance failed or was skipped: its exception's sentence, else its log's end."""
+        lines = self.log(task, task["try_number"])
+        return _reason(lines) if lines else "it left no log"
+
+    def log(self, task: dict[str, Any], attempt: int) -> list[dict[str, Any]]:
+        """Return the log of a try of a task instance, line by line as Airflow wrote it; empty without one."""
         params = {"map_index": task["map_index"], "full_content": True}
         with contextlib.suppress(NotFound):
-            log = self._call("GET", f"{_path(task)}/logs/{max(task['try_number'], 1)}", params=params)
-            return _reason([line for line in log["content"] if isinstance(line, dict)])
-        return "it left no log"
+            log = self._call("GET", f"{_path(task)}/logs/{max(attempt, 1)}", params=params)
+            return [line for line in log["content"] if isinstance(line, dict)]
+        return []
+
+    def pool(self, name: str) -> dict[str, Any]:
+        """Return a pool with its slots."""
+        return self._call("GET", f"/api/v2/pools/{name}")
+
+    def import_errors(self) -> list[dict[str, Any]]:
+        """Return what went wrong when Airflow last read the DAG files: file names and tracebacks."""
+        return list(self._call("GET", "/api/v2/importErrors", params={"limit": 100})["import_errors"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:

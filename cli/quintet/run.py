@@ -62,7 +62,9 @@ def follow(airflow: AirflowApi, dag: str, run: str) -> list[dict[str, Any]]:
     failed = [task for task in tasks if task["state"] == "failed"]
     if state == "failed":
         cause = (
-            f"{_name(failed[0])} failed: {airflow.reason(failed[0])}" if failed else "no task of it could run"
+            f"{task_name(failed[0])} failed: {airflow.reason(failed[0])}"
+            if failed
+            else "no task of it could run"
         )
         raise UserError(f"{dag} {run}: {cause}")
     return tasks
@@ -75,10 +77,13 @@ def _line(airflow: AirflowApi, task: dict[str, Any]) -> str:
         said = "" if result is None else json.dumps(result, ensure_ascii=False)
     elif task["state"] in ("skipped", "failed") and task["start_date"]:
         said = airflow.reason(task)
-    return f"  {MARKS[task['state']]} {_name(task)} {task['state']} {_seconds(task):.1f} s  {said}".rstrip()
+    return (
+        f"  {MARKS[task['state']]} {task_name(task)} {task['state']} {_seconds(task):.1f} s  {said}".rstrip()
+    )
 
 
-def _name(task: dict[str, Any]) -> str:
+def task_name(task: dict[str, Any]) -> str:
+    """Return a task instance's id, with the index or label of a mapped one."""
     label = task.get("rendered_map_index") or (task["map_index"] if task["map_index"] >= 0 else "")
     return f"{task['task_id']}[{label}]" if label != "" else str(task["task_id"])
 

@@ -64,6 +64,8 @@ def excerpt(body: bytes) -> str:
 
 
 def _json_object(body: bytes, source: str) -> dict[str, Any]:
+    if not body.strip():
+        raise RefusedInput(f"{source} answered nothing: {len(body)} bytes, none of them data")
     if body.lstrip()[:1] == b"<":
         raise RefusedInput(f"{source} answered HTML, not JSON: {excerpt(body)}")
     try:

@@ -186,7 +186,10 @@ def read_csv(path: Path) -> Iterator[Sample]:
     try:
         with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as text:
             lines = csv.reader(text, strict=True)
-            if next(lines, None) != list(SOURCE_NAMES):
+            header = next(lines, None)
+            if header is None:
+                raise RefusedInput(f"{path} is empty: its first line must be {','.join(SOURCE_NAMES)}")
+            if header != list(SOURCE_NAMES):
                 raise RefusedInput(f"{path}: its first line is not the header {','.join(SOURCE_NAMES)}")
             for fields in lines:
                 yield parser.parse(fields)

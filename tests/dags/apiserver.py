@@ -28,6 +28,9 @@ class Ending:
         message: Termination message of the container, or of the pod when it has no container.
         after: Seconds from the pod's creation to its end.
         phase_lag: Seconds from the container's end until the pod's phase says so.
+        reason: Of the container's end; of the pod's when it has no container.
+        waiting: Reason and message of a container that does not start, instead of an end.
+        evicted: Message of an eviction, which the pod tells together with its phase.
     """
 
     exit_code: int | None = 0
@@ -35,6 +38,8 @@ class Ending:
     after: float = 0.0
     phase_lag: float = 0.0
     reason: str = "Completed"
+    waiting: tuple[str, str] | None = None
+    evicted: str | None = None
 
 
 @dataclass
@@ -75,6 +80,9 @@ def status(pod: Pod, ending: Ending, age: float) -> dict[str, Any]:
     name = pod["spec"]["containers"][0]["name"]
     now = datetime.now(UTC).isoformat()
     container = {"name": name, "ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
+    if ending.waiting:
+        state = {"waiting": dict(zip(("reason", "message"), ending.waiting, strict=True))}
+        return {"phase": "Pending", "containerStatuses": [container | {"state": state}]}
     if age < ending.after:
         return {
             "phase": "Running",
@@ -89,9 +97,12 @@ def status(pod: Pod, ending: Ending, age: float) -> dict[str, Any]:
         "reason": ending.reason,
         "finishedAt": now,
     }
+    over = age >= ending.after + ending.phase_lag
+    told = {"reason": "Evicted", "message": ending.evicted} if over and ending.evicted else {}
     return {
-        "phase": phase if age >= ending.after + ending.phase_lag else "Running",
+        "phase": phase if over else "Running",
         "containerStatuses": [container | {"state": {"terminated": end}}],
+        **told,
     }
 
 

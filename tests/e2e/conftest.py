@@ -53,6 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STAGES] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Uninstall last, whichever file other stages are in."""
+    items.sort(key=lambda item: item.name.startswith("test_uninstall"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -47,21 +47,27 @@ def wait_for(what: str, ask: Callable[[], Answer], seconds: float, every: float 
     return answer
 
 
-def rows_served(kube: Kube, group: int) -> set[tuple[str, ...]]:
-    """The distinct rows in all raw answers that the source gave a group."""
+@contextlib.contextmanager
+def s3(kube: Kube) -> Iterator[Any]:
+    """A boto3 client with the steps' own key, for as long as the block runs."""
     with kube.forward("minio", 9000) as port:
-        s3 = boto3.client(
+        yield boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{port}",
             aws_access_key_id=kube.secret("minio-steps", "access-key"),
             aws_secret_access_key=kube.secret("minio-steps", "secret-key"),
             region_name="us-east-1",
         )
-        pages = s3.get_paginator("list_objects_v2").paginate(
+
+
+def rows_served(kube: Kube, group: int) -> set[tuple[str, ...]]:
+    """The distinct rows in all raw answers that the source gave a group."""
+    with s3(kube) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(
             Bucket="data", Prefix=f"forest/raw/group-{group}/"
         )
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        answers = [json.load(s3.get_object(Bucket="data", Key=key)["Body"]) for key in keys]
+        answers = [json.load(client.get_object(Bucket="data", Key=key)["Body"]) for key in keys]
     assert len(answers) >= 3
     return {tuple(row) for answer in answers for row in answer["data"]}
 

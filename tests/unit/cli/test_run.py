@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -21,44 +17,6 @@ def task(task_id: str, state: str, map_index: int = -1, **more: Any) -> dict[str
     times = {"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-01T00:00:02.500Z"}
     identity = {"dag_id": "forest", "dag_run_id": "manual-1", "task_id": task_id, "map_index": map_index}
     return {**identity, **times, "state": state, "try_number": 1, "rendered_map_index": None, **more}
-
-
-@pytest.fixture
-def answers() -> dict[str, Any]:
-    """What the server says to each path; a list is said item by item, the last one again and again."""
-    return {
-        "/auth/token": {"access_token": "t"},
-        "/api/v2/dags/forest/details": {"params": {"seed": 1}},
-        "/api/v2/dags/forest/dagRuns": {"dag_run_id": "manual-1"},
-    }
-
-
-@pytest.fixture
-def airflow(answers: dict[str, Any]) -> Iterator[AirflowApi]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            path = self.path.partition("?")[0]
-            answer = answers.get(path)
-            if isinstance(answer, list):
-                answer = answer.pop(0) if len(answer) > 1 else answer[0]
-            body = json.dumps(answer or {"detail": "not here"}).encode()
-            self.send_response(200 if answer else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            """Keep the test's output to the command's own."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield AirflowApi(f"http://127.0.0.1:{server.server_port}", "admin", "secret")
-        server.shutdown()
-        thread.join()
 
 
 def test_each_task_is_shown_once_with_its_seconds_and_result(
