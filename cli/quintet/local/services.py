@@ -1,0 +1,222 @@
+"""The local services: started together, each as soon as what it needs is there; stopped; listed."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quintet.local import chart, mlflow, postgres
+from quintet.local.airflow import Runner
+from quintet.local.platform import PORTS, SERVICES, choose, for_sqlalchemy, needed_environments, python
+from quintet.local.processes import Running, answers, await_ready, spawn, wait_until
+from quintet.local.state import State
+from quintet.local.together import Job, together, undisturbed
+from quintet.paths import REPOSITORY
+from quintet.progress import Stage, UserError, stage
+from run_in import folder_of, is_made
+
+PURPOSES = {
+    "postgres": "PostgreSQL, with the roles and tables of the chart",
+    "s3": "SeaweedFS, with the buckets of the chart",
+    "mlflow": "runs and the model registry",
+    "airflow": "Airflow's database",
+    "forest-api": "samples of the real covertype set",
+    "inference": "predictions of the champion",
+}
+BUCKET_SECONDS = 60
+
+
+class Start:
+    """One start of the services that do not run.
+
+    Args:
+        state: of the platform; this command has it alone.
+    """
+
+    def __init__(self, state: State) -> None:
+        alive = {name: bool(entry.process) for name, entry in state.running().items()}
+        self.missing = [name for name in SERVICES if not alive.get(name)]
+        stopped = [port for port in PORTS if port.removesuffix("-admin") in self.missing]
+        self.platform = choose(state, stopped)
+        self.state = state
+        self.cancelled = threading.Event()
+        self.runner: Runner | None = None
+        self._started: list[str] = []
+
+    def run(self, *, keep_runner: bool = False) -> None:
+        """Start what is missing; whatever stops this, nothing that it started stays.
+
+        Args:
+            keep_runner: leave a process in `runner` that can run DAGs, its imports done.
+
+        Raises:
+            UserError: when a service does not start, with the end of its log.
+        """
+        try:
+            together(self._jobs(keep_runner), self.cancelled)
+        except BaseException:
+            with undisturbed():
+                if self.runner:
+                    self.runner.__exit__()
+                stop(self.state, self._started)
+            raise
+
+    def _jobs(self, keep_runner: bool) -> dict[str, Job]:
+        jobs: dict[str, Job] = {}
+        for name in needed_environments():
+            if not is_made(name):
+                jobs[f"environment {name}"] = ([], _making(name))
+        environments = {
+            "mlflow": ["mlflow"],
+            "airflow": ["airflow", *chart.steps()],
+            "forest-api": ["forest_api"],
+            "inference": ["serving"],
+        }
+        needs = {"mlflow": ["postgres", "s3"], "airflow": ["postgres"]}
+        work = {
+            "postgres": self._postgres,
+            "s3": self._s3,
+            "forest-api": self._forest_api,
+            "inference": self._inference,
+            "mlflow": self._mlflow,
+        }
+        for name, start in work.items():
+            if name in self.missing:
+                needed = [f"environment {other}" for other in environments.get(name, [])] + needs.get(name, [])
+                jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
+        needed = [f"environment {other}" for other in environments["airflow"]] + needs["airflow"]
+        migrated = self.state.made_with("airflow") == str(python_of("airflow"))
+        if keep_runner or not migrated:
+            prepare = lambda current: self._airflow(current, migrated, keep_runner)  # noqa: E731
+            jobs["airflow"] = ([job for job in needed if job in jobs], self._staged("airflow", prepare))
+        return jobs
+
+    def _staged(self, name: str, start: Callable[[Stage], None]) -> Callable[[], None]:
+        def work() -> None:
+            with stage(name, PURPOSES[name]) as current:
+                start(current)
+
+        return work
+
+    def _postgres(self, current: Stage) -> None:
+        server = self.platform.postgres
+        user = server.prepare()
+        settings = chart.values("postgres")["config"]
+        command = server.command(settings)
+        self._serve("postgres", command, {}, server.is_ready, user=user, cwd=server.folder)
+        current.say("roles, databases and tables")
+        credentials = self.platform.credentials
+        passwords = {role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()}
+        postgres.make_databases(server, passwords, self.state.folder / "passwords")
+        current.outcome = f"127.0.0.1:{server.port}"
+
+    def _s3(self, current: Stage) -> None:
+        server = self.platform.s3
+        buckets = list(chart.values("minio")["buckets"])
+        ready = lambda: server.make_bucket(buckets[0])  # noqa: E731
+        self._serve("s3", server.command(), server.server_environment(), ready, cwd=server.folder)
+        for bucket in buckets:
+            if not wait_until(lambda bucket=bucket: server.make_bucket(bucket), BUCKET_SECONDS):
+                raise UserError(f"S3 makes no bucket {bucket}: {self.state.log('s3')} says why.")
+        current.outcome = server.endpoint
+
+    def _mlflow(self, current: Stage) -> None:
+        ours = str(python("mlflow"))
+        passwordless = for_sqlalchemy(self.platform.postgres.url("mlflow_db", "mlflow"))
+        if self.state.made_with("mlflow") not in ("", ours):
+            current.say("bringing its database to this MLflow's schema")
+            password = self.platform.credentials["postgres-mlflow"]["password"]
+            current.run(*mlflow.upgrade_command(python("mlflow"), passwordless), env={"PGPASSWORD": password})
+        s3 = self.platform.s3.environment("mlflow")
+        s3["MLFLOW_S3_ENDPOINT_URL"] = s3["AWS_ENDPOINT_URL_S3"]
+        bucket = chart.values("mlflow")["s3"]["bucket"]
+        command = mlflow.command(python("mlflow"), self.platform.ports["mlflow"], f"s3://{bucket}")
+        database = for_sqlalchemy(self.platform.database_url("mlflow", "mlflow_db"))
+        self._answering("mlflow", command, mlflow.environment(database, s3))
+        self.state.made_with("mlflow", ours)
+        current.outcome = self.platform.url("mlflow")
+
+    def _airflow(self, current: Stage, migrated: bool, keep_runner: bool) -> None:
+        self.platform.describe_steps()
+        self.runner = Runner(self.platform)
+        if not migrated:
+            current.say("migrations")
+            self.runner.migrate()
+            self.state.made_with("airflow", str(python_of("airflow")))
+        if not keep_runner:
+            self.runner.__exit__()
+            self.runner = None
+
+    def _forest_api(self, current: Stage) -> None:
+        command = [python("forest_api"), "-m", "forest_api"]
+        self._answering("forest-api", command, self.platform.service_environment("forest-api"))
+        current.outcome = self.platform.url("forest-api")
+
+    def _inference(self, current: Stage) -> None:
+        command = [python("serving"), "-m", "app"]
+        self._answering("inference", command, self.platform.service_environment("inference"))
+        current.outcome = self.platform.url("inference")
+
+    def _answering(self, name: str, command: list[str | Path], environment: dict[str, str]) -> None:
+        url = f"{self.platform.url(name)}/health"
+        self._serve(name, command, environment, lambda: answers(url), cwd=self.state.folder)
+
+    def _serve(
+        self,
+        name: str,
+        command: list[str | Path],
+        environment: dict[str, str],
+        ready: Callable[[], bool],
+        *,
+        user: int | None = None,
+        cwd: Path,
+    ) -> None:
+        log = self.state.log(name)
+        child = spawn(command, log, environment, user=user, cwd=cwd)
+        self.state.note_running(name, Running.of(child.pid))
+        self._started.append(name)
+        await_ready(name, child, log, ready, self.cancelled)
+
+
+def stop(state: State, names: list[str] | None = None) -> None:
+    """Stop services, those that need others first; data stay.
+
+    Args:
+        state: of the platform.
+        names: which; all by default.
+    """
+    running = state.running()
+    for name in reversed([name for name in (*SERVICES, *running) if name in running]):
+        if names is None or name in names:
+            how = postgres.STOP if name == "postgres" else signal.SIGTERM
+            running.pop(name).end(how) if name in running else None
+            state.note_running(name, None)
+
+
+@contextmanager
+def services(state: State) -> Iterator[Start]:
+    """Have the services of a state for as long as the block runs, with a runner of DAGs; for the demo and tests."""
+    start = Start(state)
+    start.run(keep_runner=True)
+    try:
+        yield start
+    finally:
+        with undisturbed():
+            if start.runner:
+                start.runner.__exit__()
+            stop(state)
+
+
+def python_of(name: str) -> Path:
+    """Return where the Python of an environment is, or would be."""
+    return folder_of(name) / "bin" / "python"
+
+
+def _making(name: str) -> Callable[[], None]:
+    def work() -> None:
+        with stage(f"environment {name}", "Python packages of its lock, once for each change") as current:
+            current.run(sys.executable, REPOSITORY / "cli" / "run_in.py", name, "-c", "")
+
+    return work
