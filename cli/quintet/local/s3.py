@@ -94,6 +94,8 @@ class S3:
             f"-s3.localSocket={self.folder / 's3.sock'}",
             f"-filer.localSocket={self.folder / 'filer.sock'}",
             "-master.telemetry=false",
+            # The default of 10 s is for clients of many volume servers, who learn of another one in it.
+            "-volume.preStopSeconds=1",
             f"-master.volumeSizeLimitMB={VOLUME_MEGABYTES}",
             f"-volume.max={VOLUMES}",
             *(f"-{option}={port}" for option, port in inner),

@@ -3,14 +3,15 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from quintet.local import chart, mlflow, postgres
 from quintet.local.airflow import Runner
 from quintet.local.platform import PORTS, SERVICES, choose, for_sqlalchemy, needed_environments, python
-from quintet.local.processes import Running, answers, await_ready, spawn, wait_until
+from quintet.local.processes import END_SECONDS, Running, answers, await_ready, spawn, wait_until
 from quintet.local.state import State
 from quintet.local.together import Job, together, undisturbed
 from quintet.paths import REPOSITORY
@@ -26,6 +27,12 @@ PURPOSES = {
     "inference": "predictions of the champion",
 }
 BUCKET_SECONDS = 60
+STOPS = {
+    "postgres": (postgres.STOP, postgres.STOP_SECONDS),
+    # It has written all it has within a second, and then waits a quarter of a minute for clients to leave.
+    "s3": (signal.SIGTERM, 3),
+}
+"""How a service is asked to end, and the seconds it may take, where they are not those of all."""
 
 
 class Start:
@@ -180,19 +187,25 @@ class Start:
         await_ready(name, child, log, ready, self.cancelled)
 
 
-def stop(state: State, names: list[str] | None = None) -> None:
-    """Stop services, those that need others first; data stay.
+def stop(state: State, names: Sequence[str] | None = None) -> None:
+    """Stop services; data stay. Postgres stops last, as the others use it.
 
     Args:
         state: of the platform.
         names: which; all by default.
     """
-    running = state.running()
-    for name in reversed([name for name in (*SERVICES, *running) if name in running]):
-        if names is None or name in names:
-            how = postgres.STOP if name == "postgres" else signal.SIGTERM
-            running.pop(name).end(how) if name in running else None
-            state.note_running(name, None)
+    running = {name: entry for name, entry in state.running().items() if names is None or name in names}
+
+    def end(name: str) -> None:
+        how, seconds = STOPS.get(name, (signal.SIGTERM, END_SECONDS))
+        running[name].end(how, seconds)
+        state.note_running(name, None)
+
+    others = [name for name in running if name != "postgres"]
+    with ThreadPoolExecutor(len(others) or 1) as pool:
+        list(pool.map(end, others))
+    if "postgres" in running:
+        end("postgres")
 
 
 @contextmanager
