@@ -35,7 +35,7 @@ def param(kind: str, description: str, minimum: float | None = None) -> Param:
     return Param(None, type=["null", kind], description=description, **limits)
 
 
-GROUP = {"group_number": param("integer", "Group at the source; without it the variable of the same name.", 0)}
+GROUP = {"group_number": param("integer", "Group at the source, whose samples are captured.", 0)}
 TRAINING = {
     "training_table": param("string", "Table to train on."),
     "seed": param("integer", "Of everything random.", 0),

@@ -85,7 +85,8 @@ class ProcessStepOperator(BaseOperator):
         if exit_code:
             reason = signal.Signals(exit_code - KILLED).name if exit_code > KILLED else "it gave no reason"
             raise failure_of(name, exit_code, message, reason)
-        return result_of(message)
+        parsed: dict[str, Any] = result_of(message)
+        return parsed
 
     def on_kill(self) -> None:
         """Stop the step with everything that it has started."""
@@ -105,9 +106,10 @@ class ProcessStepOperator(BaseOperator):
         scratch = folder / "tmp"
         scratch.mkdir()
         started = datetime.now(UTC)
+        code: int | None = None
         try:
             with (folder / "log.jsonl").open("wb") as log:
-                self._process = subprocess.Popen(  # noqa: S603 - a step of ours, with options of its DAG
+                self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -116,16 +118,16 @@ class ProcessStepOperator(BaseOperator):
                     cwd=scratch,
                     process_group=0,
                 )
-            self._process.wait(self.timeout.total_seconds())
+            code = self._process.wait(self.timeout.total_seconds())
         except OSError as error:
             raise AirflowException(f"{command[2]} cannot be started: {error}") from error
         except subprocess.TimeoutExpired:
             raise AirflowException(f"{command[2]} was stopped: it ran for {self.timeout}") from None
         finally:
             self.on_kill()
-            code = self._process.returncode if self._process else None
+            ended = self._process.returncode if self._process else None
             shutil.rmtree(scratch, ignore_errors=True)
-            _write(folder / "end.json", _end(code, started))
+            _write(folder / "end.json", _end(ended, started))
         return code if code >= 0 else KILLED - code
 
 
@@ -133,7 +135,7 @@ def _fresh_folder(runs: Path, ti: Any) -> Path:
     """Make the folder of a try; the first try of a task clears what a former run of the same id has left."""
     task = ti.task_id if ti.map_index < 0 else f"{ti.task_id}-{ti.map_index}"
     of_task = runs / ti.dag_id / Run(run_id=ti.run_id).key / task
-    folder = of_task / f"try-{ti.try_number}"
+    folder: Path = of_task / f"try-{ti.try_number}"
     try:
         shutil.rmtree(of_task if ti.try_number == 1 else folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -42,7 +42,8 @@ def result_of_pod(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
     """
     if end is None:
         raise AirflowException("The step's pod was deleted before its result was read")
-    return result_of(end.message or "")
+    result: dict[str, Any] = result_of(end.message or "")
+    return result
 
 
 def failure_of_pod(name: str, pod: k8s.V1Pod) -> AirflowException:

@@ -1,4 +1,4 @@
-"""``quintet run``: run a DAG, on the cluster or on this machine, and follow the run to its end, task by task."""
+"""``quintet run``: run a DAG and follow the run to its end, task by task."""
 
 import argparse
 import json
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--date",
         type=moment,
         metavar="TIME",
-        help="of the run, ISO 8601, UTC unless it says otherwise (default: now); the same date is the same run",
+        help="of the run, ISO 8601, in UTC unless it says otherwise (default: now)",
     )
 
 

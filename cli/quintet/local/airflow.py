@@ -159,8 +159,8 @@ class LocalAirflow:
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, in the order of their starts."""
         return self._select(
-            "SELECT dag_id, run_id AS dag_run_id, task_id, map_index, state, start_date, end_date, try_number,"
-            " rendered_map_index FROM task_instance WHERE dag_id = %s AND run_id = %s ORDER BY start_date",
+            "SELECT dag_id, run_id AS dag_run_id, task_id, map_index, state, start_date, end_date,"
+            " try_number, rendered_map_index FROM task_instance WHERE dag_id = %s AND run_id = %s ORDER BY start_date",
             dag,
             run,
         )
@@ -183,7 +183,8 @@ class LocalAirflow:
     def _last_try(self, task: dict[str, Any]) -> Path:
         name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}-{task['map_index']}"
         key = Run(run_id=task["dag_run_id"]).key
-        return self._runs / task["dag_id"] / key / name / f"try-{task['try_number']}"
+        folder: Path = self._runs / task["dag_id"] / key / name / f"try-{task['try_number']}"
+        return folder
 
     def _select(self, query: str, *values: str) -> list[dict[str, Any]]:
         try:
@@ -194,7 +195,9 @@ class LocalAirflow:
         except psycopg2.errors.UndefinedTable:
             return []
         except psycopg2.Error as error:
-            raise UserError(f"Postgres does not answer: `quintet status` says what runs ({error}).") from error
+            raise UserError(
+                f"Postgres does not answer: `quintet status` says what runs ({error})."
+            ) from error
         times = ("start_date", "end_date", "run_after")
         return [
             {key: value.isoformat() if key in times and value else value for key, value in row.items()}

@@ -1,4 +1,4 @@
-"""The commands of the local platform: ``up``, ``down``, ``step``, ``demo``, and its ``run`` and ``status``."""
+"""The commands of the local platform: ``up``, ``down``, ``demo``, ``step``, and its ``run``, ``status``."""
 
 import argparse
 from collections.abc import Callable

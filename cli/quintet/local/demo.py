@@ -105,7 +105,7 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _samples(platform: Platform) -> list[tuple[dict[str, Any], str]]:
-    """Return three samples of batches that were not captured, and their true classes, different if it can be."""
+    """Return three samples of a batch that was not captured, each with its true class, no class twice."""
     rows: list[list[str]] = []
     for _ in range(CAPTURES + 1):
         answer = requests.get(f"{platform.url('forest-api')}/data", {"group_number": OTHER_GROUP}, timeout=30)
@@ -128,12 +128,15 @@ def _samples(platform: Platform) -> list[tuple[dict[str, Any], str]]:
 def _print_results(tasks: list[dict[str, Any]], served: dict[str, Any]) -> None:
     """Print what the runs have made: rows, models, champion."""
     loaded = [task["result"] for task in tasks if task["task_id"] == "load" and task["result"]]
-    rows = sum(result["rows_new"] for result in loaded)
-    print(f"rows     {rows} new in {loaded[0]['table']}, of {sum(result['rows_read'] for result in loaded)} read")
+    new, read = (sum(result[key] for result in loaded) for key in ("rows_new", "rows_read"))
+    print(f"rows     {new} new in {loaded[0]['table']}, of {read} read")
     for task in tasks:
         if task["task_id"] == "train_forest_models":
             result = task["result"]
             scores = f"f1_macro {result['f1_macro']:.4f}  accuracy {result['accuracy']:.4f}"
             print(f"model    {result['algorithm']:20} {scores}")
     promoted = next(task["result"] for task in tasks if task["task_id"] == "promote")
-    print(f"champion {promoted['champion']}, version {served['version']} of {served['model']}: {promoted['reason']}")
+    print(
+        f"champion {promoted['champion']}, version {served['version']} of {served['model']}:"
+        f" {promoted['reason']}"
+    )

@@ -1,4 +1,4 @@
-"""MLflow's server as a process: runs in Postgres, artifacts in S3, on loopback, for whoever is on this machine."""
+"""MLflow's server as a process, on loopback, for whoever is on this machine."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -88,7 +88,7 @@ class Platform:
         }
 
     def step_environment(self, pipeline: str, step: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Return what a step finds in its environment: the variables of the chart, with this machine's values.
+        """Return what a step finds in its environment: the chart's variables, with this machine's values.
 
         Returns:
             What anybody may see, and the secrets.
@@ -132,7 +132,9 @@ class Platform:
         keys = self.credentials["airflow-keys"]
         return {
             **own,
-            "PYTHONPATH": os.pathsep.join([*(str(REPOSITORY / root) for root in ("dags", "cli")), python_path()]),
+            "PYTHONPATH": os.pathsep.join(
+                [*(str(REPOSITORY / root) for root in ("dags", "cli")), python_path()]
+            ),
             "AIRFLOW_HOME": str(self.state.path("airflow")),
             "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

@@ -127,7 +127,6 @@ class Postgres:
             secret.touch(mode=0o600)
             secret.write_text(self.password)
             options = ["--auth=scram-sha-256", f"--pwfile={secret}"]
-        as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         if user is not None and secret.exists():
             os.chown(secret, user, user)
         command = [BINARIES / "initdb", "-D", making, "-U", SUPERUSER, "--encoding=UTF8", "--locale=C.UTF-8"]
@@ -139,7 +138,9 @@ class Postgres:
                 text=True,
                 cwd=self.folder,
                 start_new_session=True,
-                **as_user,  # type: ignore[call-overload]
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
         except subprocess.CalledProcessError as error:
             raise UserError(f"PostgreSQL cannot make {self.data}: {error.stderr.strip()[-1000:]}") from error
@@ -148,7 +149,7 @@ class Postgres:
         making.rename(self.data)
 
     def _end_forgotten(self) -> None:
-        """End a server of this data folder that nobody remembers, and remove the pid file of one that is gone."""
+        """End a server of these data that nobody remembers; remove the pid file of one that is gone."""
         file = self.data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
             pid = int(file.read_text().splitlines()[0])

@@ -98,7 +98,6 @@ def spawn(
         UserError: when it cannot be started.
     """
     own = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     try:
         with log.open("wb") as output:
             return subprocess.Popen(
@@ -109,7 +108,9 @@ def spawn(
                 env={**own, **WITHOUT_A_PROXY, **environment},
                 cwd=cwd,
                 start_new_session=True,
-                **as_user,  # type: ignore[call-overload]
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
     except OSError as error:
         raise UserError(f"{command[0]} cannot be started: {error.strerror}.") from error

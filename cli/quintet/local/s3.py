@@ -34,7 +34,9 @@ class Key:
 
     def identity(self, name: str) -> dict[str, Any]:
         """Describe the user as SeaweedFS wants it."""
-        rights = [f"{right}:{bucket}" for bucket in self.buckets for right in ("Read", "Write", "List", "Tagging")]
+        rights = [
+            f"{right}:{bucket}" for bucket in self.buckets for right in ("Read", "Write", "List", "Tagging")
+        ]
         credentials = [{"accessKey": self.access, "secretKey": self.secret}]
         return {"name": name, "credentials": credentials, "actions": rights or ["Admin"]}
 

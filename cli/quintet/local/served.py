@@ -32,7 +32,9 @@ def await_champion(platform: Platform) -> dict[str, Any]:
     while (served := metadata(platform))["model"] is None:
         if time.monotonic() > deadline:
             log = platform.state.log("inference")
-            raise UserError(f"The API serves no model {CHAMPION_SECONDS} s after its training: {log} says why.")
+            raise UserError(
+                f"The API serves no model {CHAMPION_SECONDS} s after its training: {log} says why."
+            )
         time.sleep(0.1)
     return served
 
@@ -44,7 +46,9 @@ def predict(platform: Platform, samples: list[dict[str, Any]]) -> list[dict[str,
         UserError: with the API's own sentence, when it refuses.
     """
     try:
-        answer = _session().post(f"{platform.url('inference')}/predict", json={"samples": samples}, timeout=30)
+        answer = _session().post(
+            f"{platform.url('inference')}/predict", json={"samples": samples}, timeout=30
+        )
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error
     if not answer.ok:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from quintet.local import chart, mlflow, postgres
@@ -91,12 +92,14 @@ class Start:
         }
         for name, start in work.items():
             if name in self.missing:
-                needed = [f"environment {other}" for other in environments.get(name, [])] + needs.get(name, [])
+                needed = [f"environment {other}" for other in environments.get(name, [])] + needs.get(
+                    name, []
+                )
                 jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
         needed = [f"environment {other}" for other in environments["airflow"]] + needs["airflow"]
         migrated = self.state.made_with("airflow") == str(python_of("airflow"))
         if keep_runner or not migrated:
-            prepare = lambda current: self._airflow(current, migrated, keep_runner)  # noqa: E731
+            prepare = partial(self._airflow, migrated=migrated, keep_runner=keep_runner)
             jobs["airflow"] = ([job for job in needed if job in jobs], self._staged("airflow", prepare))
         return jobs
 
@@ -115,17 +118,19 @@ class Start:
         self._serve("postgres", command, {}, server.is_ready, user=user, cwd=server.folder)
         current.say("roles, databases and tables")
         credentials = self.platform.credentials
-        passwords = {role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()}
+        passwords = {
+            role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()
+        }
         postgres.make_databases(server, passwords, self.state.folder / "passwords")
         current.outcome = f"127.0.0.1:{server.port}"
 
     def _s3(self, current: Stage) -> None:
         server = self.platform.s3
         buckets = list(chart.values("minio")["buckets"])
-        ready = lambda: server.make_bucket(buckets[0])  # noqa: E731
+        ready = partial(server.make_bucket, buckets[0])
         self._serve("s3", server.command(), server.server_environment(), ready, cwd=server.folder)
         for bucket in buckets:
-            if not wait_until(lambda bucket=bucket: server.make_bucket(bucket), BUCKET_SECONDS):
+            if not wait_until(partial(server.make_bucket, bucket), BUCKET_SECONDS):
                 raise UserError(f"S3 makes no bucket {bucket}: {self.state.log('s3')} says why.")
         current.outcome = server.endpoint
 
@@ -145,7 +150,7 @@ class Start:
         self.state.made_with("mlflow", ours)
         current.outcome = self.platform.url("mlflow")
 
-    def _airflow(self, current: Stage, migrated: bool, keep_runner: bool) -> None:
+    def _airflow(self, current: Stage, *, migrated: bool, keep_runner: bool) -> None:
         self.platform.describe_steps()
         self.runner = Runner(self.platform)
         if not migrated:
@@ -157,13 +162,13 @@ class Start:
             self.runner = None
 
     def _forest_api(self, current: Stage) -> None:
-        command = [python("forest_api"), "-m", "forest_api"]
-        self._answering("forest-api", command, self.platform.service_environment("forest-api"))
+        environment = self.platform.service_environment("forest-api")
+        self._answering("forest-api", [python("forest_api"), "-m", "forest_api"], environment)
         current.outcome = self.platform.url("forest-api")
 
     def _inference(self, current: Stage) -> None:
-        command = [python("serving"), "-m", "app"]
-        self._answering("inference", command, self.platform.service_environment("inference"))
+        environment = self.platform.service_environment("inference")
+        self._answering("inference", [python("serving"), "-m", "app"], environment)
         current.outcome = self.platform.url("inference")
 
     def _answering(self, name: str, command: list[str | Path], environment: dict[str, str]) -> None:
@@ -210,7 +215,7 @@ def stop(state: State, names: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def services(state: State) -> Iterator[Start]:
-    """Have the services of a state for as long as the block runs, with a runner of DAGs; for the demo and tests."""
+    """Have the services of a state, and a runner of DAGs, for as long as the block runs."""
     start = Start(state)
     start.run(keep_runner=True)
     try:

@@ -65,7 +65,9 @@ class State:
         try:
             lock = (self.path() / "lock").open("a+")
         except OSError as error:
-            raise UserError(f"{self.folder} cannot be written ({error.strerror}): name another with --state.") from error
+            raise UserError(
+                f"{self.folder} cannot be written ({error.strerror}): name another with --state."
+            ) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,8 +103,8 @@ class State:
         free = status.f_bavail * status.f_frsize
         if free < BYTES_NEEDED:
             raise UserError(
-                f"The disk of {self.folder} has {free >> 20} MiB left and {BYTES_NEEDED >> 20} MiB are needed: "
-                "free some, or name a folder elsewhere with --state."
+                f"The disk of {self.folder} has {free >> 20} MiB left and {BYTES_NEEDED >> 20} MiB are"
+                " needed: free some, or name a folder elsewhere with --state."
             )
 
     def credentials(self) -> dict[str, dict[str, str]]:

@@ -21,7 +21,9 @@ OF_THE_TERMINAL = ("TERM", "COLUMNS", "LINES", "USER", "EDITOR", "PYTHONBREAKPOI
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     parser.add_argument(
-        "--like", metavar="RUN", help="id of a local run: take options and environment of its task of this step"
+        "--like",
+        metavar="RUN",
+        help="id of a local run: take options and environment of its task of this step",
     )
     parser.add_argument("pipeline", help="such as forest")
     parser.add_argument("step", help="such as train")
@@ -83,7 +85,8 @@ def former_task(state: State, module: str, run: str, options: list[str]) -> dict
             found.append((given, failed, command))
     if not found:
         known = sorted({path.name for path in state.runs.glob("*/*")})[-5:]
-        raise UserError(f"Run {run} has no task that ran {module}; the last runs are {', '.join(known) or 'none'}.")
+        runs = ", ".join(known) or "none"
+        raise UserError(f"Run {run} has no task that ran {module}; the last runs are {runs}.")
     return max(found, key=lambda entry: entry[:2])[2]
 
 
