@@ -196,7 +196,7 @@ class LocalAirflow:
             return []
         except psycopg2.Error as error:
             raise UserError(
-                f"Postgres does not answer: `quintet status` says what runs ({error})."
+                f"Postgres does not answer ({error}): `quintet up` starts it."
             ) from error
         times = ("start_date", "end_date", "run_after")
         return [
