@@ -48,8 +48,8 @@ def tables(url: str) -> dict[str, str]:
         for table, left_out in LEFT_OUT.items():
             schema, name = table.split(".")
             rows.execute(
-                "SELECT column_name FROM information_schema.columns WHERE (table_schema, table_name) = (%s, %s)"
-                " ORDER BY ordinal_position",
+                "SELECT column_name FROM information_schema.columns"
+                " WHERE (table_schema, table_name) = (%s, %s) ORDER BY ordinal_position",
                 [schema, name],
             )
             columns = [column for (column,) in rows.fetchall() if column not in left_out]

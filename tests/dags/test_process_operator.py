@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ from process_operator import ProcessStepOperator
 RUN_ID = "manual__2026-01-01T00:00:00+00:00"
 Run = Callable[..., dict[str, Any]]
 
-STEP = '''
+STEP = """
 import json, os, pathlib, signal, subprocess, sys, time
 
 def say(text):
@@ -43,7 +44,7 @@ if way == "wait":
     pathlib.Path(value).write_text(f"{os.getpid()} {child.pid}")
     time.sleep(600)
 say(json.dumps(dict(os.environ)))
-'''
+"""
 
 
 @pytest.fixture
@@ -142,7 +143,9 @@ def test_each_try_and_each_instance_has_a_folder_of_its_own(run: Run, runs: Path
     assert not folder_of(runs, number=2).exists()
 
 
-def test_a_step_that_takes_too_long_is_stopped_with_its_children(run: Run, runs: Path, tmp_path: Path) -> None:
+def test_a_step_that_takes_too_long_is_stopped_with_its_children(
+    run: Run, runs: Path, tmp_path: Path
+) -> None:
     pids = tmp_path / "pids"
     with pytest.raises(AirflowException, match=r"forest\.load was stopped: it ran for 0:00:02"):
         run(f"wait:{pids}", timeout=timedelta(seconds=2))
@@ -201,8 +204,6 @@ def test_no_kubernetes_is_imported_for_a_process(runs: Path) -> None:
         "with DAG('d', schedule=None): pods.step('forest', 'load')\n"
         "sys.exit('kubernetes' in sys.modules)"
     )
-    import subprocess
-
     roots = os.pathsep.join(["dags", "."])
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": roots}, check=False)
     assert done.returncode == 0
@@ -210,5 +211,5 @@ def test_no_kubernetes_is_imported_for_a_process(runs: Path) -> None:
 
 def assert_gone(pids: Path) -> None:
     alive = [pid for pid in map(int, pids.read_text().split()) if psutil.pid_exists(pid)]
-    gone, left = psutil.wait_procs([psutil.Process(pid) for pid in alive], timeout=10)
+    _, left = psutil.wait_procs([psutil.Process(pid) for pid in alive], timeout=10)
     assert not left

@@ -124,7 +124,11 @@ def test_two_platforms_side_by_side_make_the_same(
         ]
         assert snapshots[0] == snapshots[1]
         trainings = [
-            {task["rendered_map_index"]: table_hash.result(task["result"]) for task in tasks if task["map_index"] >= 0}
+            {
+                task["rendered_map_index"]: table_hash.result(task["result"])
+                for task in tasks
+                if task["map_index"] >= 0
+            }
             for tasks in (trained, again)
         ]
         assert trainings[0] == trainings[1]
@@ -134,13 +138,18 @@ def snapshot(platform: Local, uri: str) -> str:
     bucket, key = split(uri)
     path = platform.platform.state.folder / "snapshot.parquet"
     s3 = platform.platform.s3
-    key_of_root = {"aws_access_key_id": s3.keys["root"].access, "aws_secret_access_key": s3.keys["root"].secret}
+    key_of_root = {
+        "aws_access_key_id": s3.keys["root"].access,
+        "aws_secret_access_key": s3.keys["root"].secret,
+    }
     client = boto3.client("s3", endpoint_url=s3.endpoint, region_name="us-east-1", **key_of_root)
     client.download_file(bucket, key, str(path))
     return table_hash.parquet(path)
 
 
-def test_a_step_that_is_killed_is_tried_again_and_leaves_the_same(platform: Local, captured: list[Any]) -> None:
+def test_a_step_that_is_killed_is_tried_again_and_leaves_the_same(
+    platform: Local, captured: list[Any]
+) -> None:
     date = datetime.now(UTC)
     killed = threading.Thread(target=kill_once, args=("forest.load",))
     killed.start()

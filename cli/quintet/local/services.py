@@ -64,6 +64,8 @@ class Start:
         """
         try:
             together(self._jobs(keep_runner), self.cancelled)
+            if self.runner and not keep_runner:
+                self.runner.__exit__()
         except BaseException:
             with undisturbed():
                 if self.runner:
@@ -99,8 +101,9 @@ class Start:
         needed = [f"environment {other}" for other in environments["airflow"]] + needs["airflow"]
         migrated = self.state.made_with("airflow") == str(python_of("airflow"))
         if keep_runner or not migrated:
-            prepare = partial(self._airflow, migrated=migrated, keep_runner=keep_runner)
-            jobs["airflow"] = ([job for job in needed if job in jobs], self._staged("airflow", prepare))
+            jobs["airflow"] = ([job for job in needed if job in jobs], self._run_airflow)
+            if not migrated:
+                jobs["airflow"] = (jobs["airflow"][0], self._staged("airflow", self._migrate))
         return jobs
 
     def _staged(self, name: str, start: Callable[[Stage], None]) -> Callable[[], None]:
@@ -150,16 +153,15 @@ class Start:
         self.state.made_with("mlflow", ours)
         current.outcome = self.platform.url("mlflow")
 
-    def _airflow(self, current: Stage, *, migrated: bool, keep_runner: bool) -> None:
+    def _run_airflow(self) -> None:
         self.platform.describe_steps()
         self.runner = Runner(self.platform)
-        if not migrated:
-            current.say("migrations")
-            self.runner.migrate()
-            self.state.made_with("airflow", str(python_of("airflow")))
-        if not keep_runner:
-            self.runner.__exit__()
-            self.runner = None
+
+    def _migrate(self, current: Stage) -> None:
+        self._run_airflow()
+        assert self.runner  # noqa: S101 - has just been made
+        self.runner.migrate()
+        self.state.made_with("airflow", str(python_of("airflow")))
 
     def _forest_api(self, current: Stage) -> None:
         environment = self.platform.service_environment("forest-api")

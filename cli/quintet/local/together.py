@@ -32,7 +32,7 @@ def together(jobs: Mapping[str, Job], cancelled: threading.Event) -> None:
         if not cancelled.is_set():
             work()
 
-    with ThreadPoolExecutor(len(jobs)) as pool:
+    with ThreadPoolExecutor(len(jobs) or 1) as pool:
         try:
             for name in jobs:
                 futures[name] = pool.submit(do, name)
