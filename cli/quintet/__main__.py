@@ -1,6 +1,7 @@
 """``python -m quintet``: the one door to the platform; Make calls it."""
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -84,6 +85,13 @@ def main(words: list[str] | None = None) -> int:
         print(f"Kubernetes answered {error.status} {error.reason}: {_message(error)}", file=sys.stderr)
     except urllib3.exceptions.HTTPError:
         print("The cluster does not answer: `make up` starts it.", file=sys.stderr)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"The disk is full ({error.filename or 'no file named'}): free some, and try again.",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         return 130
     else:

@@ -111,6 +111,7 @@ class LocalAirflow:
 
     def __init__(self, platform: Platform) -> None:
         self._url = platform.database_url("airflow", "airflow")
+        self._state = platform.state
         self._runs = platform.state.runs
         self._log = platform.state.log("airflow")
         self._ended = threading.Event()
@@ -146,7 +147,10 @@ class LocalAirflow:
             " ORDER BY id DESC LIMIT 1",
             dag,
         )
-        return next(iter(found), {})
+        last = next(iter(found), {})
+        if last.get("state") == "running" and not self._is_running():
+            last["state"] = "interrupted"
+        return last
 
     def run(self, dag: str, run: str) -> dict[str, Any]:
         """Return one run."""
@@ -180,6 +184,10 @@ class LocalAirflow:
             how = f"it was ended by {end['signal']}" if end["signal"] else f"exit code {end['exit_code']}"
             return f"{how}; its log: {folder / 'log.jsonl'}"
         return f"it was not started; Airflow's log: {self._log}"
+
+    def _is_running(self) -> bool:
+        runner = self._state.running().get(RUNNER)
+        return runner is not None and runner.process is not None
 
     def _last_try(self, task: dict[str, Any]) -> Path:
         name = task["task_id"] if task["map_index"] < 0 else f"{task['task_id']}-{task['map_index']}"

@@ -67,7 +67,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(f"memory   {memory.bytes / 2**20:.0f} MiB at most, all processes together")
             for name in SERVICES:
                 print(f"url      {name:12} {platform.url(name)}{'/docs' if name == 'inference' else ''}")
-            print(f"state    {state.folder}", flush=True)
+            print(f"state    {state.folder}; passwords are in its credentials.json", flush=True)
             if not arguments.exit:
                 print("Ctrl-C ends.", flush=True)
                 with contextlib.suppress(KeyboardInterrupt):

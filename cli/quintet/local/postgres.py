@@ -76,7 +76,7 @@ class Postgres:
         Raises:
             UserError: when the folder cannot be made or its server is of another version.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         user = self._system_user()
         if not (self.data / "PG_VERSION").exists():
             self._initialise(user)

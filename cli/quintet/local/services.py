@@ -1,5 +1,6 @@
 """The local services: started together, each as soon as what it needs is there; stopped; listed."""
 
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,16 @@ from pathlib import Path
 from quintet.local import chart, mlflow, postgres
 from quintet.local.airflow import Runner
 from quintet.local.platform import PORTS, SERVICES, choose, for_sqlalchemy, needed_environments, python
-from quintet.local.processes import END_SECONDS, Running, answers, await_ready, spawn, wait_until
+from quintet.local.processes import (
+    END_SECONDS,
+    POLL_SECONDS,
+    Running,
+    answers,
+    await_ready,
+    end_of,
+    spawn,
+    wait_until,
+)
 from quintet.local.state import State
 from quintet.local.together import Job, together, undisturbed
 from quintet.paths import REPOSITORY
@@ -28,6 +38,8 @@ PURPOSES = {
     "inference": "predictions of the champion",
 }
 BUCKET_SECONDS = 60
+ADDRESSES = {"mlflow": ["postgres", "s3"], "inference": ["mlflow"]}
+"""The services that are told where others are."""
 STOPS = {
     "postgres": (postgres.STOP, postgres.STOP_SECONDS),
     # It has written all it has within a second, and then waits a quarter of a minute for clients to leave.
@@ -46,8 +58,14 @@ class Start:
     def __init__(self, state: State) -> None:
         alive = {name: bool(entry.process) for name, entry in state.running().items()}
         self.missing = [name for name in SERVICES if not alive.get(name)]
+        stop(state, self.missing)  # a killed server may have left workers
         stopped = [port for port in PORTS if port.removesuffix("-admin") in self.missing]
+        former = state.ports()
         self.platform = choose(state, stopped)
+        moved = {name for name, port in former.items() if self.platform.ports[name] != port}
+        misled = [name for name, needed in ADDRESSES.items() if moved & set(needed) and alive.get(name)]
+        stop(state, misled)
+        self.missing += misled
         self.state = state
         self.cancelled = threading.Event()
         self.runner: Runner | None = None
@@ -77,7 +95,7 @@ class Start:
         jobs: dict[str, Job] = {}
         for name in needed_environments():
             if not is_made(name):
-                jobs[f"environment {name}"] = ([], _making(name))
+                jobs[f"environment {name}"] = ([], partial(self._make, name))
         environments = {
             "mlflow": ["mlflow"],
             "airflow": ["airflow", *chart.steps()],
@@ -112,6 +130,18 @@ class Start:
                 start(current)
 
         return work
+
+    def _make(self, name: str) -> None:
+        """Make a Python environment; the next command makes one anew that was broken off."""
+        with stage(f"environment {name}", "the packages of its lock, once for each change") as current:
+            run_in = str(REPOSITORY / "cli" / "run_in.py")
+            command = [sys.executable, run_in, name, "-c", ""]
+            child = spawn(command, current.log, os.environ)
+            while child.poll() is None and not self.cancelled.wait(POLL_SECONDS):
+                pass
+            Running.of(child.pid).end()
+            if child.wait() and not self.cancelled.is_set():
+                raise UserError(f"environment {name}: {end_of(current.log)}\n  Log: {current.log}")
 
     def _postgres(self, current: Stage) -> None:
         server = self.platform.postgres
@@ -223,7 +253,7 @@ def services(state: State) -> Iterator[Start]:
     try:
         yield start
     finally:
-        with undisturbed():
+        with undisturbed(), stage("down", "stop what this command started"):
             if start.runner:
                 start.runner.__exit__()
             stop(state)
@@ -232,11 +262,3 @@ def services(state: State) -> Iterator[Start]:
 def python_of(name: str) -> Path:
     """Return where the Python of an environment is, or would be."""
     return folder_of(name) / "bin" / "python"
-
-
-def _making(name: str) -> Callable[[], None]:
-    def work() -> None:
-        with stage(f"environment {name}", "Python packages of its lock, once for each change") as current:
-            current.run(sys.executable, REPOSITORY / "cli" / "run_in.py", name, "-c", "")
-
-    return work

@@ -40,8 +40,10 @@ class State:
 
     def path(self, *parts: str) -> Path:
         """Return a folder of the state, and make it."""
+        # PostgreSQL may run as another user, who passes through to its folder.
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         folder = self.folder.joinpath(*parts)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
 
     def log(self, name: str) -> Path:

@@ -32,26 +32,39 @@ def together(jobs: Mapping[str, Job], cancelled: threading.Event) -> None:
         if not cancelled.is_set():
             work()
 
-    with ThreadPoolExecutor(len(jobs) or 1) as pool:
-        try:
-            for name in jobs:
-                futures[name] = pool.submit(do, name)
-            done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
-        finally:
-            if any(not future.done() or future.exception() for future in futures.values()):
-                cancelled.set()
-        for future in done:
-            future.result()
+    pool = ThreadPoolExecutor(len(jobs) or 1)
+    try:
+        for name in jobs:
+            futures[name] = pool.submit(do, name)
+        done, waiting = wait(futures.values(), return_when=FIRST_EXCEPTION)
+    except BaseException:
+        _cancel(pool, cancelled)
+        raise
+    if waiting:
+        _cancel(pool, cancelled)
+    pool.shutdown()
+    for future in done:
+        future.result()
+
+
+def _cancel(pool: ThreadPoolExecutor, cancelled: threading.Event) -> None:
+    """Let jobs end early, and wait for them whatever is pressed meanwhile."""
+    with undisturbed():
+        cancelled.set()
+        pool.shutdown()
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the body as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end the body as Ctrl-C does, and Ctrl-C too where a shell ignores it."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else it was started by nohup
+        numbers.append(signal.SIGHUP)
+    former = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
