@@ -7,27 +7,31 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down restart clean status logs ui airflow mlflow minio api env images push run why predict \
-        test lint e2e bench package airflow-cli
+.PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run why \
+        predict test lint e2e bench package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-## The platform on this machine
+## No cluster
+demo: ## From nothing to predictions in minutes, without a cluster: ends with Ctrl-C, or at once with DEMO_EXIT=1
+	@$(QUINTET) demo $(if $(DEMO_EXIT),--exit)
+
+## The platform on a cluster of this machine
 install: values.local.yaml ## Make the Python environments and tools that are missing or whose locks changed
 	@$(IN) dev -c ""
 	@$(IN) airflow -c ""
 	@$(QUINTET) install
 up: values.local.yaml ## From nothing, or from `down`: tools, images, cluster, release, first runs, a prediction
-	@$(QUINTET) up
+	@$(QUINTET) kind up
 down: ## Stop the cluster; data, models and secrets stay
-	@$(QUINTET) down
+	@$(QUINTET) kind down
 restart: ## Restart a service: SERVICE=mlflow, or all
 	@$(QUINTET) restart $(SERVICE)
 clean: ## Delete the cluster with all its data
-	@$(QUINTET) clean
+	@$(QUINTET) kind clean
 status: ## Pods, releases, last runs, champion, and what to do about what is wrong
-	@$(QUINTET) status
+	@$(QUINTET) --on cluster status
 logs: ## Follow the logs of SERVICE=mlflow, or of all
 	@$(QUINTET) logs $(SERVICE)
 ui: ## Forward every port to this machine and print the addresses
@@ -43,9 +47,9 @@ images: ## Build the images that changed; NAMES="inference forest-train" for som
 push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
 run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
-	@$(QUINTET) run $(DAG) $(ARGS)
+	@$(QUINTET) --on cluster run $(DAG) $(ARGS)
 why: ## Say why a run failed or stands still: RUN=id, RUN=dag, or the latest
-	@$(QUINTET) why $(RUN)
+	@$(QUINTET) --on cluster why $(RUN)
 predict: ## Send a sample to the API from inside the cluster
 	@$(QUINTET) predict
 airflow-cli: ## Airflow's own command line: ARGS="dags list"

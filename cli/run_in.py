@@ -4,6 +4,7 @@
 named by the hash of its locks. It counts as made once it holds ``complete``: a broken-off one is made again.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -17,6 +18,11 @@ ENVIRONMENTS = {
     "cli": ["cli/requirements.lock"],
     "dev": ["requirements-dev.lock"],
     "airflow": ["images/airflow/requirements.lock", "tests/dags/requirements.lock"],
+    # What the images are made from: without a cluster their programs run in these.
+    "mlflow": ["images/mlflow/requirements.lock"],
+    "forest": ["pipelines/forest/requirements-train.lock"],
+    "serving": ["serving/requirements.lock"],
+    "forest_api": ["sources/forest_api/requirements.lock"],
 }
 IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
 
@@ -34,47 +40,60 @@ def main() -> None:
     os.execve(python, [str(python), *arguments], {**os.environ, "PYTHONPATH": roots})  # noqa: S606 - our own Python
 
 
+def folder_of(name: str) -> Path:
+    """Return the folder of an environment, which may not be made yet.
+
+    Args:
+        name: a key of ``ENVIRONMENTS``.
+    """
+    version = "{}.{}".format(*sys.version_info)
+    locks = [(REPOSITORY / lock).read_bytes() for lock in ENVIRONMENTS[name]]
+    digest = hashlib.sha256(b"".join([version.encode(), *locks])).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "quintet" / "venvs" / f"{name}-{digest}"
+
+
+def is_made(name: str) -> bool:
+    """Say whether an environment is there."""
+    return (folder_of(name) / "complete").exists()
+
+
 def environment(name: str) -> Path:
     """Return the folder of an environment, making it when its locks have none yet.
 
     Args:
         name: a key of ``ENVIRONMENTS``.
     """
-    locks = [REPOSITORY / lock for lock in ENVIRONMENTS[name]]
-    version = "{}.{}".format(*sys.version_info)
-    digest = hashlib.sha256(b"".join([version.encode(), *(lock.read_bytes() for lock in locks)])).hexdigest()[
-        :12
-    ]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "quintet" / "venvs" / f"{name}-{digest}"
-    complete = folder / "complete"
-    if complete.exists():
+    folder = folder_of(name)
+    if is_made(name):
         return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made(name):
+            _make(name, folder)
+    return folder
+
+
+def _make(name: str, folder: Path) -> None:
     installer = ["-m", "pip", "install", "-q"]
     if name != "uv":
-        installer = [
-            str(environment("uv") / "bin" / "uv"),
-            "pip",
-            "install",
-            "-q",
-            "--python",
-            str(folder / "bin" / "python"),
-        ]
+        uv = environment("uv") / "bin" / "uv"
+        installer = [str(uv), "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
     print(
         f"Making the Python environment {name} (once for each change of its lock)...",
         file=sys.stderr,
         flush=True,
     )
     shutil.rmtree(folder, ignore_errors=True)
-    requirements = [option for lock in locks for option in ("-r", str(lock))]
+    requirements = [option for lock in ENVIRONMENTS[name] for option in ("-r", str(REPOSITORY / lock))]
     try:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer
         subprocess.run([*command, "--require-hashes", *requirements], check=True)
     except subprocess.CalledProcessError:
         sys.exit(f"The Python environment {name} could not be made, see above; `make install` tries again.")
-    complete.touch()
-    return folder
+    (folder / "complete").touch()
 
 
 if __name__ == "__main__":

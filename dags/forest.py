@@ -1,7 +1,7 @@
 """The forest-cover pipelines: ingest a capture, ingest it for a second team, train and promote.
 
-The numbers that people turn are Airflow variables named `forest_...`. One that is not set leaves the
-default to the step.
+The numbers that people turn are Airflow variables named `forest_...`, and for one run the parameters of the
+DAG. One that is not set leaves the default to the step.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
 from pods import step
 
 SAMPLES = "forest.forest_cover_samples"
@@ -29,9 +29,38 @@ SCHEDULED = {
 }
 
 
-def variable(name: str, default: object = "") -> str:
-    """Spell a template that reads the Airflow variable `forest_<name>` when the task runs."""
-    return f"{{{{ var.value.get('forest_{name}', '{default}') }}}}"
+def param(kind: str, description: str, minimum: float | None = None) -> Param:
+    """Declare a parameter that is not given unless somebody gives it."""
+    limits = {} if minimum is None else {"minimum": minimum}
+    return Param(None, type=["null", kind], description=description, **limits)
+
+
+GROUP = {"group_number": param("integer", "Group at the source, whose samples are captured.", 0)}
+TRAINING = {
+    "training_table": param("string", "Table to train on."),
+    "seed": param("integer", "Of everything random.", 0),
+    "n_estimators": param("integer", "Trees of the random forest.", 1),
+    "svc_max_rows": param("integer", "Most rows the SVC is fitted on.", 100),
+    "svc_components": param("integer", "Landmarks of the SVC's kernel.", 1),
+    "min_rows": param("integer", "Fewest rows to train on.", 1),
+    "min_captures": param("integer", "Fewest captures to train on.", 0),
+    "min_classes": param("integer", "Fewest classes to train on.", 2),
+    "min_metric": param("number", "Smallest f1_macro of a first champion.", 0),
+    "min_gain": param("number", "f1_macro must rise by more than this.", 0),
+    "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+}
+
+
+def setting(name: str, default: object = "", variable: str = "") -> str:
+    """Spell a template that reads the run's parameter, else the Airflow variable `forest_<name>`.
+
+    Args:
+        name: Of the parameter, and of the variable unless `variable` is another one.
+        default: What it renders to when neither is set.
+        variable: Name of the variable behind `forest_`.
+    """
+    otherwise = f"var.value.get('forest_{variable or name}', '{default}')"
+    return f"{{{{ {otherwise} if params.{name} is none else params.{name} }}}}"
 
 
 def result(task_id: str, key: str) -> str:
@@ -55,9 +84,10 @@ with DAG(
 `extract` keeps the raw answer in S3, `load` merges it into `forest.forest_cover_samples` (each row once),
 `export` writes the capture as CSV. The end of the data, or nothing new, is a skip.""",
     tags=["forest", "ingest"],
+    params=GROUP,
     **SCHEDULED,
 ):
-    extract = step("forest", "extract", arguments={"group_number": variable("group_number")})
+    extract = step("forest", "extract", arguments={"group_number": setting("group_number")})
     load = step(
         "forest",
         "load",
@@ -76,9 +106,11 @@ with DAG(
 The table `train_data.forest_cover_data` has the source's own column names; training reads it when the
 variable `forest_training_table` names it.""",
     tags=["forest", "ingest"],
+    params=GROUP,
     **SCHEDULED,
 ):
-    extract = step("forest", "extract", arguments={"group_number": variable("extraction_group_number", 4)})
+    group_number = setting("group_number", 4, variable="extraction_group_number")
+    extract = step("forest", "extract", arguments={"group_number": group_number})
     load = step(
         "forest",
         "load",
@@ -101,14 +133,15 @@ with DAG(
 Too few rows, captures or classes, or a snapshot that was already trained with these parameters, is a skip.
 The result of `promote` names the champion and its version.""",
     tags=["forest", "training"],
+    params=TRAINING,
     **SCHEDULED,
 ):
     # Named here in full, as preprocess must know them to tell whether a snapshot was trained with them.
     training = {
-        "seed": variable("seed", 42),
-        "n_estimators": variable("n_estimators", 100),
-        "svc_max_rows": variable("svc_max_rows", 20000),
-        "svc_components": variable("svc_components", 300),
+        "seed": setting("seed", 42),
+        "n_estimators": setting("n_estimators", 100),
+        "svc_max_rows": setting("svc_max_rows", 20000),
+        "svc_components": setting("svc_components", 300),
     }
     snapshot = {
         "snapshot_uri": result("preprocess_forest_data", "snapshot_uri"),
@@ -119,11 +152,11 @@ The result of `promote` names the champion and its version.""",
         "preprocess",
         task_id="preprocess_forest_data",
         arguments={
-            "table": variable("training_table", SAMPLES),
+            "table": setting("training_table", SAMPLES),
             "run_after": RUN_AFTER,
-            "min_rows": variable("min_rows"),
-            "min_captures": variable("min_captures"),
-            "min_classes": variable("min_classes"),
+            "min_rows": setting("min_rows"),
+            "min_captures": setting("min_captures"),
+            "min_classes": setting("min_classes"),
             "training_parameters": "{"
             + ", ".join(f'"{name}": {template}' for name, template in training.items())
             + "}",
@@ -147,9 +180,9 @@ The result of `promote` names the champion and its version.""",
         "evaluate",
         arguments={
             "candidates": "{{ ti.xcom_pull(task_ids='train_forest_models') | list | tojson }}",
-            "min_metric": variable("min_metric"),
-            "min_gain": variable("min_gain"),
-            "tolerance": variable("tolerance"),
+            "min_metric": setting("min_metric"),
+            "min_gain": setting("min_gain"),
+            "tolerance": setting("tolerance"),
             **snapshot,
         },
         size=megabytes(256, 3072, cpu="2"),

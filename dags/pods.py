@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
+from endings import options
 from pod_template import CONTAINER, CONTAINER_SECURITY, read_json
-from step_operator import StepOperator, StockStepOperator, options
 
 # The run as the step sees it; rendered by Airflow for each try.
 RUN_ENVIRONMENT = {
@@ -23,7 +24,9 @@ RUN_ENVIRONMENT = {
     "TASK_ID": "{{ ti.task_id }}",
     "TRY_NUMBER": "{{ ti.try_number }}",
 }
-OPERATORS: dict[str, type[StockStepOperator]] = {"hybrid": StepOperator, "stock": StockStepOperator}
+OPERATORS = ("hybrid", "stock", "process")
+# What only a pod has: a process takes what the machine gives, and nobody waits for it elsewhere.
+POD_SETTINGS = ("size", "inline_wait")
 
 
 def step(
@@ -35,7 +38,7 @@ def step(
     environment: Mapping[str, str] | None = None,
     timeout: timedelta = timedelta(minutes=15),
     **settings: Any,
-) -> StockStepOperator | MappedOperator:
+) -> BaseOperator | MappedOperator:
     """Make the task that runs a step; the operator is the one that STEP_PODS_FILE names.
 
     Args:
@@ -45,7 +48,7 @@ def step(
             left out.
         variants: One mapping of further options for each instance of a mapped step.
         environment: Environment variables of this task alone, templated.
-        timeout: Time the pod may run before Kubernetes stops it.
+        timeout: Time the step may run before it is stopped.
         settings: Any other setting of the operator or of Airflow's BaseOperator, such as `size`,
             `inline_wait`, `retries`, `outlets`.
 
@@ -60,9 +63,40 @@ def step(
         "pipeline": pipeline,
         "step": step,
         "task_id": step.replace("-", "_"),
-        "name": f"{pipeline}-{step}",
         "arguments": options(arguments or {}),
         "env_vars": {**RUN_ENVIRONMENT, **(environment or {})},
+        "execution_timeout": timeout + timedelta(minutes=10),
+        "pool": "steps",
+        "retries": 2,
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=10),
+    }
+    operator, own = _process(timeout) if name == "process" else _pod(name, f"{pipeline}-{step}", timeout)
+    if name == "process":
+        settings = {key: value for key, value in settings.items() if key not in POD_SETTINGS}
+    made = {**shared, **own, **settings}
+    if variants is None:
+        return operator(**made)
+    return operator.partial(**made).expand(variant=list(variants))
+
+
+def _process(timeout: timedelta) -> tuple[type[BaseOperator], dict[str, Any]]:
+    """Return the operator of a step that is a process, and what it needs to know."""
+    from process_operator import ProcessStepOperator
+
+    # Nothing outside is being moved to another node: what comes back comes back soon.
+    return ProcessStepOperator, {"timeout": timeout, "retry_delay": timedelta(seconds=3)}
+
+
+def _pod(operator: str, name: str, timeout: timedelta) -> tuple[type[BaseOperator], dict[str, Any]]:
+    """Return the operator of a step that is a pod, and what it needs to know.
+
+    Its module is imported here, as it brings the Kubernetes client, which takes seconds.
+    """
+    from step_operator import StepOperator, StockStepOperator
+
+    settings = {
+        "name": name,
         "base_container_name": CONTAINER,
         "kubernetes_conn_id": None,
         # Outside a cluster, as when a DAG is run from a laptop, KUBECONFIG says where the pods go.
@@ -78,15 +112,7 @@ def step(
         "on_finish_action": "delete_pod",
         "termination_grace_period": 10,
         "active_deadline_seconds": int(timeout.total_seconds()),
-        "execution_timeout": timeout + timedelta(minutes=10),
-        "pool": "steps",
-        "retries": 2,
         "retry_delay": timedelta(seconds=15),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
         "xcom_sidecar_container_security_context": CONTAINER_SECURITY,
-        **settings,
     }
-    if variants is None:
-        return OPERATORS[name](**shared)
-    return OPERATORS[name].partial(**shared).expand(variant=list(variants))
+    return StockStepOperator if operator == "stock" else StepOperator, settings

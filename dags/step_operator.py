@@ -1,4 +1,4 @@
-"""The operators that run a step in a pod and give its exit code and its result their meaning in Airflow.
+"""The operators that run a step in a pod and wait for its end.
 
 `StepOperator` overrides internals of the cncf.kubernetes provider 10.25.0; tests/dags/test_provider.py
 pins each of them, and `StockStepOperator` is the way back.
@@ -6,7 +6,6 @@ pins each of them, and `StockStepOperator` is the way back.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -19,21 +18,15 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
     detect_pod_terminate_early_issues,
 )
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from endings import NOTHING_TO_DO, failure_of, given, options, result_of
 from kubernetes.client import models as k8s
 from pod_report import REPORT_KEY, PodReport
 from pod_template import CONTAINER, SIZE, pod_template, read_json
 
 IMAGES_KEY = "images"
-MESSAGE_LIMIT = 4096  # bytes of a termination message that the kubelet keeps; it cuts a longer one silently
-BUG, REFUSED, NOTHING_TO_DO = 1, 2, 99
 KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
 POLL_SECONDS = 0.25
-
-
-def options(arguments: Mapping[str, Any]) -> list[str]:
-    """Turn `{"run_after": "x"}` into `["--run-after=x"]`, the spelling that also holds a value like `-1`."""
-    return [f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()]
 
 
 def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
@@ -42,34 +35,23 @@ def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
     return next((status.state.terminated for status in statuses if status.name == CONTAINER), None)
 
 
-def result_of(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
+def result_of_pod(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
     """Parse the result that a successful step left as its termination message.
 
     Raises:
         AirflowException: The pod was gone before its result was read; a retry makes it again.
-        AirflowFailException: The step left no result, one that the kubelet cut, or no JSON object.
+        AirflowFailException: It is no result, see `endings.result_of`.
     """
     if end is None:
         raise AirflowException("The step's pod was deleted before its result was read")
-    message = end.message or ""
-    if len(message.encode()) >= MESSAGE_LIMIT:
-        raise AirflowFailException(
-            f"The step's result is longer than {MESSAGE_LIMIT - 1} bytes and was cut: return a URI instead"
-        )
-    try:
-        result = json.loads(message)
-    except ValueError:
-        result = None
-    if not isinstance(result, dict):
-        raise AirflowFailException(f"The step ended well but its result is no JSON object: {message[:200]!r}")
+    result: dict[str, Any] = result_of(end.message or "")
     return result
 
 
-def failure_of(name: str, pod: k8s.V1Pod, events: Sequence[k8s.CoreV1Event] = ()) -> AirflowException:
-    """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
+def failure_of_pod(name: str, pod: k8s.V1Pod, events: Sequence[k8s.CoreV1Event] = ()) -> AirflowException:
+    """Say why the step of a pod failed, as the exception that makes Airflow skip, fail or try again.
 
-    99 is a skip; 1 (a bug), 2 (refused input) and a pod that lacks an image or a Secret would end the same
-    way again; the rest may not: 75 (something outside is down), a kill, an eviction, a lost node.
+    A pod that lacks an image or a Secret would end the same way again and is not tried again.
     """
     end = terminated(pod)
     if end is None:
@@ -78,16 +60,8 @@ def failure_of(name: str, pod: k8s.V1Pod, events: Sequence[k8s.CoreV1Event] = ()
             return AirflowFailException(f"{name} cannot start: {report.hindrance}")
         how = "did not start in time" if report.phase == PodPhase.PENDING else "was stopped"
         return AirflowException(f"{name} {how}: {report.hindrance}")
-    try:
-        said = json.loads(end.message or "")
-        sentence = said.get("error") or said.get("skipped") or end.message
-    except (ValueError, AttributeError):
-        why = f"{pod.status.reason}: {pod.status.message}" if pod.status.reason else end.reason
-        sentence = end.message or f"{why}, its log says more"
-    if end.exit_code == NOTHING_TO_DO:
-        return AirflowSkipException(sentence)
-    kind = AirflowFailException if end.exit_code in (BUG, REFUSED) else AirflowException
-    return kind(f"{name} ended with exit code {end.exit_code}: {sentence}")
+    why = f"{pod.status.reason}: {pod.status.message}" if pod.status.reason else end.reason
+    return failure_of(name, end.exit_code, end.message or "", why)
 
 
 class StepPodManager(PodManager):
@@ -141,16 +115,12 @@ class StockStepOperator(KubernetesPodOperator):
         self.variant = variant or {}
 
     def build_pod_request_obj(self, context: Context | None = None, dry_run: bool = False) -> k8s.V1Pod:
-        """Build the pod from the files as they are now, and drop options that rendered to nothing.
-
-        An option left out leaves the default to the step, so that a default stands in one place.
-        """
+        """Build the pod from the files as they are now, and drop options that rendered to nothing."""
         image = self._image(context)
         self.pod_template_dict = pod_template(self.pipeline, self.step, image, self.size, self.result_path)
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers
-        asked = [*self.arguments, *options(self.variant)]
-        container.args = [option for option in asked if option.partition("=")[2]]
+        container.args = given([*self.arguments, *options(self.variant)])
         for sidecar in sidecars:
             sidecar.image = image  # any image with a shell will do, and this one is there
         return pod
@@ -243,7 +213,7 @@ class StepOperator(StockStepOperator):
             super().cleanup(pod, remote_pod, xcom_result, context)
         except AirflowException:
             events = self._leave_report(remote_pod, context)
-            raise failure_of(f"{self.pipeline}-{self.step}", remote_pod, events) from None
+            raise failure_of_pod(f"{self.pipeline}-{self.step}", remote_pod, events) from None
 
     def _leave_report(self, pod: k8s.V1Pod, context: Context | None) -> Sequence[k8s.CoreV1Event]:
         """Keep what the pod says of itself for `quintet why`, and return the events about it."""
@@ -263,7 +233,7 @@ class StepOperator(StockStepOperator):
         `do_xcom_push` is False until here, as it makes the parent add a sidecar and wait for it.
         """
         super().trigger_reentry(context, event)
-        self._result = result_of(terminated(self._pod_at_end))
+        self._result = result_of_pod(terminated(self._pod_at_end))
         self.do_xcom_push = True
         return self._result
 

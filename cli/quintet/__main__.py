@@ -1,6 +1,7 @@
 """``python -m quintet``: the one door to the platform; Make calls it."""
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -11,21 +12,33 @@ from kubernetes.client import ApiException
 
 from quintet import env, predict, run, services, status, ui, why, workshop
 from quintet.kube import Kube
+from quintet.local import commands as local
+from quintet.local.state import State
 from quintet.progress import UserError
 
 Describe = Callable[[argparse.ArgumentParser], None]
 OnPlatform = Callable[[Kube, argparse.Namespace], None]
 
-ON_PLATFORM: dict[str, tuple[OnPlatform, Describe, str]] = {
+OnMachine = Callable[[argparse.Namespace], None]
+
+IN_EITHER: dict[str, tuple[OnPlatform, OnMachine, Describe, str]] = {
     "status": (
         status.main,
+        local.status,
         status.add_arguments,
-        "pods, release, DAGs, champion, and what to do about what is wrong",
+        "services, DAGs, champion, and what to do about what is wrong",
     ),
+    "run": (run.main, local.run, run.add_arguments, "run a DAG and follow it to its end"),
+    "why": (
+        why.main,
+        local.why,
+        why.add_arguments,
+        "say why a run failed or stands still, and what to do",
+    ),
+}
+ON_PLATFORM: dict[str, tuple[OnPlatform, Describe, str]] = {
     "logs": (services.logs, services.add_service, "follow the logs of a service"),
     "restart": (services.restart, services.add_service, "restart a service"),
-    "run": (run.main, run.add_arguments, "run a DAG and follow it to its end"),
-    "why": (why.main, why.add_arguments, "say why a run failed or stands still, and what to do"),
     "predict": (predict.main, predict.add_arguments, "ask for a prediction from inside the cluster"),
     "ui": (ui.main, ui.add_arguments, "forward the platform's ports to this machine"),
     "env": (env.main, env.add_arguments, "print exports for the tools on this machine"),
@@ -40,11 +53,24 @@ def parser() -> argparse.ArgumentParser:
         "--context", help="of your kubeconfig (default: the cluster of `up`, else the current context)"
     )
     top.add_argument("-n", "--namespace", default="quintet", help="of the release (default: quintet)")
+    top.add_argument(
+        "--on",
+        choices=("local", "cluster"),
+        help="where `run`, `status` and `why` look (default: local while its services run, else the cluster)",
+    )
+    top.add_argument(
+        "--state", metavar="DIR", help="folder of the local platform (default: $QUINTET_STATE, else .quintet)"
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (main_of, describe, purpose) in ON_PLATFORM.items():
         command = commands.add_parser(name, help=purpose, description=purpose)
         describe(command)
         command.set_defaults(on_platform=main_of)
+    for name, (on_cluster, on_machine, describe, purpose) in IN_EITHER.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        describe(command)
+        command.set_defaults(on_platform=on_cluster, here=on_machine)
+    local.add_commands(commands)
     workshop.add_commands(commands)
     return top
 
@@ -53,7 +79,9 @@ def main(words: list[str] | None = None) -> int:
     """Run a command; a failure is one sentence on stderr and code 1."""
     arguments = parser().parse_args(words)
     try:
-        if "on_platform" in arguments:
+        if "here" in arguments and _is_local(arguments):
+            arguments.here(arguments)
+        elif "on_platform" in arguments:
             arguments.on_platform(Kube.of(arguments.namespace, arguments.context), arguments)
         else:
             arguments.on_machine(arguments)
@@ -63,11 +91,26 @@ def main(words: list[str] | None = None) -> int:
         print(f"Kubernetes answered {error.status} {error.reason}: {_message(error)}", file=sys.stderr)
     except urllib3.exceptions.HTTPError:
         print("The cluster does not answer: `make up` starts it.", file=sys.stderr)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"The disk is full ({error.filename or 'no file named'}): free some, and try again.",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         return 130
     else:
         return 0
     return 1
+
+
+def _is_local(arguments: argparse.Namespace) -> bool:
+    """Say whether a command that works on both platforms works on the local one, and tell the user which."""
+    state = State.of(arguments.state)
+    local_one = arguments.on == "local" or (arguments.on is None and state.is_up())
+    print(f"platform {f'local, {state.folder}' if local_one else 'on the cluster'}", flush=True)
+    return local_one
 
 
 def _message(error: ApiException) -> Any:

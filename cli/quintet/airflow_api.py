@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -30,6 +31,8 @@ class AirflowApi:
     Raises:
         UserError: when Airflow does not answer or refuses the login.
     """
+
+    poll_seconds = 1.0
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self._url = url
@@ -79,17 +82,25 @@ class AirflowApi:
         """Forget a DAG and its runs."""
         self._call("DELETE", f"/api/v2/dags/{dag}")
 
-    def trigger(self, dag: str, params: dict[str, Any]) -> str:
+    def trigger(self, dag: str, params: dict[str, Any], date: datetime | None = None) -> str:
         """Start a run and return its id.
+
+        Args:
+            dag: which.
+            params: of this run.
+            date: its logical date; None for a run that has none.
 
         Raises:
             UserError: when Airflow has no such DAG or the DAG no such parameter.
         """
         known = self._call("GET", f"/api/v2/dags/{dag}/details")["params"] or {}
         if unknown := sorted(set(params) - set(known)):
-            takes = ", ".join(sorted(known)) or "none, its numbers are Airflow variables (Admin > Variables)"
+            takes = ", ".join(sorted(known)) or "none"
             raise UserError(f"{dag} has no parameter {unknown[0]}; it takes {takes}.")
-        run = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": params})
+        asked = {"logical_date": date.isoformat() if date else None, "conf": params}
+        if date:
+            asked["run_after"] = date.isoformat()
+        run = self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json=asked)
         return str(run["dag_run_id"])
 
     def last_run(self, dag: str) -> dict[str, Any]:

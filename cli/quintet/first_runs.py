@@ -1,4 +1,4 @@
-"""What `quintet up` does once everything is ready: first data, a first champion, a first prediction."""
+"""What `quintet kind up` does once everything is ready: first data, a first champion, a first prediction."""
 
 import time
 

@@ -80,7 +80,12 @@ class Stage:
         self._tail.append(line)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
+        self.show()
+
+    def show(self) -> None:
+        """Show the last line again, with the seconds until now; only on a terminal."""
         if self.live:
+            line = self._tail[-1] if self._tail else ""
             width = shutil.get_terminal_size().columns - 1
             with _PRINT_LOCK:
                 print(
@@ -149,7 +154,8 @@ def stage(name: str, purpose: str) -> Iterator[Stage]:
     current = Stage(name)
     _print(f"▸ {name}: {purpose}", live=current.live)
     try:
-        yield current
+        with _ticking(current):
+            yield current
     except BaseException:
         _print(f"✗ {name} failed after {current.seconds:.1f} s", live=current.live)
         raise
@@ -157,6 +163,26 @@ def stage(name: str, purpose: str) -> Iterator[Stage]:
         f"✓ {name} {current.seconds:.1f} s{'  ' + current.outcome if current.outcome else ''}",
         live=current.live,
     )
+
+
+@contextlib.contextmanager
+def _ticking(current: Stage) -> Iterator[None]:
+    """Show on a terminal that a stage is at work, also while what it runs says nothing."""
+    done = threading.Event()
+
+    def tick() -> None:
+        while not done.wait(1):
+            current.show()
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    if current.live:
+        ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if current.live:
+            ticker.join()
 
 
 def _print(line: str, *, live: bool) -> None:

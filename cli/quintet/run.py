@@ -1,17 +1,34 @@
-"""``quintet run``: trigger a DAG and follow the run to its end, task by task."""
+"""``quintet run``: run a DAG and follow the run to its end, task by task."""
 
 import argparse
 import json
 import time
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from quintet.airflow_api import AirflowApi
 from quintet.kube import Kube
 from quintet.progress import UserError
 
-POLL_SECONDS = 1.0
 MARKS = {"success": "✓", "skipped": "-", "failed": "✗", "upstream_failed": "✗"}
+
+
+class Airflow(Protocol):
+    """What following a run asks; answered by Airflow's REST API, or where there is none by its database."""
+
+    poll_seconds: float
+
+    def run(self, dag: str, run: str) -> dict[str, Any]:
+        """Return one run."""
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run, in the order of their starts."""
+
+    def result(self, task: dict[str, Any]) -> Any:
+        """Return what a task instance returned, or None."""
+
+    def reason(self, task: dict[str, Any]) -> str:
+        """Return why a task instance failed or was skipped."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the DAG",
     )
+    parser.add_argument(
+        "--date",
+        type=moment,
+        metavar="TIME",
+        help="of the run, ISO 8601, in UTC unless it says otherwise (default: now)",
+    )
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
@@ -34,10 +57,11 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
         UserError: when the run fails, with the reason of the task that failed.
     """
     with AirflowApi.connect(kube) as airflow:
-        follow(airflow, arguments.dag, airflow.trigger(arguments.dag, dict(arguments.param)))
+        run = airflow.trigger(arguments.dag, dict(arguments.param), arguments.date)
+        follow(airflow, arguments.dag, run)
 
 
-def follow(airflow: AirflowApi, dag: str, run: str) -> list[dict[str, Any]]:
+def follow(airflow: Airflow, dag: str, run: str) -> list[dict[str, Any]]:
     """Print each task of a run as it ends, with its seconds and its result or the reason of its failure.
 
     Returns:
@@ -58,7 +82,7 @@ def follow(airflow: AirflowApi, dag: str, run: str) -> list[dict[str, Any]]:
                 print(_line(airflow, task), flush=True)
         if state in ("success", "failed"):
             break
-        time.sleep(POLL_SECONDS)
+        time.sleep(airflow.poll_seconds)
     failed = [task for task in tasks if task["state"] == "failed"]
     if state == "failed":
         cause = (
@@ -70,7 +94,7 @@ def follow(airflow: AirflowApi, dag: str, run: str) -> list[dict[str, Any]]:
     return tasks
 
 
-def _line(airflow: AirflowApi, task: dict[str, Any]) -> str:
+def _line(airflow: Airflow, task: dict[str, Any]) -> str:
     said = ""
     if task["state"] == "success":
         result = airflow.result(task)
@@ -94,6 +118,15 @@ def _seconds(task: dict[str, Any]) -> float:
         return 0.0
     start, end = (datetime.fromisoformat(task[key]) for key in ("start_date", "end_date"))
     return (end - start).total_seconds()
+
+
+def moment(text: str) -> datetime:
+    """Parse a time, ISO 8601; one without a zone is in UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write it as 2026-01-31T12:00:00Z") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _param(text: str) -> tuple[str, Any]:

@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from quintet.airflow_api import AirflowApi
 from quintet.causes import Cause, Kind, cause_of
 from quintet.causes.evidence import Evidence, Place, Run, Runs
 from quintet.cluster_evidence import ClusterRuns
 from quintet.kube import Kube
-from quintet.local_evidence import LocalRuns
 from quintet.progress import UserError
 
 HARMLESS = (Kind.AT_WORK, Kind.SKIPPED, Kind.UPSTREAM_FAILED)
@@ -35,19 +33,6 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """
     with AirflowApi.connect(kube) as airflow:
         explain(ClusterRuns(kube, airflow), arguments.words)
-
-
-def main_local(folder: Path, arguments: argparse.Namespace) -> None:
-    """Say why a run on this machine failed.
-
-    Args:
-        folder: where the runs left what is known of them.
-        arguments: as `add_arguments` describes them.
-
-    Raises:
-        UserError: when there is no such run, or more than one.
-    """
-    explain(LocalRuns(folder), arguments.words)
 
 
 def explain(runs: Runs, words: Sequence[str]) -> None:

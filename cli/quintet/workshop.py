@@ -17,14 +17,18 @@ from quintet.progress import stage
 def add_commands(commands: Any) -> None:
     """Add these commands to the command line."""
 
-    def add(name: str, run: Callable[[argparse.Namespace], None], purpose: str) -> argparse.ArgumentParser:
-        command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+    def add(
+        name: str, run: Callable[[argparse.Namespace], None], purpose: str, among: Any = commands
+    ) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = among.add_parser(name, help=purpose, description=purpose)
         command.set_defaults(on_machine=run)
         return command
 
-    add("up", _up, "make or resume the cluster, install the platform, run it once")
-    add("down", lambda _: cluster.down(Cluster()), "stop the cluster; its data stay")
-    add("clean", lambda _: cluster.clean(Cluster()), "delete the cluster with all its data")
+    kind = commands.add_parser("kind", help="the platform on a cluster of its own on this machine")
+    on_kind = kind.add_subparsers(dest="kind_command", required=True, metavar="COMMAND")
+    add("up", _up, "make or resume the cluster, install the platform, run it once", on_kind)
+    add("down", lambda _: cluster.down(Cluster()), "stop the cluster; its data stay", on_kind)
+    add("clean", lambda _: cluster.clean(Cluster()), "delete the cluster with all its data", on_kind)
     add("install", _install, "make the tools anew after a change of requirements")
     named = add("tools", _tools, "provide some of the pinned tools and print their paths")
     named.add_argument("names", nargs="+", metavar="NAME", help="such as helm")

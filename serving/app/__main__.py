@@ -29,16 +29,16 @@ def main() -> None:
     registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
     champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)
 
-    admin = _config(create_admin_app(settings, champion, metrics), settings.admin_port)
+    admin = _config(create_admin_app(settings, champion, metrics), settings.bind_host, settings.admin_port)
     socket = admin.bind_socket()
     threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()
-    uvicorn.Server(_config(create_app(settings, champion, metrics), settings.port)).run()
+    uvicorn.Server(_config(create_app(settings, champion, metrics), settings.bind_host, settings.port)).run()
 
 
-def _config(app: FastAPI, port: int) -> uvicorn.Config:
+def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host="0.0.0.0",  # noqa: S104
+        host=host,
         port=port,
         loop="uvloop",
         http="httptools",

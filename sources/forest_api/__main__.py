@@ -5,4 +5,5 @@ import uvicorn
 from forest_api.settings import Settings
 
 if __name__ == "__main__":
-    uvicorn.run("forest_api.app:create_app", factory=True, host="0.0.0.0", port=Settings().port)  # noqa: S104
+    settings = Settings()
+    uvicorn.run("forest_api.app:create_app", factory=True, host=settings.bind_host, port=settings.port)

@@ -23,4 +23,5 @@ class Settings(BaseSettings):
     slice_by: SliceBy = SliceBy.BATCH
     sample_seed: int | None = Field(default=None, description="Fixes the sample of each group and batch.")
     state_dir: Path = Path("/var/lib/forest-api")
+    bind_host: str = "0.0.0.0"  # noqa: S104 - in its container, whose network says who may come
     port: int = Field(default=8080, ge=1, le=65535)

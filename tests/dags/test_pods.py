@@ -107,7 +107,7 @@ def test_stock_operator_is_one_value_away(step_files: Path) -> None:
     [
         (None, "STEP_PODS_FILE is not set"),
         ("{", "cannot be read as JSON"),
-        ('{"operator": "quick"}', "names the operator 'quick': use hybrid or stock"),
+        ('{"operator": "quick"}', "names the operator 'quick': use hybrid or stock or process"),
     ],
 )
 def test_missing_or_wrong_settings_are_refused_in_one_sentence(

@@ -39,7 +39,7 @@ setup.sh: |
   until pg_isready --quiet; do sleep 1; done
   cd /etc/postgres-setup
 
-  as superuser --dbname=postgres --set=role=quintet_owner --set=secret=owner --file=role.sql
+  as superuser --dbname=postgres --set=role=quintet_owner --set=secrets=/run/postgres --set=secret=owner --file=role.sql
   {{- range $database, $settings := .Values.databases }}
   as superuser --dbname=postgres {{ include "postgres.roleArguments" (dict "role" $settings.role "limits" $settings) }} --file=role.sql --file=limits.sql
   as superuser --dbname=postgres --set=database={{ $database }} --set=owner={{ $settings.role }} --file=database.sql
@@ -56,5 +56,5 @@ setup.sh: |
 {{- end }}
 
 {{- define "postgres.roleArguments" -}}
---set=role={{ .role }} --set=secret={{ .role | replace "_" "-" }} --set=connections={{ .limits.connections }} --set=statement_timeout={{ .limits.statementTimeout }} --set=lock_timeout={{ .limits.lockTimeout }} --set=idle_timeout={{ .limits.idleInTransactionTimeout }}
+--set=role={{ .role }} --set=secrets=/run/postgres --set=secret={{ .role | replace "_" "-" }} --set=connections={{ .limits.connections }} --set=statement_timeout={{ .limits.statementTimeout }} --set=lock_timeout={{ .limits.lockTimeout }} --set=idle_timeout={{ .limits.idleInTransactionTimeout }}
 {{- end }}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from forest.load import read_csv
 from quintet import why
 from quintet.causes import Kind, cause_of
 from quintet.causes.evidence import Place
-from quintet.local_evidence import LocalRuns
+from quintet.local.evidence import LocalRuns
 from quintet.progress import UserError
 from stepkit import postgres, tracking
 from stepkit.http import Client
@@ -164,7 +163,7 @@ def test_cause_of_a_failed_step_is_named(
 
 
 def explain(folder: Path, *words: str) -> None:
-    why.main_local(folder, argparse.Namespace(words=list(words)))
+    why.explain(LocalRuns(folder), words)
 
 
 def test_a_refused_row_is_told_with_file_row_and_column(

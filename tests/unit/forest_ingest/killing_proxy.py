@@ -10,7 +10,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 BOUNDARIES = b"Qc"
 READY = b"Z"
@@ -21,13 +20,15 @@ class KillingProxy:
     """Accepts one connection and kills its client just before or just after one of its statements.
 
     Args:
-        server: The socket of the real server.
+        server: Host and port of the real server.
         kill: Ends the client; called once.
         at: Which statement, from 0; None for none.
         after: Whether the server may finish the statement first; the client never hears of it.
     """
 
-    def __init__(self, server: Path, kill: Callable[[], None], at: int | None, *, after: bool) -> None:
+    def __init__(
+        self, server: tuple[str, int], kill: Callable[[], None], at: int | None, *, after: bool
+    ) -> None:
         self._server, self._kill, self._at, self._after = server, kill, at, after
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -41,8 +42,7 @@ class KillingProxy:
 
     def _serve(self) -> None:
         client, _ = self._listener.accept()
-        backend = socket.socket(socket.AF_UNIX)
-        backend.connect(str(self._server))
+        backend = socket.create_connection(self._server)
         with client, backend:
             # The first message has no type; psycopg2 may ask for encryption before it sends it.
             while (startup := _receive_untyped(client))[4:8] in _ENCRYPTION_REQUESTS:

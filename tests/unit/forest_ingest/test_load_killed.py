@@ -79,7 +79,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     postgres_server: PostgresServer, fresh: Callable[[], tuple[str, str]], captures: tuple[Path, Path]
 ) -> None:
     def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
-        proxy = KillingProxy(postgres_server.folder / ".s.PGSQL.5432", lambda: child.kill(), at, after=after)
+        proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         through_proxy = f"postgresql://forest@127.0.0.1:{proxy.port}/{database}"
         child = _processes.Process(target=load_file, args=(through_proxy, captures[1]))
         child.start()

@@ -1,0 +1,112 @@
+"""The commands of the local platform: ``up``, ``down``, ``demo``, ``step``, and its ``run``, ``status``."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from quintet.local import demo, services, step
+from quintet.local.airflow import LocalAirflow, follow_one
+from quintet.local.evidence import LocalRuns
+from quintet.local.platform import SERVICES, Platform
+from quintet.local.processes import answers, end_of
+from quintet.local.served import champion
+from quintet.local.state import State
+from quintet.local.together import interruptible
+from quintet.progress import UserError, stage
+from quintet.why import explain
+
+
+def add_commands(commands: Any) -> None:
+    """Add these commands to the command line."""
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], purpose: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
+        command.set_defaults(on_machine=run)
+        return command
+
+    add("up", up, "start the local services; needs no cluster")
+    add("down", down, "stop the local services; their data stay")
+    demo.add_arguments(add("demo", demo.main, "from nothing to predictions, without a cluster"))
+    step.add_arguments(add("step", step.main, "run one step in this terminal, where breakpoints work"))
+
+
+def up(arguments: argparse.Namespace) -> None:
+    """Start the services that do not run."""
+    state = State.of(arguments.state)
+    with interruptible(), state.alone():
+        state.refuse_full_disk()
+        services.Start(state).run()
+    _show(state)
+    print("Next: quintet run forest_cover_data_pipeline")
+
+
+def down(arguments: argparse.Namespace) -> None:
+    """Stop the services."""
+    state = State.of(arguments.state)
+    with interruptible(), state.alone(), stage("down", f"stop what runs; {state.folder} stays"):
+        services.stop(state)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run a DAG here and follow it; starts the services that do not run.
+
+    Raises:
+        UserError: when the run fails, with the reason of the task that failed.
+    """
+    state = State.of(arguments.state)
+    date = arguments.date or datetime.now(UTC)
+    with interruptible(), state.alone():
+        state.refuse_full_disk()
+        start = services.Start(state)
+        start.run(keep_runner=True)
+        assert start.runner  # noqa: S101 - it was asked for
+        with start.runner as runner:
+            follow_one(start.platform, runner, arguments.dag, date, dict(arguments.param))
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """Print what runs, where, and what became of the last runs.
+
+    Raises:
+        UserError: when there is no such platform.
+    """
+    state = State.of(arguments.state)
+    if not state.ports():
+        raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
+    _show(state)
+    platform = Platform(state)
+    running = state.running()
+    if "inference" in running and running["inference"].process:
+        print(f"champion {champion(platform)}")
+    if "postgres" in running and running["postgres"].process:
+        airflow = LocalAirflow(platform)
+        for dag in airflow.dags():
+            last = airflow.last_run(dag["dag_id"])
+            said = f"last run {last['state']} {last['run_after'][:19]}" if last else "no run yet"
+            print(f"dag      {dag['dag_id']:34} {said}")
+
+
+def why(arguments: argparse.Namespace) -> None:
+    """Say why a run here failed.
+
+    Raises:
+        UserError: when there is no such run, or more than one.
+    """
+    explain(LocalRuns(State.of(arguments.state).runs), arguments.words)
+
+
+def _show(state: State) -> None:
+    platform, running = Platform(state), state.running()
+    for name in SERVICES:
+        if name not in running:
+            condition = "stopped: `quintet up` starts it"
+        elif not running[name].process:
+            condition = f"ended by itself: {end_of(state.log(name), 1)} ({state.log(name)})"
+        elif name == "postgres":
+            condition = "Ready" if platform.postgres.is_ready() else "does not answer"
+        elif name == "s3":
+            condition = "Ready" if platform.s3.answers() else "does not answer"
+        else:
+            condition = "Ready" if answers(f"{platform.url(name)}/health") else "does not answer"
+        print(f"service  {name:12} {platform.url(name):48} {condition}")

@@ -1,0 +1,120 @@
+"""Runs DAGs through Airflow's own ``dag.test()``; this module alone is run by Airflow's environment.
+
+It reads one request a line from stdin and answers each with lines on stdout, both JSON. Requests:
+``{"migrate": true}`` and ``{"dag": id, "date": ISO 8601, "params": {...}}``. Answers: ``{"run": id}`` once a
+run has its id, then ``{"state": ...}``; or ``{"error": sentence}``. Airflow's own log goes to stderr.
+
+The end of stdin is the end of whoever asked: a step that runs then is stopped, and this process ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from types import FrameType
+from typing import Any, NoReturn
+
+Answer = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)  # whatever Airflow prints is log
+
+    def answer(content: dict[str, Any]) -> None:
+        print(json.dumps(content), file=answers, flush=True)
+
+    requests: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, _interrupt)
+    at_work = threading.Event()
+    threading.Thread(target=_read, args=(requests, at_work), daemon=True).start()
+    import airflow.models.dagbag  # noqa: F401 - seconds of work that need no request
+
+    while (request := requests.get()) is not None:
+        at_work.set()
+        try:
+            _serve(request, answer)
+        except KeyboardInterrupt:
+            answer({"error": "the run was stopped"})
+            return
+        except Exception as error:
+            answer({"error": f"{type(error).__name__}: {error}"})
+        at_work.clear()
+
+
+def _read(requests: queue.SimpleQueue[dict[str, Any] | None], at_work: threading.Event) -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    requests.put(None)
+    if at_work.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _serve(request: dict[str, Any], answer: Answer) -> None:
+    if "migrate" in request:
+        _migrate()
+        answer({"state": "success"})
+    else:
+        _run(request["dag"], datetime.fromisoformat(request["date"]), request["params"], answer)
+
+
+def _migrate() -> None:
+    """Make the database, or bring it to this Airflow's schema."""
+    from airflow.utils import db
+
+    db.upgradedb()
+
+
+def _run(dag_id: str, date: datetime, params: dict[str, Any], answer: Answer) -> None:
+    from airflow import settings
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.types import DagRunType
+
+    bag = DagBag(dag_folder=settings.DAGS_FOLDER)
+    if bag.import_errors:
+        file, error = next(iter(bag.import_errors.items()))
+        answer({"error": f"{file} cannot be read: {error.strip().splitlines()[-1]}"})
+        return
+    dag = bag.dags.get(dag_id)
+    if dag is None:
+        answer({"error": f"there is no DAG {dag_id}; there are {', '.join(sorted(bag.dags))}"})
+        return
+    if refusal := _refusal(dag, params):
+        answer({"error": refusal})
+        return
+    run_id = DagRun.generate_run_id(run_type=DagRunType.MANUAL, logical_date=date, run_after=date)
+    answer({"run": run_id})
+    # With a logical date, as `test` without one clears the tasks of every former run of the DAG.
+    run = dag.test(run_after=date, logical_date=date, run_conf=params)
+    answer({"state": str(run.state)})
+
+
+def _refusal(dag: Any, params: dict[str, Any]) -> str:
+    """Say what is wrong with the parameters, in the words of a run on a cluster; "" if nothing is."""
+    from airflow.sdk.exceptions import ParamValidationError
+
+    if unknown := sorted(set(params) - set(dag.params)):
+        takes = ", ".join(sorted(dag.params)) or "none"
+        return f"{dag.dag_id} has no parameter {unknown[0]}; it takes {takes}."
+    for name, value in params.items():
+        try:
+            dag.params.get_param(name).resolve(value)
+        except ParamValidationError as error:
+            return f"{dag.dag_id} refuses {name}={value!r}: {str(error).splitlines()[0]}"
+    return ""
+
+
+if __name__ == "__main__":
+    main()

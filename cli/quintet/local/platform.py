@@ -1,0 +1,199 @@
+"""The local platform's services: where each is, what each is told, and the environment of steps."""
+
+import base64
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from quintet.local import chart
+from quintet.local.postgres import SUPERUSER, Postgres, roles
+from quintet.local.processes import WITHOUT_A_PROXY
+from quintet.local.s3 import S3, Key
+from quintet.local.state import State
+from quintet.paths import REPOSITORY, cache_dir
+from quintet.release import revision
+from run_in import environment
+
+SERVICES = ("postgres", "s3", "mlflow", "forest-api", "inference")
+PORTS = (*SERVICES, "inference-admin")
+ROOTS = (".", "pipelines", "sources", "serving")
+"""Where the code of steps and services is found; the images have it in one folder."""
+SAMPLE_SEED = 42
+"""Of the data API: the same captures in every state, so that two of them can be compared."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The platform of a state, whose ports and credentials are chosen."""
+
+    state: State
+
+    @cached_property
+    def ports(self) -> dict[str, int]:
+        """The port of each service."""
+        return self.state.ports()
+
+    @cached_property
+    def credentials(self) -> dict[str, dict[str, str]]:
+        """The credentials, by the names and keys that their Secrets have on a cluster."""
+        return self.state.credentials()
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """The database server."""
+        password = self.credentials["postgres-superuser"]["password"]
+        return Postgres(self.state.folder / "postgres", self.ports["postgres"], password)
+
+    @cached_property
+    def s3(self) -> S3:
+        """The S3 server."""
+        users = {name: tuple(user["buckets"]) for name, user in chart.values("minio")["users"].items()}
+        keys = {}
+        for name, buckets in {"root": (), **users}.items():
+            secret = self.credentials[f"minio-{name}"]
+            keys[name] = Key(secret["access-key"], secret["secret-key"], buckets)
+        return S3(self.state.folder / "s3", self.ports["s3"], keys)
+
+    def url(self, service: str) -> str:
+        """Return the address of a service."""
+        if service == "postgres":
+            return self.postgres.url("quintet", "forest")
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def database_url(self, role: str, database: str) -> str:
+        """Return the URL of a database with a role's password."""
+        return self.postgres.url(database, role, self.credentials[f"postgres-{_dashed(role)}"]["password"])
+
+    def service_environment(self, service: str) -> dict[str, str]:
+        """Return the environment of one of our own two APIs."""
+        code = {"PYTHONPATH": python_path(), "BIND_HOST": "127.0.0.1", "PORT": str(self.ports[service])}
+        if service == "forest-api":
+            return {
+                **code,
+                # Each capture is the next batch, as nobody here wants to wait for one.
+                "MIN_UPDATE_SECONDS": "0",
+                "SAMPLE_SEED": str(SAMPLE_SEED),
+                "STATE_DIR": str(self.state.path("forest-api")),
+            }
+        return {
+            **code,
+            "ADMIN_PORT": str(self.ports["inference-admin"]),
+            "MLFLOW_TRACKING_URI": self.url("mlflow"),
+            "BUNDLE_CACHE_DIR": str(self.state.path("inference")),
+            "POLL_SECONDS": "0.5",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def step_environment(self, pipeline: str, step: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Return what a step finds in its environment: the chart's variables, with this machine's values.
+
+        Returns:
+            What anybody may see, and the secrets.
+        """
+        settings = chart.step_settings(pipeline, step)
+        here = {
+            "AWS_ENDPOINT_URL_S3": self.s3.endpoint,
+            "MLFLOW_TRACKING_URI": self.url("mlflow"),
+            "SOURCE_API_BASE_URL": self.url("forest-api"),
+            "GIT_REVISION": revision(),
+        }
+        names = [*settings["env"], *settings["configEnv"]]
+        values = {name: here.get(name, settings["env"].get(name, "")) for name in names}
+        secret = {
+            name: self.credentials[reference["secret"]][reference["key"]]
+            for name, reference in settings["secretEnv"].items()
+            # MLflow listens on loopback and knows no users here.
+            if not name.startswith("MLFLOW_TRACKING_")
+        }
+        code = {"PYTHONPATH": python_path(), "MPLCONFIGDIR": str(cache_dir("matplotlib"))}
+        return {**values, **code, **WITHOUT_A_PROXY}, secret
+
+    def describe_steps(self) -> Path:
+        """Write the file that STEP_PODS_FILE names, which says how each step runs, and return its path."""
+        described = {}
+        for pipeline, steps in chart.steps().items():
+            python = str(environment(pipeline) / "bin" / "python")
+            for step in steps:
+                plain, secret = self.step_environment(pipeline, step)
+                described[f"{pipeline}-{step}"] = {"python": python, "env": plain, "secret_env": secret}
+        content = {"operator": "process", "runs": str(self.state.runs), "steps": described}
+        return self.state.write_private("pods.json", content)
+
+    def airflow_environment(self) -> dict[str, str]:
+        """Return the environment of Airflow, which runs a DAG and nothing else here."""
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))
+        }
+        keys = self.credentials["airflow-keys"]
+        return {
+            **own,
+            "PYTHONPATH": os.pathsep.join(
+                [*(str(REPOSITORY / root) for root in ("dags", "cli")), python_path()]
+            ),
+            "AIRFLOW_HOME": str(self.state.path("airflow")),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": for_sqlalchemy(self.database_url("airflow", "airflow")),
+            "AIRFLOW__CORE__FERNET_KEY": keys["fernet-key"],
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt-secret"],
+            "STEP_PODS_FILE": str(self.state.folder / "pods.json"),
+        }
+
+
+def choose(state: State, stopped: list[str]) -> Platform:
+    """Choose what is not chosen yet, credentials and ports, and return the platform.
+
+    Args:
+        state: of the platform.
+        stopped: the ports of services that do not run; one that another program has taken is changed.
+    """
+    users = chart.values("minio")["users"]
+    fernet = {"fernet-key": _fernet_key()} if "airflow-keys" not in state.credentials() else {}
+    state.add_credentials(
+        {
+            "postgres-superuser": {"username": SUPERUSER, "password": None},
+            **{f"minio-{user}": {"access-key": None, "secret-key": None} for user in ("root", *users)},
+            **{f"postgres-{_dashed(role)}": {"username": role, "password": None} for role in roles()},
+            "airflow-keys": {**fernet, "jwt-secret": None},
+        }
+    )
+    state.choose_ports(stopped)
+    platform = Platform(state)
+    pipelines = chart.values("postgres")["pipelines"]
+    state.add_credentials(
+        {f"postgres-{_dashed(name)}": {"url": platform.database_url(name, "quintet")} for name in pipelines}
+    )
+    return Platform(state)
+
+
+def for_sqlalchemy(url: str) -> str:
+    """Return a database's URL with the driver that our environments have."""
+    return url.replace("postgresql://", "postgresql+psycopg2://")
+
+
+def python(name: str) -> Path:
+    """Return the Python of an environment, which is made when it is missing."""
+    return environment(name) / "bin" / "python"
+
+
+def needed_environments() -> list[str]:
+    """Return the environments that the platform needs."""
+    return ["airflow", "mlflow", *chart.steps(), "serving", "forest_api"]
+
+
+def python_path() -> str:
+    """Return the import roots of steps and services."""
+    return os.pathsep.join(str(REPOSITORY / root) for root in ROOTS)
+
+
+def _dashed(role: str) -> str:
+    return role.replace("_", "-")
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,77 @@
+"""What the local inference API serves, and its predictions."""
+
+import time
+from typing import Any
+
+import requests
+
+from quintet.local.platform import Platform
+from quintet.progress import UserError
+
+CHAMPION_SECONDS = 60
+
+
+def champion(platform: Platform) -> str:
+    """Say in a few words which model is served."""
+    try:
+        served = metadata(platform)
+    except UserError as error:
+        return f"unknown: {error}"
+    if served["model"] is None:
+        return "none yet: `quintet run forest_training_pipeline` trains one"
+    return f"{served['model']} version {served['version']}"
+
+
+def await_champion(platform: Platform) -> dict[str, Any]:
+    """Wait until a champion is served and return what the API says of it.
+
+    Raises:
+        UserError: when none is served in time.
+    """
+    deadline = time.monotonic() + CHAMPION_SECONDS
+    while (served := metadata(platform))["model"] is None:
+        if time.monotonic() > deadline:
+            log = platform.state.log("inference")
+            raise UserError(
+                f"The API serves no model {CHAMPION_SECONDS} s after its training: {log} says why."
+            )
+        time.sleep(0.1)
+    return served
+
+
+def predict(platform: Platform, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the API's predictions of samples.
+
+    Raises:
+        UserError: with the API's own sentence, when it refuses.
+    """
+    try:
+        answer = _session().post(
+            f"{platform.url('inference')}/predict", json={"samples": samples}, timeout=30
+        )
+    except requests.RequestException as error:
+        raise UserError("the API does not answer") from error
+    if not answer.ok:
+        raise UserError(f"The API answered {answer.status_code}: {answer.text[:500]}")
+    return list(answer.json()["predictions"])
+
+
+def metadata(platform: Platform) -> dict[str, Any]:
+    """Return what the API says of itself and its model.
+
+    Raises:
+        UserError: when it does not answer.
+    """
+    try:
+        answer = _session().get(f"{platform.url('inference')}/metadata", timeout=30)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise UserError("the API does not answer") from error
+    return dict(answer.json())
+
+
+def _session() -> requests.Session:
+    """Make a session that goes to this machine whatever proxy is set."""
+    session = requests.Session()
+    session.trust_env = False
+    return session

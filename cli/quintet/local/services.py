@@ -1,0 +1,264 @@
+"""The local services: started together, each as soon as what it needs is there; stopped; listed."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from quintet.local import chart, mlflow, postgres
+from quintet.local.airflow import Runner
+from quintet.local.platform import PORTS, SERVICES, choose, for_sqlalchemy, needed_environments, python
+from quintet.local.processes import (
+    END_SECONDS,
+    POLL_SECONDS,
+    Running,
+    answers,
+    await_ready,
+    end_of,
+    spawn,
+    wait_until,
+)
+from quintet.local.state import State
+from quintet.local.together import Job, together, undisturbed
+from quintet.paths import REPOSITORY
+from quintet.progress import Stage, UserError, stage
+from run_in import folder_of, is_made
+
+PURPOSES = {
+    "postgres": "PostgreSQL, with the roles and tables of the chart",
+    "s3": "SeaweedFS, with the buckets of the chart",
+    "mlflow": "runs and the model registry",
+    "airflow": "Airflow's database",
+    "forest-api": "samples of the real covertype set",
+    "inference": "predictions of the champion",
+}
+BUCKET_SECONDS = 60
+ADDRESSES = {"mlflow": ["postgres", "s3"], "inference": ["mlflow"]}
+"""The services that are told where others are."""
+STOPS = {
+    "postgres": (postgres.STOP, postgres.STOP_SECONDS),
+    # It has written all it has within a second, and then waits a quarter of a minute for clients to leave.
+    "s3": (signal.SIGTERM, 3),
+}
+"""How a service is asked to end, and the seconds it may take, where they are not those of all."""
+
+
+class Start:
+    """One start of the services that do not run.
+
+    Args:
+        state: of the platform; this command has it alone.
+    """
+
+    def __init__(self, state: State) -> None:
+        alive = {name: bool(entry.process) for name, entry in state.running().items()}
+        self.missing = [name for name in SERVICES if not alive.get(name)]
+        stop(state, self.missing)  # a killed server may have left workers
+        stopped = [port for port in PORTS if port.removesuffix("-admin") in self.missing]
+        former = state.ports()
+        self.platform = choose(state, stopped)
+        moved = {name for name, port in former.items() if self.platform.ports[name] != port}
+        misled = [name for name, needed in ADDRESSES.items() if moved & set(needed) and alive.get(name)]
+        stop(state, misled)
+        self.missing += misled
+        self.state = state
+        self.cancelled = threading.Event()
+        self.runner: Runner | None = None
+        self._started: list[str] = []
+
+    def run(self, *, keep_runner: bool = False) -> None:
+        """Start what is missing; whatever stops this, nothing that it started stays.
+
+        Args:
+            keep_runner: leave a process in `runner` that can run DAGs, its imports done.
+
+        Raises:
+            UserError: when a service does not start, with the end of its log.
+        """
+        try:
+            together(self._jobs(keep_runner), self.cancelled)
+            if self.runner and not keep_runner:
+                self.runner.__exit__()
+        except BaseException:
+            with undisturbed():
+                if self.runner:
+                    self.runner.__exit__()
+                stop(self.state, self._started)
+            raise
+
+    def _jobs(self, keep_runner: bool) -> dict[str, Job]:
+        jobs: dict[str, Job] = {}
+        for name in needed_environments():
+            if not is_made(name):
+                jobs[f"environment {name}"] = ([], partial(self._make, name))
+        environments = {
+            "mlflow": ["mlflow"],
+            "airflow": ["airflow", *chart.steps()],
+            "forest-api": ["forest_api"],
+            "inference": ["serving"],
+        }
+        needs = {"mlflow": ["postgres", "s3"], "airflow": ["postgres"]}
+        work = {
+            "postgres": self._postgres,
+            "s3": self._s3,
+            "forest-api": self._forest_api,
+            "inference": self._inference,
+            "mlflow": self._mlflow,
+        }
+        for name, start in work.items():
+            if name in self.missing:
+                needed = [f"environment {other}" for other in environments.get(name, [])] + needs.get(
+                    name, []
+                )
+                jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
+        needed = [f"environment {other}" for other in environments["airflow"]] + needs["airflow"]
+        migrated = self.state.made_with("airflow") == str(python_of("airflow"))
+        if keep_runner or not migrated:
+            jobs["airflow"] = ([job for job in needed if job in jobs], self._run_airflow)
+            if not migrated:
+                jobs["airflow"] = (jobs["airflow"][0], self._staged("airflow", self._migrate))
+        return jobs
+
+    def _staged(self, name: str, start: Callable[[Stage], None]) -> Callable[[], None]:
+        def work() -> None:
+            with stage(name, PURPOSES[name]) as current:
+                start(current)
+
+        return work
+
+    def _make(self, name: str) -> None:
+        """Make a Python environment; the next command makes one anew that was broken off."""
+        with stage(f"environment {name}", "the packages of its lock, once for each change") as current:
+            run_in = str(REPOSITORY / "cli" / "run_in.py")
+            command = [sys.executable, run_in, name, "-c", ""]
+            child = spawn(command, current.log, os.environ)
+            while child.poll() is None and not self.cancelled.wait(POLL_SECONDS):
+                pass
+            Running.of(child.pid).end()
+            if child.wait() and not self.cancelled.is_set():
+                raise UserError(f"environment {name}: {end_of(current.log)}\n  Log: {current.log}")
+
+    def _postgres(self, current: Stage) -> None:
+        server = self.platform.postgres
+        user = server.prepare()
+        settings = chart.values("postgres")["config"]
+        command = server.command(settings)
+        self._serve("postgres", command, {}, server.is_ready, user=user, cwd=server.folder)
+        current.say("roles, databases and tables")
+        credentials = self.platform.credentials
+        passwords = {
+            role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()
+        }
+        postgres.make_databases(server, passwords, self.state.folder / "passwords")
+        current.outcome = f"127.0.0.1:{server.port}"
+
+    def _s3(self, current: Stage) -> None:
+        server = self.platform.s3
+        buckets = list(chart.values("minio")["buckets"])
+        ready = partial(server.make_bucket, buckets[0])
+        self._serve("s3", server.command(), server.server_environment(), ready, cwd=server.folder)
+        for bucket in buckets:
+            if not wait_until(partial(server.make_bucket, bucket), BUCKET_SECONDS):
+                raise UserError(f"S3 makes no bucket {bucket}: {self.state.log('s3')} says why.")
+        current.outcome = server.endpoint
+
+    def _mlflow(self, current: Stage) -> None:
+        ours = str(python("mlflow"))
+        passwordless = for_sqlalchemy(self.platform.postgres.url("mlflow_db", "mlflow"))
+        if self.state.made_with("mlflow") not in ("", ours):
+            current.say("bringing its database to this MLflow's schema")
+            password = self.platform.credentials["postgres-mlflow"]["password"]
+            current.run(*mlflow.upgrade_command(python("mlflow"), passwordless), env={"PGPASSWORD": password})
+        s3 = self.platform.s3.environment("mlflow")
+        s3["MLFLOW_S3_ENDPOINT_URL"] = s3["AWS_ENDPOINT_URL_S3"]
+        bucket = chart.values("mlflow")["s3"]["bucket"]
+        command = mlflow.command(python("mlflow"), self.platform.ports["mlflow"], f"s3://{bucket}")
+        database = for_sqlalchemy(self.platform.database_url("mlflow", "mlflow_db"))
+        self._answering("mlflow", command, mlflow.environment(database, s3))
+        self.state.made_with("mlflow", ours)
+        current.outcome = self.platform.url("mlflow")
+
+    def _run_airflow(self) -> None:
+        self.platform.describe_steps()
+        self.runner = Runner(self.platform)
+
+    def _migrate(self, current: Stage) -> None:
+        self._run_airflow()
+        assert self.runner  # noqa: S101 - has just been made
+        self.runner.migrate()
+        self.state.made_with("airflow", str(python_of("airflow")))
+
+    def _forest_api(self, current: Stage) -> None:
+        environment = self.platform.service_environment("forest-api")
+        self._answering("forest-api", [python("forest_api"), "-m", "forest_api"], environment)
+        current.outcome = self.platform.url("forest-api")
+
+    def _inference(self, current: Stage) -> None:
+        environment = self.platform.service_environment("inference")
+        self._answering("inference", [python("serving"), "-m", "app"], environment)
+        current.outcome = self.platform.url("inference")
+
+    def _answering(self, name: str, command: list[str | Path], environment: dict[str, str]) -> None:
+        url = f"{self.platform.url(name)}/health"
+        self._serve(name, command, environment, lambda: answers(url), cwd=self.state.folder)
+
+    def _serve(
+        self,
+        name: str,
+        command: list[str | Path],
+        environment: dict[str, str],
+        ready: Callable[[], bool],
+        *,
+        user: int | None = None,
+        cwd: Path,
+    ) -> None:
+        log = self.state.log(name)
+        child = spawn(command, log, environment, user=user, cwd=cwd)
+        self.state.note_running(name, Running.of(child.pid))
+        self._started.append(name)
+        await_ready(name, child, log, ready, self.cancelled)
+
+
+def stop(state: State, names: Sequence[str] | None = None) -> None:
+    """Stop services; data stay. Postgres stops last, as the others use it.
+
+    Args:
+        state: of the platform.
+        names: which; all by default.
+    """
+    running = {name: entry for name, entry in state.running().items() if names is None or name in names}
+
+    def end(name: str) -> None:
+        how, seconds = STOPS.get(name, (signal.SIGTERM, END_SECONDS))
+        running[name].end(how, seconds)
+        state.note_running(name, None)
+
+    others = [name for name in running if name != "postgres"]
+    with ThreadPoolExecutor(len(others) or 1) as pool:
+        list(pool.map(end, others))
+    if "postgres" in running:
+        end("postgres")
+
+
+@contextmanager
+def services(state: State) -> Iterator[Start]:
+    """Have the services of a state, and a runner of DAGs, for as long as the block runs."""
+    start = Start(state)
+    start.run(keep_runner=True)
+    try:
+        yield start
+    finally:
+        with undisturbed(), stage("down", "stop what this command started"):
+            if start.runner:
+                start.runner.__exit__()
+            stop(state)
+
+
+def python_of(name: str) -> Path:
+    """Return where the Python of an environment is, or would be."""
+    return folder_of(name) / "bin" / "python"

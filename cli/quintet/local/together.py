@@ -1,0 +1,84 @@
+"""Work of several kinds at once, each as soon as what it needs is done."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from types import FrameType
+
+Job = tuple[Sequence[str], Callable[[], None]]
+
+
+def together(jobs: Mapping[str, Job], cancelled: threading.Event) -> None:
+    """Do all jobs; at the first failure, or Ctrl-C, cancel the rest and wait until none is at work.
+
+    Only this thread is interrupted: a job that starts a server always gets to write down that it did.
+
+    Args:
+        jobs: name -> names of the jobs it needs, which stand before it, and what it does.
+        cancelled: is set when the rest is cancelled; long jobs look at it.
+
+    Raises:
+        Exception: that of the first job that failed.
+    """
+    futures: dict[str, Future[None]] = {}
+
+    def do(name: str) -> None:
+        needed, work = jobs[name]
+        for other in needed:
+            if futures[other].exception() is not None:
+                return
+        if not cancelled.is_set():
+            work()
+
+    pool = ThreadPoolExecutor(len(jobs) or 1)
+    try:
+        for name in jobs:
+            futures[name] = pool.submit(do, name)
+        done, waiting = wait(futures.values(), return_when=FIRST_EXCEPTION)
+    except BaseException:
+        _cancel(pool, cancelled)
+        raise
+    if waiting:
+        _cancel(pool, cancelled)
+    pool.shutdown()
+    for future in done:
+        future.result()
+
+
+def _cancel(pool: ThreadPoolExecutor, cancelled: threading.Event) -> None:
+    """Let jobs end early, and wait for them whatever is pressed meanwhile."""
+    with undisturbed():
+        cancelled.set()
+        pool.shutdown()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the body as Ctrl-C does, and Ctrl-C too where a shell ignores it."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else it was started by nohup
+        numbers.append(signal.SIGHUP)
+    former = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no signal break off the body: it puts things in order and is short."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

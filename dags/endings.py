@@ -1,0 +1,68 @@
+"""What the end of a step means in Airflow, the same whether the step was a pod or a process.
+
+Exit code 99 is a skip; 1 (a bug) and 2 (refused input) would end the same way again and are not tried
+again; the rest may not: 75 (something outside is down), a kill, an eviction, a lost node.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+MESSAGE_LIMIT = 4096  # bytes of a termination message that the kubelet keeps; it cuts a longer one silently
+BUG, REFUSED, NOTHING_TO_DO = 1, 2, 99
+
+
+def options(arguments: Mapping[str, Any]) -> list[str]:
+    """Turn `{"run_after": "x"}` into `["--run-after=x"]`, the spelling that also holds a value like `-1`."""
+    return [f"--{name.replace('_', '-')}={value}" for name, value in arguments.items()]
+
+
+def given(arguments: list[str]) -> list[str]:
+    """Drop options that rendered to nothing.
+
+    An option left out leaves the default to the step, so that a default stands in one place.
+    """
+    return [option for option in arguments if option.partition("=")[2]]
+
+
+def result_of(message: str) -> dict[str, Any]:
+    """Parse the result that a successful step left.
+
+    Raises:
+        AirflowFailException: The step left no result, one that was cut, or no JSON object.
+    """
+    if len(message.encode()) >= MESSAGE_LIMIT:
+        raise AirflowFailException(
+            f"The step's result is longer than {MESSAGE_LIMIT - 1} bytes and was cut: return a URI instead"
+        )
+    try:
+        result = json.loads(message)
+    except ValueError:
+        result = None
+    if not isinstance(result, dict):
+        raise AirflowFailException(f"The step ended well but its result is no JSON object: {message[:200]!r}")
+    return result
+
+
+def failure_of(name: str, exit_code: int, message: str, reason: str) -> AirflowException:
+    """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
+
+    Args:
+        name: Of the step, such as `forest-train`.
+        exit_code: Not 0.
+        message: What the step left as its result; may be empty.
+        reason: What is known of the end when the step said nothing.
+    """
+    try:
+        said = json.loads(message)
+        sentence = said.get("error") or said.get("skipped") or message
+    except (ValueError, AttributeError):
+        sentence = message or f"{reason}, its log says more"
+    if exit_code == NOTHING_TO_DO:
+        return AirflowSkipException(sentence)
+    kind = AirflowFailException if exit_code in (BUG, REFUSED) else AirflowException
+    return kind(f"{name} ended with exit code {exit_code}: {sentence}")

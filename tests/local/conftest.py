@@ -1,0 +1,70 @@
+"""A local platform for the tests, in a folder of its own, and what becomes of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quintet.local.airflow import Runner, follow_one
+from quintet.local.platform import Platform
+from quintet.local.services import services
+from quintet.local.state import State
+
+CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
+SMALL = {"n_estimators": 5, "svc_max_rows": 500, "svc_components": 20, "min_metric": 0.1}
+
+
+class Local:
+    """A platform that runs, with a runner of DAGs."""
+
+    def __init__(self, platform: Platform, runner: Runner) -> None:
+        self.platform, self.runner = platform, runner
+
+    def run(self, dag: str, params: dict[str, Any] | None = None, date: datetime | None = None) -> list[Any]:
+        return follow_one(self.platform, self.runner, dag, date or datetime.now(UTC), params or {})
+
+    @property
+    def database(self) -> str:
+        return self.platform.database_url("forest", "quintet")
+
+
+@contextmanager
+def folder() -> Iterator[State]:
+    """A state at a path as long as people's are, which everybody may pass."""
+    made = Path(tempfile.mkdtemp(prefix="quintet-local-"))
+    try:
+        yield State(made / "a folder")
+    finally:
+        shutil.rmtree(made)
+
+
+@contextmanager
+def local() -> Iterator[Local]:
+    with folder() as state, state.alone(), services(state) as started:
+        assert started.runner
+        yield Local(started.platform, started.runner)
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Local]:
+    with local() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def captured(platform: Local) -> list[Any]:
+    """The tasks of a capture."""
+    return platform.run(CAPTURE)
+
+
+@pytest.fixture(scope="session")
+def trained(platform: Local, captured: list[Any]) -> list[Any]:
+    """The tasks of a training on that capture."""
+    return platform.run(TRAINING, SMALL)

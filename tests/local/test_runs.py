@@ -1,0 +1,178 @@
+"""The forest pipelines from the DAG files, with real services, and no cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+
+from quintet.local import served
+from quintet.local.processes import wait_until
+from quintet.progress import UserError
+from stepkit.s3 import split
+from tests import table_hash
+from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local, local
+
+SAMPLES = "forest.forest_cover_samples"
+
+
+def result_of(tasks: list[Any], task_id: str) -> Any:
+    return next(task["result"] for task in tasks if task["task_id"] == task_id)
+
+
+def evidence(platform: Local, task: dict[str, Any], number: int) -> Path:
+    runs = platform.platform.state.runs / task["dag_id"]
+    (found,) = runs.glob(f"*/{task['task_id']}/try-{number}")
+    return found
+
+
+def test_a_capture_is_loaded_and_exported(captured: list[Any]) -> None:
+    assert [task["state"] for task in captured] == ["success"] * 3
+    loaded = result_of(captured, "load")
+    assert loaded["rows_new"] == loaded["rows_read"] == result_of(captured, "export")["rows"] == 5810
+
+
+def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: list[Any]) -> None:
+    assert {task["state"] for task in trained} == {"success"}
+    assert sorted(task["rendered_map_index"] for task in trained if task["map_index"] >= 0) == [
+        "logistic_regression",
+        "random_forest",
+        "svc",
+    ]
+    promoted = result_of(trained, "promote")
+    assert (promoted["verdict"], promoted["version"]) == ("promoted", 1)
+    serving = served.await_champion(platform.platform)
+    digests = {task["result"]["bundle_digest"] for task in trained if task["map_index"] >= 0}
+    assert serving["digest"] in digests
+    sample = json.loads(Path("charts/quintet/files/sample.json").read_text())
+    (prediction,) = served.predict(platform.platform, [sample])
+    assert prediction["class_name"] in {label["name"] for label in serving["classes"]}
+
+
+def test_parameters_reach_the_steps(platform: Local, trained: list[Any]) -> None:
+    preprocess = next(task for task in trained if task["task_id"] == "preprocess_forest_data")
+    argv = json.loads((evidence(platform, preprocess, 1) / "command.json").read_text())["argv"]
+    (given,) = [option for option in argv if option.startswith("--training-parameters=")]
+    expected = {"seed": 42, "n_estimators": 5, "svc_max_rows": 500, "svc_components": 20}
+    assert json.loads(given.partition("=")[2]) == expected
+
+
+def test_the_same_rows_are_not_trained_on_again(platform: Local, trained: list[Any]) -> None:
+    tasks = platform.run(TRAINING, SMALL)
+    assert {task["state"] for task in tasks} == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("dag", "params", "sentence"),
+    [
+        ("no_such_dag", {}, "there is no DAG no_such_dag; there are forest_cover_data_extraction"),
+        (TRAINING, {"trees": 5}, "has no parameter trees; it takes min_captures"),
+        (TRAINING, {"n_estimators": "many"}, "refuses n_estimators='many'"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused(
+    platform: Local, dag: str, params: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        platform.run(dag, params)
+
+
+def test_a_try_leaves_what_was_run_and_how_it_ended(platform: Local, captured: list[Any]) -> None:
+    folder = evidence(platform, captured[0], 1)
+    command = json.loads((folder / "command.json").read_text())
+    assert command["argv"][1:3] == ["-m", "forest.extract"]
+    assert command["env"]["RUN_ID"] == captured[0]["dag_run_id"]
+    end = json.loads((folder / "end.json").read_text())
+    assert (end["exit_code"], end["signal"]) == (0, None)
+    assert datetime.fromisoformat(end["started"]) < datetime.fromisoformat(end["ended"])
+    assert json.loads((folder / "result.json").read_text()) == captured[0]["result"]
+    assert all(json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines())
+    assert not (folder / "tmp").exists()
+
+
+def test_no_evidence_holds_a_secret(platform: Local, trained: list[Any]) -> None:
+    secrets = {
+        value
+        for keys in platform.platform.credentials.values()
+        for key, value in keys.items()
+        if key not in ("username", "access-key")
+    }
+    texts = [path.read_text() for path in platform.platform.state.runs.rglob("*.json*")]
+    assert len(texts) > 20
+    assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_two_platforms_side_by_side_make_the_same(
+    platform: Local, captured: list[Any], trained: list[Any]
+) -> None:
+    with local() as other:
+        assert not set(other.platform.ports.values()) & set(platform.platform.ports.values())
+        again = other.run(CAPTURE) + other.run(TRAINING, SMALL)
+        assert table_hash.tables(other.database) == table_hash.tables(platform.database)
+        snapshots = [
+            snapshot(each, result_of(tasks, "preprocess_forest_data")["snapshot_uri"])
+            for each, tasks in ((platform, trained), (other, again))
+        ]
+        assert snapshots[0] == snapshots[1]
+        trainings = [
+            {
+                task["rendered_map_index"]: table_hash.result(task["result"])
+                for task in tasks
+                if task["map_index"] >= 0
+            }
+            for tasks in (trained, again)
+        ]
+        assert trainings[0] == trainings[1]
+
+
+def snapshot(platform: Local, uri: str) -> str:
+    bucket, key = split(uri)
+    path = platform.platform.state.folder / "snapshot.parquet"
+    s3 = platform.platform.s3
+    key_of_root = {
+        "aws_access_key_id": s3.keys["root"].access,
+        "aws_secret_access_key": s3.keys["root"].secret,
+    }
+    client = boto3.client("s3", endpoint_url=s3.endpoint, region_name="us-east-1", **key_of_root)
+    client.download_file(bucket, key, str(path))
+    return table_hash.parquet(path)
+
+
+def test_a_step_that_is_killed_is_tried_again_and_leaves_the_same(
+    platform: Local, captured: list[Any]
+) -> None:
+    date = datetime.now(UTC)
+    killed = threading.Thread(target=kill_once, args=("forest.load",))
+    killed.start()
+    tasks = platform.run(CAPTURE, date=date)
+    killed.join()
+    load = next(task for task in tasks if task["task_id"] == "load")
+    assert (load["state"], load["try_number"]) == ("success", 2)
+    folders = platform.platform.state.runs.glob(f"{CAPTURE}/*/load")
+    (disturbed,) = [folder for folder in folders if (folder / "try-2").exists()]
+    end = json.loads((disturbed / "try-1/end.json").read_text())
+    assert (end["exit_code"], end["signal"]) == (137, "SIGKILL")
+    assert load["result"]["rows_read"] == load["result"]["rows_new"] == 5810
+
+
+def kill_once(module: str) -> None:
+    """Kills the first process that runs a step."""
+
+    def killed() -> bool:
+        for process in psutil.Process(os.getpid()).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if module in process.cmdline():
+                    process.send_signal(signal.SIGKILL)
+                    return True
+        return False
+
+    assert wait_until(killed, 60, pause=0.01)

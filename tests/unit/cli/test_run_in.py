@@ -1,0 +1,44 @@
+"""The Python environments stand on the locks of the images whose programs run in them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from quintet.local import chart
+from quintet.local.platform import needed_environments
+from run_in import ENVIRONMENTS
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+IMAGES = {
+    "airflow": "images/airflow",
+    "mlflow": "images/mlflow",
+    "serving": "serving",
+    "forest_api": "sources/forest_api",
+    "forest": "pipelines/forest",
+}
+
+
+def pins(lock: str) -> dict[str, str]:
+    found = re.findall(r"(?m)^([a-z0-9-]+)==([^ ;]+)", (REPOSITORY / lock).read_text())
+    return dict(found)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_environment_has_the_lock_of_its_image(name: str) -> None:
+    dockerfile = (REPOSITORY / IMAGES[name] / "Dockerfile").read_text()
+    locks = re.findall(r"(?m)^COPY (\S+\.lock) ", dockerfile)
+    assert ENVIRONMENTS[name][0] in locks
+
+
+def test_the_local_platform_needs_those_and_no_other() -> None:
+    assert set(needed_environments()) == set(IMAGES)
+
+
+@pytest.mark.parametrize("pipeline", chart.steps())
+def test_all_locks_of_a_pipeline_agree_with_its_environment(pipeline: str) -> None:
+    own = pins(ENVIRONMENTS[pipeline][0])
+    for lock in (REPOSITORY / "pipelines" / pipeline).glob("*.lock"):
+        assert pins(str(lock.relative_to(REPOSITORY))).items() <= own.items()
