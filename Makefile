@@ -34,12 +34,12 @@ status: ## Pods, releases, last runs, champion, and what to do about what is wro
 	@$(QUINTET) --on cluster status
 logs: ## Follow the logs of SERVICE=mlflow, or of all
 	@$(QUINTET) logs $(SERVICE)
-ui: ## Forward every port to this machine and print the addresses
-	@$(QUINTET) ui
+ui: ## Forward every port to this machine and print the addresses; ARGS="--airflow-port 8081" takes another
+	@$(QUINTET) ui $(ARGS)
 airflow mlflow minio api: ## Forward one of the four and open it
-	@$(QUINTET) ui $@
+	@$(QUINTET) ui $@ $(ARGS)
 env: ## Print exports for boto3, psql, MLflow, kubectl and Skaffold: eval "$(make env)"
-	@$(QUINTET) env
+	@$(QUINTET) env $(ARGS)
 
 ## Work
 images: ## Build the images that changed; NAMES="inference forest-train" for some

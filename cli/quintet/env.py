@@ -11,31 +11,33 @@ from quintet.kube import Kube
 from quintet.machine import Machine, buildkit_cli, image_source
 from quintet.paths import cache_dir
 from quintet.progress import Stage
-from quintet.ui import DOORS
+from quintet.ui import add_ports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options: it has none."""
+    """Describe the command's options: the ports that `quintet ui` was given."""
+    add_ports(parser, "postgres", "s3", "mlflow")
 
 
-def main(kube: Kube, _arguments: argparse.Namespace) -> None:
+def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """Print exports for a shell; the addresses are those that `quintet ui` forwards."""
-    exports = {**_connections(kube), **_tools()}
+    ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
+    exports = {**_connections(kube, ports), **_tools()}
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def _connections(kube: Kube) -> dict[str, str]:
+def _connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
     """Return the environment of a step, with the addresses of the forwarded ports."""
     database = urlsplit(kube.secret("postgres-forest", "url"))
     login = database.netloc.rpartition("@")[0]
     return {
-        "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{DOORS['postgres'].local}").geturl(),
-        "AWS_ENDPOINT_URL_S3": f"http://localhost:{DOORS['s3'].local}",
+        "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),
+        "AWS_ENDPOINT_URL_S3": f"http://localhost:{ports['s3']}",
         "AWS_ACCESS_KEY_ID": kube.secret("minio-steps", "access-key"),
         "AWS_SECRET_ACCESS_KEY": kube.secret("minio-steps", "secret-key"),
         "AWS_DEFAULT_REGION": "us-east-1",
-        "MLFLOW_TRACKING_URI": f"http://localhost:{DOORS['mlflow'].local}",
+        "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
         "MLFLOW_TRACKING_USERNAME": kube.secret("mlflow-steps", "username"),
         "MLFLOW_TRACKING_PASSWORD": kube.secret("mlflow-steps", "password"),
         # The presigned URLs that MLflow would hand out lead to an S3 inside the cluster.

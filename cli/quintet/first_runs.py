@@ -32,7 +32,7 @@ def first_runs(kube: Kube) -> None:
         for dag in DAGS:
             airflow.unpause(dag)
     print(f"▸ prediction, asked for from a Job in the cluster\n  {predict.ask(kube)}")
-    _say_next(kube.namespace)
+    _say_next(kube)
 
 
 def start(airflow: AirflowApi, dag: str) -> str:
@@ -73,8 +73,8 @@ def await_dags(airflow: AirflowApi) -> None:
         time.sleep(1)
 
 
-def _say_next(namespace: str) -> None:
+def _say_next(kube: Kube) -> None:
     print("\n`make ui` forwards these addresses:")
     for name, door in DOORS.items():
-        print(f"  {name:9} {door.url.format(door.local):38} {login_hint(namespace, door)}")
+        print(f"  {name:9} {door.url.format(door.local):38} {login_hint(kube, door)}")
     print('\nkubectl and the other tools: eval "$(make env)". Next: make ui')

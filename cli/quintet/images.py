@@ -132,7 +132,7 @@ def push_images(
         machine: a machine that was prepared before.
 
     Returns:
-        Each image's full reference, by name.
+        Each image's full reference with its digest, by name.
     """
     machine = machine or prepare()
     planned = _planned(machine, names)
@@ -140,7 +140,7 @@ def push_images(
     references = {
         artifact.name: f"{registry}/{artifact.name}:{planned.tags[artifact.name]}" for artifact in wanted
     }
-    missing = [artifact for artifact in wanted if not _in_registry(references[artifact.name])]
+    missing = [artifact for artifact in wanted if not _held(references[artifact.name])]
     if missing:
         _build_missing(machine, planned, _with_bases(planned, missing))
         purpose = f"{len(missing)} of {len(wanted)} images to {registry}"
@@ -153,7 +153,10 @@ def push_images(
                 push.result()
             if removed := prune(machine, {*map(planned.local, planned.tags), *references.values()}):
                 current.outcome = f"{removed} old images removed"
-    return references
+    return {
+        name: f"{reference}@{_held(reference) or _pushed(machine, reference)}"
+        for name, reference in references.items()
+    }
 
 
 def _planned(machine: Machine, names: Collection[str] | None) -> Plan:
@@ -216,17 +219,26 @@ def _in_engine(machine: Machine, planned: Plan, name: str) -> bool:
     return succeeds(machine.docker, "image", "inspect", planned.local(name))
 
 
-def _in_registry(reference: str) -> bool:
-    """Say whether a registry on this machine holds an image; others are left to `docker push`."""
+def _held(reference: str) -> str:
+    """Return the digest of an image that a registry on this machine holds; "" of any other."""
     host, _, rest = reference.partition("/")
     if host.partition(":")[0] != "localhost":
-        return False
+        return ""
     repository, _, tag = rest.rpartition(":")
     connection = http.client.HTTPConnection(host, timeout=10)
     try:
         connection.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST_TYPES})
-        return connection.getresponse().status == http.client.OK
+        answer = connection.getresponse()
+        return answer.headers["Docker-Content-Digest"] if answer.status == http.client.OK else ""
     except (OSError, http.client.HTTPException) as error:
         raise UserError(f"The registry at {host} does not answer ({error}): `make up` starts it.") from error
     finally:
         connection.close()
+
+
+def _pushed(machine: Machine, reference: str) -> str:
+    """Return the digest that a registry gave to an image when it was pushed."""
+    repository = reference.rpartition(":")[0]
+    known = output(machine.docker, "image", "inspect", "--format", '{{join .RepoDigests " "}}', reference)
+    digests = dict(digest.split("@") for digest in known.split())
+    return digests[repository]

@@ -2,9 +2,12 @@
 
 import base64
 import contextlib
+import gzip
+import json
 import socket
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,6 @@ class Kube:
 
     def __init__(self, namespace: str, kubeconfig: Path | None = None, context: str | None = None) -> None:
         self.namespace = namespace
-        self.tasks_namespace = f"{namespace}-tasks"
         self._kubeconfig = str(kubeconfig) if kubeconfig else None
         self._context = context
         client = self._client()
@@ -44,9 +46,27 @@ class Kube:
         own = Cluster().kubeconfig
         return cls(namespace, None if context or not own.exists() else own, context)
 
+    @cached_property
+    def release(self) -> dict[str, Any]:
+        """The latest revision of the Helm release, from where Helm keeps it; empty without one."""
+        found = self.core.list_namespaced_secret(self.namespace, label_selector="owner=helm").items
+        if not found:
+            return {}
+        latest = max(found, key=lambda secret: int(secret.metadata.labels["version"]))
+        return dict(json.loads(gzip.decompress(base64.b64decode(base64.b64decode(latest.data["release"])))))
+
+    @property
+    def tasks_namespace(self) -> str:
+        """Where the release's steps run."""
+        return str(self._global("tasks").get("namespace") or f"{self.namespace}-tasks")
+
+    def secret_name(self, name: str) -> str:
+        """Return what a Secret of the platform is called here: the user's own may stand in its place."""
+        return str((self._global("secrets").get("existing") or {}).get(name, name))
+
     def secret(self, name: str, key: str) -> str:
-        """Return one value of a Secret."""
-        data = self.core.read_namespaced_secret(name, self.namespace).data
+        """Return one value of a Secret, by the platform's name for it."""
+        data = self.core.read_namespaced_secret(self.secret_name(name), self.namespace).data
         return base64.b64decode(data[key]).decode()
 
     def workloads(self, name: str = "") -> list[Any]:
@@ -99,6 +119,9 @@ class Kube:
             yield listener.getsockname()[1]
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+
+    def _global(self, key: str) -> dict[str, Any]:
+        return dict((self.release.get("config") or {}).get("global", {}).get(key) or {})
 
     def _accept(self, listener: socket.socket, service: str, port: int) -> None:
         with contextlib.suppress(OSError):

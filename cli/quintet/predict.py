@@ -38,8 +38,11 @@ def ask(kube: Kube, samples: str | None = None) -> str:
         UserError: when the API refuses or the Job does not end in time.
     """
     job: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    container["image"] = kube.workloads("inference-forest")[0].spec.template.spec.containers[0].image
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    api = kube.workloads("inference-forest")[0].spec.template.spec
+    container["image"] = api.containers[0].image
+    pod["imagePullSecrets"] = [{"name": secret.name} for secret in api.image_pull_secrets or []]
     if samples is not None:
         next(entry for entry in container["env"] if entry["name"] == "SAMPLES")["value"] = samples
     job["metadata"] = {"generateName": f"{job['metadata']['name']}-"}

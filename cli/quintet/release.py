@@ -31,11 +31,7 @@ def install(platform: Platform, *values: Path) -> None:
         CommandError: with what the pods waited for, when it is not ready in time.
     """
     images = platform.cluster.folder / "images.yaml"
-    generated = {
-        "global": {"images": platform.images},
-        "airflow": {"steps": {"env": {"GIT_REVISION": revision()}}},
-    }
-    images.write_text(yaml.safe_dump(generated), encoding="utf-8")
+    images.write_text(yaml.safe_dump(values_of(platform.images)), encoding="utf-8")
     local = REPOSITORY / "values.local.yaml"
     files = [CHART / "values-kind.yaml", *([local] if local.exists() else []), *values, images]
     command: list[str | Path] = [
@@ -74,6 +70,18 @@ def install(platform: Platform, *values: Path) -> None:
         finally:
             done.set()
             watcher.join()
+
+
+def values_of(images: dict[str, str]) -> dict[str, Any]:
+    """Return the values that name images, and the commit that steps note in MLflow.
+
+    Args:
+        images: name -> full reference.
+    """
+    return {
+        "global": {"images": images},
+        "airflow": {"steps": {"env": {"GIT_REVISION": revision()}}},
+    }
 
 
 def revision() -> str:

@@ -1,9 +1,6 @@
 """``quintet status``: pods, release, DAGs and champion at a glance, and what to do about what is wrong."""
 
 import argparse
-import base64
-import gzip
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,16 +38,11 @@ def main(kube: Kube, _arguments: argparse.Namespace) -> None:
 
 
 def release(kube: Kube) -> str:
-    """Return name, revision and state of the Helm release, from where Helm keeps it; "" without one."""
-    found = kube.core.list_namespaced_secret(kube.namespace, label_selector="owner=helm").items
-    if not found:
+    """Return name, revision and state of the Helm release; "" without one."""
+    if not (found := kube.release):
         return ""
-    latest = max(found, key=lambda secret: int(secret.metadata.labels["version"]))
-    described = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(latest.data["release"]))))
-    info = described["info"]
-    return (
-        f"{described['name']} revision {described['version']} {info['status']}, {info['last_deployed'][:19]}"
-    )
+    info = found["info"]
+    return f"{found['name']} revision {found['version']} {info['status']}, {info['last_deployed'][:19]}"
 
 
 def pod_state(pod: Any) -> str:

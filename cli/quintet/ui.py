@@ -43,9 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "only", nargs="?", choices=DOORS, help="forward this one and open it (default: forward all)"
     )
-    for name, door in DOORS.items():
+    add_ports(parser, *DOORS)
+
+
+def add_ports(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Describe an option for the port of this machine that leads through each of some doors."""
+    for name in names:
+        local = DOORS[name].local
         parser.add_argument(
-            f"--{name}-port", type=int, default=door.local, metavar="PORT", help=f"default {door.local}"
+            f"--{name}-port", type=int, default=local, metavar="PORT", help=f"default {local}"
         )
 
 
@@ -57,7 +63,7 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
             port = stack.enter_context(
                 kube.forward(door.service, door.port, getattr(arguments, f"{name}_port"))
             )
-            print(f"  {name:9} {door.url.format(port):38} {login_hint(kube.namespace, door)}", flush=True)
+            print(f"  {name:9} {door.url.format(port):38} {login_hint(kube, door)}", flush=True)
         print("Ctrl-C ends.", flush=True)
         if arguments.only:
             webbrowser.open(doors[arguments.only].url.format(port))
@@ -65,9 +71,10 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
             threading.Event().wait()
 
 
-def login_hint(namespace: str, door: Door) -> str:
+def login_hint(kube: Kube, door: Door) -> str:
     """Say how to read a door's user name and password."""
     if not door.login:
         return "no login"
     values = '{{.data.username | base64decode}} {{.data.password | base64decode}}{{"\\n"}}'
-    return f"login: kubectl -n {namespace} get secret {door.login} -o go-template='{values}'"
+    secret = kube.secret_name(door.login)
+    return f"login: kubectl -n {kube.namespace} get secret {secret} -o go-template='{values}'"

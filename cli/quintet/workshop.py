@@ -65,7 +65,7 @@ def _push(arguments: argparse.Namespace) -> None:
     _print(references)
     values = REPOSITORY / "dist" / "images.yaml"
     values.parent.mkdir(exist_ok=True)
-    values.write_text(yaml.safe_dump({"global": {"images": references}}), encoding="utf-8")
+    values.write_text(yaml.safe_dump(release.values_of(references)), encoding="utf-8")
     print(f"Next: helm install quintet charts/quintet --values {values.relative_to(REPOSITORY)}")
 
 

@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -104,10 +105,16 @@ def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
 
 
 class Registry(BaseHTTPRequestHandler):
-    """Holds one image."""
+    """Holds one image, and those that are pushed."""
+
+    pushed: ClassVar[set[str]] = set()
 
     def do_HEAD(self) -> None:
-        self.send_response(200 if self.path == "/v2/quintet/base/manifests/abc" else 404)
+        name, tag = self.path.removeprefix("/v2/quintet/").split("/manifests/")
+        held = tag == "abc" or name in self.pushed
+        self.send_response(200 if held else 404)
+        if held:
+            self.send_header("Docker-Content-Digest", f"sha256:{name}")
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
@@ -130,18 +137,24 @@ def test_only_what_the_registry_lacks_is_pushed(
     planned.tags["base"] = "abc"
     pushed: list[str] = []
     kept: set[str] = set()
+
+    def push(machine: Machine, current: object, local: str, reference: str) -> None:
+        pushed.append(reference)
+        Registry.pushed.add(reference.removeprefix(f"{registry}/").partition(":")[0])
+
     monkeypatch.setattr(images, "prune", lambda machine, used: kept.update(used))
     monkeypatch.setattr(images, "_planned", lambda machine, names: planned)
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: True)
-    monkeypatch.setattr(images, "_push", lambda machine, current, local, reference: pushed.append(reference))
+    monkeypatch.setattr(images, "_push", push)
     references = images.push_images(registry, machine=MACHINE)
-    assert references["base"] == f"{registry}/base:abc"
-    assert sorted(pushed) == sorted(references[name] for name in ("light", "heavy"))
-    assert kept == {*references.values(), *(planned.local(name) for name in references)}
+    assert references["base"] == f"{registry}/base:abc@sha256:base"
+    tagged = {name: reference.partition("@")[0] for name, reference in references.items()}
+    assert sorted(pushed) == sorted(tagged[name] for name in ("light", "heavy"))
+    assert kept == {*tagged.values(), *(planned.local(name) for name in references)}
 
 
 def test_a_registry_that_is_down_is_named() -> None:
     with pytest.raises(
         UserError, match=r"The registry at localhost:1 does not answer \(.*\): `make up` starts it\."
     ):
-        images._in_registry("localhost:1/quintet/base:abc")
+        images._held("localhost:1/quintet/base:abc")
