@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -156,7 +155,6 @@ def test_two_commands_do_not_fight_over_one_state(quintet: CommandLine) -> None:
 
 
 def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(quintet: CommandLine) -> None:
-    before = quintet.rows
     services = len(quintet.processes)
     date = "2026-01-31T13:00:00Z"
     run = quintet.start("run", CAPTURE, "--date", date)
@@ -166,8 +164,9 @@ def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(quintet: Comman
     run.communicate(timeout=60)
     assert run.returncode == 130
     assert len(quintet.processes) == services
-    assert quintet.rows == before
-    assert "✓ export success" in quintet("run", CAPTURE, "--date", date)
+    said = quintet("run", CAPTURE, "--date", date)
+    assert "✓ export success" in said
+    assert '"rows_read": 5810, "rows_new": 5810' in said
 
 
 def test_a_command_that_was_killed_leaves_no_run_behind(quintet: CommandLine) -> None:
@@ -190,19 +189,6 @@ def test_a_killed_airflow_ends_the_run_with_a_sentence(quintet: CommandLine) -> 
     assert run.returncode == 1
     assert "airflow.log" in said
     assert len(quintet.processes) == services
-
-
-def test_a_source_that_is_down_fails_the_run_with_its_sentence_after_retries(quintet: CommandLine) -> None:
-    os.kill(quintet.state.running()["forest-api"].pid, signal.SIGSTOP)
-    try:
-        run = quintet.start("run", CAPTURE, "--date", "2026-01-31T16:00:00Z")
-        tries = quintet.state.runs / CAPTURE / "manual__2026-01-31T16-00-00-00-00/extract"
-        assert wait_until((tries / "try-2/command.json").exists, 200)
-        assert json.loads((tries / "try-1/end.json").read_text())["exit_code"] == 75
-    finally:
-        os.kill(quintet.state.running()["forest-api"].pid, signal.SIGCONT)
-    said, _ = run.communicate(timeout=SECONDS)
-    assert run.returncode == 0, said
 
 
 def test_ctrl_c_while_services_start_leaves_none(tmp_path: Path) -> None:

@@ -131,7 +131,12 @@ class LocalAirflow:
         self._ended.clear()
         waiter = threading.Thread(target=wait, daemon=True)
         waiter.start()
-        yield
+        try:
+            yield
+        except UserError as error:
+            if problem:
+                raise problem[0] from error
+            raise
         waiter.join()
         if problem:
             raise problem[0]

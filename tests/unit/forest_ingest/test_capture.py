@@ -76,7 +76,7 @@ def test_a_row_that_is_no_sample_is_named(row: Any, sentence: str) -> None:
     [
         (b"<html><body>Welcome</body></html>", "answered HTML, not JSON: <html>"),
         (answer([made_row(0)])[:-20], "cut off or malformed"),
-        (b"", "cut off or malformed"),
+        (b"", "answered nothing: 0 bytes"),
         (b"\xff\xfe", "cut off or malformed"),
         (b"[1, 2]", "a JSON list, not an object"),
         (b'{"error": "database is locked"}', 'an error inside a success: {"error": "database is locked"}'),
