@@ -39,8 +39,13 @@ LEFT_OUT: dict[str, set[str]] = {
 LEFT_OUT_OF_RESULTS = {"mlflow_run_id"}
 
 
-def tables(url: str) -> dict[str, str]:
-    """Gives the sha256 of each table of a database of the platform, without the columns of `LEFT_OUT`."""
+def tables(url: str, left_out_too: Mapping[str, set[str]] | None = None) -> dict[str, str]:
+    """Gives the sha256 of each table of a database of the platform, without the columns of `LEFT_OUT`.
+
+    Args:
+        url: of the database.
+        left_out_too: by table, more columns that this comparison has a reason to leave out.
+    """
     hashes = {}
     connection = psycopg2.connect(url)
     try:
@@ -52,7 +57,8 @@ def tables(url: str) -> dict[str, str]:
                 " WHERE (table_schema, table_name) = (%s, %s) ORDER BY ordinal_position",
                 [schema, name],
             )
-            columns = [column for (column,) in rows.fetchall() if column not in left_out]
+            passed_over = left_out | (left_out_too or {}).get(table, set())
+            columns = [column for (column,) in rows.fetchall() if column not in passed_over]
             names = sql.SQL(", ").join(map(sql.Identifier, columns))
             rows.execute(sql.SQL("SELECT {} FROM {}").format(names, sql.Identifier(schema, name)))
             hashes[table] = of_rows(columns, rows.fetchall())
@@ -68,9 +74,10 @@ def parquet(path: Path) -> str:
     return of_rows(table.column_names, zip(*columns, strict=True))
 
 
-def result(of_training: Mapping[str, Any]) -> str:
+def result(of_training: Mapping[str, Any], left_out_too: set[str] | None = None) -> str:
     """Gives the sha256 of what a training returned: its algorithm, its scores, the digest of its bundle."""
-    kept = {name: value for name, value in of_training.items() if name not in LEFT_OUT_OF_RESULTS}
+    passed_over = LEFT_OUT_OF_RESULTS | (left_out_too or set())
+    kept = {name: value for name, value in of_training.items() if name not in passed_over}
     return of_rows(sorted(kept), [[kept[name] for name in sorted(kept)]])
 
 

@@ -72,14 +72,23 @@ def rows_served(kube: Kube, group: int) -> set[tuple[str, ...]]:
     return {tuple(row) for answer in answers for row in answer["data"]}
 
 
-def query(kube: Kube, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a statement, as the pipeline's own role."""
+@contextlib.contextmanager
+def database(kube: Kube) -> Iterator[str]:
+    """The URL of the pipelines' database, as the pipeline's own role, for as long as the block runs."""
     url = urlsplit(kube.secret("postgres-forest", "url"))
     with kube.forward("postgres", 5432) as port:
-        local = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
-        with contextlib.closing(psycopg2.connect(local)) as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall()
+        yield url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
+
+
+def query(kube: Kube, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement, as the pipeline's own role."""
+    with (
+        database(kube) as url,
+        contextlib.closing(psycopg2.connect(url)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 def samples(kube: Kube, count: int) -> pd.DataFrame:
@@ -88,19 +97,26 @@ def samples(kube: Kube, count: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=FEATURES)
 
 
-def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
-    """What the champion's scikit-learn model says, loaded from MLflow by its alias."""
-    import mlflow
-
+@contextlib.contextmanager
+def mlflow_of(kube: Kube) -> Iterator[None]:
+    """Leads MLflow's client to the platform's server, with the rights of a step, while the block runs."""
     with (
         kube.forward("mlflow", 5000) as port,
-        _environment(
+        environment(
             MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
             MLFLOW_TRACKING_USERNAME=kube.secret("mlflow-steps", "username"),
             MLFLOW_TRACKING_PASSWORD=kube.secret("mlflow-steps", "password"),
             MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false",
         ),
     ):
+        yield
+
+
+def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
+    """What the champion's scikit-learn model says, loaded from MLflow by its alias."""
+    import mlflow
+
+    with mlflow_of(kube):
         model = mlflow.pyfunc.load_model("models:/forest@champion")
         numbers = frame.select_dtypes("number").astype(float)
         return [int(label) for label in model.predict(frame.assign(**numbers))]
@@ -150,7 +166,8 @@ def steady_requests(kube: Kube, body: dict[str, Any]) -> Iterator[list[tuple[int
 
 
 @contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
+def environment(**variables: str) -> Iterator[None]:
+    """Sets environment variables while the block runs."""
     former = dict(os.environ)
     os.environ.update(variables)
     try:

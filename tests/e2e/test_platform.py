@@ -14,8 +14,9 @@ from quintet.cluster import Platform
 from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
-from tests.e2e import evidence, load
+from tests.e2e import evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, install
+from tests.local.conftest import local
 
 ENDED = ("success", "failed")
 CHAMPION_SECONDS = 15
@@ -114,6 +115,14 @@ def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, p
     )
     served = [prediction["cover_type"] for prediction in answer["predictions"]]
     assert served == evidence.model_labels(kube, frame)
+
+
+def test_the_same_data_and_seeds_give_the_same_without_a_cluster(kube: Kube, platform: Platform) -> None:
+    batches = evidence.query(kube, "SELECT batch_number FROM forest.ingest_audit ORDER BY finished_at")
+    assert batches == [(number,) for number in range(len(batches))]
+    with local() as here:
+        made_here = same_tables.of_local(here, len(batches), {"n_estimators": 20, "min_captures": 3})
+    assert made_here == same_tables.of_cluster(kube)
 
 
 def test_helm_test(platform: Platform) -> None:

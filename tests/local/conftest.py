@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from quintet.local.airflow import Runner, follow_one
@@ -29,6 +30,18 @@ class Local:
 
     def run(self, dag: str, params: dict[str, Any] | None = None, date: datetime | None = None) -> list[Any]:
         return follow_one(self.platform, self.runner, dag, date or datetime.now(UTC), params or {})
+
+    @property
+    def s3(self) -> Any:
+        """A client with the key of root."""
+        server = self.platform.s3
+        return boto3.client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=server.keys["root"].access,
+            aws_secret_access_key=server.keys["root"].secret,
+        )
 
     @property
     def database(self) -> str:

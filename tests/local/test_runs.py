@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 
@@ -137,13 +136,7 @@ def test_two_platforms_side_by_side_make_the_same(
 def snapshot(platform: Local, uri: str) -> str:
     bucket, key = split(uri)
     path = platform.platform.state.folder / "snapshot.parquet"
-    s3 = platform.platform.s3
-    key_of_root = {
-        "aws_access_key_id": s3.keys["root"].access,
-        "aws_secret_access_key": s3.keys["root"].secret,
-    }
-    client = boto3.client("s3", endpoint_url=s3.endpoint, region_name="us-east-1", **key_of_root)
-    client.download_file(bucket, key, str(path))
+    platform.s3.download_file(bucket, key, str(path))
     return table_hash.parquet(path)
 
 
