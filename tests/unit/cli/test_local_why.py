@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,6 +223,16 @@ def test_a_killed_process_is_told_by_its_signal(
     assert [task.task for task in LocalRuns(tmp_path).evidence(LocalRuns(tmp_path).latest("")[0])] == [
         "train[0]"
     ]
+
+
+def test_a_disk_too_full_for_the_steps_own_words_is_likely(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        step = subprocess.run([sys.executable, "-c", "print('a row')"], stdout=full, stderr=full, check=False)
+    folder = tmp_path / DAG / KEY / "extract" / "try-1"
+    folder.mkdir(parents=True)
+    ended(folder, exit_code=step.returncode, started=datetime.now(UTC))
+    cause = named(tmp_path)
+    assert (cause.kind, cause.certain) == (Kind.DISK_FULL, False)
 
 
 def test_only_the_last_try_counts(attempt: Attempt, tmp_path: Path) -> None:
