@@ -46,7 +46,8 @@ def disk_full(evidence: Evidence) -> Cause | None:
     """Name a full disk, and whose."""
     phrases = r"No space left on device|Errno 28\b|DiskFull|could not extend file|no room for"
     told = bool(re.search(phrases, evidence.text))
-    if not told and evidence.exit_code != OUTPUT_LOST:
+    wordless = evidence.exit_code == BUG and not (evidence.pod or evidence.said or evidence.log)
+    if not told and not wordless and evidence.exit_code != OUTPUT_LOST:
         return None
     if evidence.said.startswith("S3 "):
         return Cause(
@@ -143,9 +144,11 @@ def code_exception(evidence: Evidence) -> Cause | None:
     where = f"{place[0]}, line {place[1]}, in {place[2]}" if place[0] else "the step's code"
     if evidence.exit_code is None:
         where = "Airflow or the DAG's own code"
+    *_, last = evidence.traceback.splitlines() or ["its log says which"]
+    error = evidence.said or evidence.exception or last
     return Cause(
         Kind.CODE_EXCEPTION,
-        f"A bug in {where}: {evidence.said or evidence.exception}",
+        f"A bug in {where}: {error}",
         "Mend the code; it is not tried again, as it would end the same way.",
         certain=evidence.exit_code is not None,
     )
