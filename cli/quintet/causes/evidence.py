@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from dags.pod_report import PodReport
 
 LOG_LINES = 8
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ class StepLog:
                 continue
             traceback = str(fields.get("exception", traceback))
             read.append(f"{str(fields.get('time', ''))[11:19]} {fields.get('level', '')} {fields['message']}")
+        if not traceback and _TRACEBACK in read:  # raised before the step's own logging began
+            traceback = "\n".join(read[read.index(_TRACEBACK) :])
         return cls(tuple(filter(None, read))[-LOG_LINES:], traceback)
 
 

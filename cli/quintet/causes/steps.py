@@ -6,6 +6,8 @@ from quintet.causes.cause import Cause, Kind
 from quintet.causes.evidence import Evidence, Place
 
 BUG, REFUSED, OUTSIDE_DOWN = 1, 2, 75
+OUTPUT_LOST = 120
+"""Python's own exit code when it could not write out what it had printed; no step chooses it."""
 _SERVICES = (
     ("minio", Kind.S3_DOWN, "S3", r"S3 |there is no bucket"),
     ("mlflow", Kind.MLFLOW_DOWN, "MLflow", r"MLflow "),
@@ -42,9 +44,10 @@ def stopped(evidence: Evidence) -> Cause | None:
 
 def disk_full(evidence: Evidence) -> Cause | None:
     """Name a full disk, and whose."""
-    if not re.search(
-        r"No space left on device|Errno 28\b|DiskFull|could not extend file|no room for", evidence.text
-    ):
+    phrases = r"No space left on device|Errno 28\b|DiskFull|could not extend file|no room for"
+    told = bool(re.search(phrases, evidence.text))
+    wordless = evidence.exit_code == BUG and not (evidence.pod or evidence.said or evidence.log)
+    if not told and not wordless and evidence.exit_code != OUTPUT_LOST:
         return None
     if evidence.said.startswith("S3 "):
         return Cause(
@@ -55,8 +58,11 @@ def disk_full(evidence: Evidence) -> Cause | None:
         return Cause(Kind.DISK_FULL, "The disk of Postgres is full.", advice, service="postgres")
     return Cause(
         Kind.DISK_FULL,
-        "The disk that it writes to is full.",
+        "The disk that it writes to is full."
+        if told
+        else "It could not write its output: a full disk does that.",
         "Free space there; a step writes to /tmp alone, which its pod limits.",
+        certain=told,
     )
 
 
@@ -138,9 +144,11 @@ def code_exception(evidence: Evidence) -> Cause | None:
     where = f"{place[0]}, line {place[1]}, in {place[2]}" if place[0] else "the step's code"
     if evidence.exit_code is None:
         where = "Airflow or the DAG's own code"
+    *_, last = evidence.traceback.splitlines() or ["its log says which"]
+    error = evidence.said or evidence.exception or last
     return Cause(
         Kind.CODE_EXCEPTION,
-        f"A bug in {where}: {evidence.said or evidence.exception}",
+        f"A bug in {where}: {error}",
         "Mend the code; it is not tried again, as it would end the same way.",
         certain=evidence.exit_code is not None,
     )

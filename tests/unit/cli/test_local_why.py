@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +69,18 @@ def ended(folder: Path, *, exit_code: int, started: datetime, ending: str | None
         "ended": (started + timedelta(seconds=1.5)).isoformat(),
     }
     (folder / "end.json").write_text(json.dumps(end))
+
+
+def started(state: Path, task: str = "extract") -> Path:
+    """The folder of a first try."""
+    folder = state / DAG / KEY / task / "try-1"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def script(code: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
+    """A Python process that runs to its end, however it ends."""
+    return subprocess.run([sys.executable, "-c", code], check=False, **how)
 
 
 def named(folder: Path) -> Any:
@@ -212,14 +226,33 @@ def test_a_file_without_a_byte_is_empty_input(attempt: Attempt, tmp_path: Path) 
 def test_a_killed_process_is_told_by_its_signal(
     tmp_path: Path, exit_code: int, ending: str | None, kind: Kind, certain: bool
 ) -> None:
-    folder = tmp_path / DAG / KEY / "train-0" / "try-1"
-    folder.mkdir(parents=True)
+    folder = started(tmp_path, "train-0")
     ended(folder, exit_code=exit_code, started=datetime.now(UTC), ending=ending)
     cause = named(tmp_path)
     assert (cause.kind, cause.certain) == (kind, certain)
     assert [task.task for task in LocalRuns(tmp_path).evidence(LocalRuns(tmp_path).latest("")[0])] == [
         "train[0]"
     ]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_too_full_for_the_steps_own_words_is_likely(tmp_path: Path, unbuffered: str) -> None:
+    folder = started(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        end = script("print('a row')", stdout=full, stderr=full, env={"PYTHONUNBUFFERED": unbuffered})
+    ended(folder, exit_code=end.returncode, started=datetime.now(UTC))
+    cause = named(tmp_path)
+    assert (cause.kind, cause.certain) == (Kind.DISK_FULL, False)
+
+
+def test_an_error_before_the_steps_own_logging_is_a_bug_with_its_place(tmp_path: Path) -> None:
+    folder = started(tmp_path)
+    with (folder / "log.jsonl").open("wb") as log:
+        end = script("import no_such_module", stdout=log, stderr=log)
+    ended(folder, exit_code=end.returncode, started=datetime.now(UTC))
+    cause = named(tmp_path)
+    assert cause.kind == Kind.CODE_EXCEPTION
+    assert "<string>, line 1, in <module>: ModuleNotFoundError" in cause.sentence
 
 
 def test_only_the_last_try_counts(attempt: Attempt, tmp_path: Path) -> None:
