@@ -136,18 +136,31 @@ def test_airflow_does_not_walk_the_hidden_copy_of_a_mounted_folder() -> None:
     assert "forest.py" in files
 
 
-def test_launchers_may_run_pods_in_the_namespace_of_steps_and_nothing_else() -> None:
-    release = render("airflow")
+LAUNCHER_RIGHTS = {
+    "pods": {"create", "get", "list", "watch", "patch", "delete"},
+    "pods/log": {"get"},
+    "events": {"list", "watch"},
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "rights"),
+    [
+        pytest.param("hybrid", LAUNCHER_RIGHTS, id="hybrid"),
+        pytest.param("stock", LAUNCHER_RIGHTS | {"pods/exec": {"get", "create"}}, id="stock"),
+    ],
+)
+def test_launchers_may_run_pods_in_the_namespace_of_steps_and_nothing_else(
+    operator: str, rights: dict[str, set[str]]
+) -> None:
+    release = render("airflow", {"steps": {"operator": operator}})
     (role,) = of_kind(release, "Role")
     (binding,) = of_kind(release, "RoleBinding")
     assert not of_kind(release, "ClusterRole", "ClusterRoleBinding")
     assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "quintet-tasks"
     assert [subject["name"] for subject in binding["subjects"]] == ["airflow-launcher"]
-    assert {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]} == {
-        "pods": {"create", "get", "list", "watch", "patch", "delete"},
-        "pods/log": {"get"},
-        "events": {"list", "watch"},
-    }
+    given = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+    assert given == rights
 
 
 def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None:
