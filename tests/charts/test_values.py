@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.render import CHARTS, NAMES, ChartError, containers, default_values, pod_templates, render
+from tests.charts.render import (
+    CHARTS,
+    NAMES,
+    ChartError,
+    containers,
+    default_values,
+    of_kind,
+    pod_templates,
+    render,
+)
 
 # Maps whose keys are the user's own names.
 NAMED_BY_THE_USER = {
@@ -138,6 +147,15 @@ def test_one_registry_and_tag_reach_every_image_and_a_reference_wins() -> None:
             assert container["image"] == "own/mlflow:3" or re.fullmatch(
                 r"registry\.example\.com/q/[a-z-]+:1\.2", container["image"]
             )
+
+
+def test_a_claim_of_a_release_outlives_it() -> None:
+    # Those of a StatefulSet are no part of the release; Kubernetes keeps them.
+    claims = of_kind(render("quintet"), "PersistentVolumeClaim")
+    assert [claim["metadata"]["name"] for claim in claims] == ["api-data"]
+    assert claims[0]["metadata"].get("annotations") == {"helm.sh/resource-policy": "keep"}
+    sets = of_kind(render("quintet"), "StatefulSet")
+    assert not [m for m in sets if "persistentVolumeClaimRetentionPolicy" in m["spec"]]
 
 
 def test_a_storage_class_reaches_every_claim() -> None:
