@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, named, plain_name, render
+from tests.charts.render import NAMES, ChartError, decoded, named, of_kind, plain_name, render
 
 OBJECTS = {
     "postgres": {
@@ -125,6 +127,12 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "postgres-forest"),
     ("ServiceAccount", "step"),
 }
+OUTSIDE_POSTGRES: dict[str, Any] = {
+    "global": {"secrets": {"existing": {"postgres-superuser": "my-superuser"}}},
+    "postgres": {
+        "external": {"enabled": True, "host": "db.example.com", "port": 6432, "sslMode": "require"},
+    },
+}
 INGRESS = {"enabled": True, "host": "quintet.example.com", "tlsSecret": "certificate"}
 
 
@@ -165,12 +173,26 @@ def test_an_ingress_without_a_host_is_refused(chart: str) -> None:
 
 
 def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
-    external = {"enabled": True, "host": "db.example.com", "port": 6432, "sslMode": "require"}
-    release = render("postgres", {"external": external})
-    assert not [m for m in release if m["kind"] in ("StatefulSet", "Service")]
+    release = render("quintet", OUTSIDE_POSTGRES)
+    assert not {("StatefulSet", "postgres"), ("Service", "postgres")} & {
+        (m["kind"], plain_name(m)) for m in release
+    }
     job = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in job["env"]}
     assert environment == {"PGHOST": "db.example.com", "PGPORT": "6432", "PGSSLMODE": "require"}
+    urls = {
+        m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
+    }
+    assert urls.keys() == {
+        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest")
+    }
+    for url in map(urlsplit, urls.values()):
+        assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")
+
+
+def test_an_outside_postgres_without_its_superuser_is_refused() -> None:
+    with pytest.raises(ChartError, match=r"global\.secrets\.existing\.postgres-superuser"):
+        render("quintet", {"postgres": OUTSIDE_POSTGRES["postgres"]})
 
 
 def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
