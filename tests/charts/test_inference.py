@@ -80,8 +80,12 @@ def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
     run_uri = "s3://data/forest/latest_model.json"
     release = render("inference", {"models": {"forest": {}, "penguins": {"runUri": run_uri}}})
     forest, penguins = variables(release, "forest"), variables(release, "penguins")
-    assert "AWS_SECRET_ACCESS_KEY" not in forest
     assert "MODEL_RUN_URI" not in forest
+    keys = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
+    assert not keys.keys() & forest.keys()
+    references = {v["name"]: v.get("valueFrom") for v in container(release, "penguins")["env"]}
+    for name, key in keys.items():
+        assert references[name] == {"secretKeyRef": {"name": "minio-serving", "key": key}}
     assert penguins["MODEL_RUN_URI"] == run_uri
     assert penguins["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
 

@@ -191,7 +191,8 @@ def test_the_probe_of_an_outside_postgres_reaches_it_as_the_setup_does() -> None
 
 def test_a_model_without_registry_reaches_s3() -> None:
     run = {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}}
-    release = render("quintet", {"inference": run})
+    steps = {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}
+    release = render("quintet", {"airflow": {"steps": steps}, "inference": run})
     pods = pods_of(release)
     assert Network(release).allows(pods["inference-forest"], pods["minio"], 9000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ OBJECTS = {
         ("Secret", "minio-airflow"),
         ("Secret", "minio-mlflow"),
         ("Secret", "minio-root"),
+        ("Secret", "minio-serving"),
         ("Secret", "minio-steps"),
         ("Service", "minio"),
         ("StatefulSet", "minio"),
@@ -206,10 +208,22 @@ def test_a_pipeline_without_tables_is_refused() -> None:
         render("postgres", {"pipelines": {"weather": {"schemas": ["weather"]}}})
 
 
-def test_each_s3_user_is_confined_to_its_bucket() -> None:
+@pytest.mark.parametrize(
+    ("user", "bucket", "writes"),
+    [
+        ("mlflow", "mlflow-artifacts", True),
+        ("airflow", "airflow-logs", True),
+        ("steps", "data", True),
+        ("serving", "data", False),
+    ],
+)
+def test_each_s3_user_is_confined_to_its_bucket(user: str, bucket: str, writes: bool) -> None:
     setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
-    buckets = {"mlflow": "mlflow-artifacts", "airflow": "airflow-logs", "steps": "data"}
-    for user, bucket in buckets.items():
-        policy = json.loads(setup[f"policy-{user}.json"])
-        resources = {resource for statement in policy["Statement"] for resource in statement["Resource"]}
-        assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
+    assert f"user {user}" in setup["setup.sh"].splitlines()
+    statements = json.loads(setup[f"policy-{user}.json"])["Statement"]
+    resources = {resource for statement in statements for resource in statement["Resource"]}
+    assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
+    actions = {action for statement in statements for action in statement["Action"]}
+    # Without the right to list, a missing object looks like a refusal.
+    assert {"s3:GetObject", "s3:ListBucket"} <= actions
+    assert any(re.match("s3:(Put|Delete|Abort)", action) for action in actions) == writes

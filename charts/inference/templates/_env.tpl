@@ -14,8 +14,8 @@
 {{- end }}
 - {name: AWS_DEFAULT_REGION, value: {{ .region }}}
 {{- end }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-steps" "key" "access-key") }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-steps" "key" "secret-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-serving" "key" "access-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-serving" "key" "secret-key") }}
 {{- end }}
 - {name: BUNDLE_CACHE_DIR, value: /var/cache/bundle}
 - {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}
