@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import Manifest, named, of_kind, render
+from tests.charts.render import ChartError, Manifest, named, of_kind, render
 
 TWO_MODELS = {
     "models": {"forest": {}, "penguins": {"alias": "candidate", "resources": {"limits": {"memory": "2Gi"}}}}
@@ -33,8 +33,19 @@ def test_each_model_has_an_api_of_its_own() -> None:
             "inference-penguins",
         }
     forest, penguins = (variables(release, model) for model in TWO_MODELS["models"])
-    assert (forest["MODEL_NAME"], forest["MODEL_ALIAS"]) == ("forest", "champion")
-    assert (penguins["MODEL_NAME"], penguins["MODEL_ALIAS"]) == ("penguins", "candidate")
+    assert (forest["MLFLOW_MODEL_NAME"], forest["MODEL_ALIAS"]) == ("forest", "champion")
+    assert (penguins["MLFLOW_MODEL_NAME"], penguins["MODEL_ALIAS"]) == ("penguins", "candidate")
+
+
+def test_a_model_may_bear_a_name_that_kubernetes_would_refuse() -> None:
+    release = render("inference", {"models": {"forest-eu": {"modelName": "Forest EU"}, "forest": {}}})
+    assert variables(release, "forest-eu")["MLFLOW_MODEL_NAME"] == "Forest EU"
+    assert variables(release, "forest")["MLFLOW_MODEL_NAME"] == "forest"
+
+
+def test_one_name_for_all_models_is_refused() -> None:
+    with pytest.raises(ChartError, match="modelName"):
+        render("inference", {"defaults": {"modelName": "forest"}})
 
 
 def test_a_models_values_stand_beside_the_defaults() -> None:

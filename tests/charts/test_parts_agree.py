@@ -33,6 +33,17 @@ def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
             {"airflow": trained("false"), "inference": {"defaults": {"runUri": RUN_URI}}},
             id="by the defaults",
         ),
+        pytest.param(
+            {
+                "airflow": trained(
+                    "true",
+                    forest={"env": {"MLFLOW_MODEL_NAME": "of_mine", "MLFLOW_ENABLE_MODEL_REGISTRY": "false"}},
+                ),
+                "mlflow": {"models": ["of_mine"]},
+                "inference": {"models": {"forest": {"modelName": "of_mine", "runUri": RUN_URI}}},
+            },
+            id="by the name of the model",
+        ),
         pytest.param({"airflow": trained("false"), "inference": {"enabled": False}}, id="nothing is served"),
         pytest.param({"airflow": {"enabled": False}, "inference": SERVED_FROM_S3}, id="nothing is trained"),
     ],

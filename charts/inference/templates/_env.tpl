@@ -1,6 +1,6 @@
 {{/* inference.env (dict "root" $ "name" "forest" "model" $model): environment of a model's API. */}}
 {{- define "inference.env" -}}
-- {name: MODEL_NAME, value: {{ .name }}}
+- {name: MLFLOW_MODEL_NAME, value: {{ .model.modelName | default .name | quote }}}
 - {name: MODEL_ALIAS, value: {{ .model.alias }}}
 - {name: MLFLOW_TRACKING_URI, value: {{ .root.Values.mlflowTrackingUri | quote }}}
 {{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" "mlflow-serving" "key" "username") }}
