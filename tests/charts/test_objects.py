@@ -197,6 +197,15 @@ def test_an_outside_postgres_without_its_superuser_is_refused() -> None:
         render("quintet", {"postgres": OUTSIDE_POSTGRES["postgres"]})
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_data_api_has_as_many_processes_as_its_values_say(workers: int) -> None:
+    values = {} if workers == 1 else {"workers": workers}
+    (container,) = named(render("api-data", values), "Deployment", "api-data")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert {"name": "WEB_CONCURRENCY", "value": str(workers)} in container["env"]
+
+
 def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
     setup = named(render("quintet"), "ConfigMap", "postgres-setup")["data"]
     assert "CREATE TABLE" in setup["forest.sql"]
