@@ -54,10 +54,11 @@ CLOSED = [
     for path in objects(default_values(chart))
     if (chart, *path) not in NAMED_BY_THE_USER
     and path[-1:] not in [("expireDays",), ("annotations",), ("requests",), ("limits",)]
-] + [
-    ("quintet", path)
-    for path in objects({"global": default_values("quintet")["global"]})
-    if path not in NAMED_BY_THE_USER
+]
+GLOBAL = [
+    ("global", *path)
+    for path in objects(default_values("quintet")["global"])
+    if ("global", *path) not in NAMED_BY_THE_USER
 ]
 
 
@@ -76,10 +77,19 @@ def test_a_misspelt_key_is_refused_by_each_chart_and_from_the_umbrella(chart: st
             render("quintet", {chart: {"misspelt": 1}})
 
 
-@pytest.mark.parametrize("chart", [name for name in NAMES if name != "sources"])
-def test_a_misspelt_global_key_is_refused(chart: str) -> None:
+@pytest.mark.parametrize("chart", NAMES)
+@pytest.mark.parametrize("path", GLOBAL, ids=".".join)
+def test_a_misspelt_global_key_is_refused_by_each_chart(chart: str, path: tuple[str, ...]) -> None:
     with pytest.raises(ChartError, match="misspelt"):
-        render(chart, {"global": {"misspelt": 1}})
+        render(chart, nested(path, {"misspelt": 1}))
+
+
+def test_a_chart_alone_says_which_global_keys_there_are() -> None:
+    sentence = r"global\.image\.registri is no value of Quintet; there are: pullPolicy, pullSecrets, registry, tag\."
+    with pytest.raises(ChartError, match=sentence):
+        render("minio", {"global": {"image": {"registri": "registry.example.com"}}})
+    with pytest.raises(ChartError, match=r"global\.image must be a map of: pullPolicy"):
+        render("minio", {"global": {"image": "registry.example.com"}})
 
 
 @pytest.mark.parametrize(
