@@ -101,7 +101,13 @@ def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
     assert penguins["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
 
 
-def test_the_bundle_can_outlive_its_pod() -> None:
-    release = render("inference", {"models": {"forest": {"cache": {"existingClaim": "bundles"}}}})
-    volumes = named(release, "Deployment", "inference-forest")["spec"]["template"]["spec"]["volumes"]
-    assert {"name": "bundles", "persistentVolumeClaim": {"claimName": "bundles"}} in volumes
+def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:
+    release = render("inference", {**TWO_MODELS, "defaults": {"cache": {"existingClaim": "bundles"}}})
+    folders = set()
+    for model in TWO_MODELS["models"]:
+        volumes = named(release, "Deployment", f"inference-{model}")["spec"]["template"]["spec"]["volumes"]
+        assert {"name": "bundles", "persistentVolumeClaim": {"claimName": "bundles"}} in volumes
+        mounts = {mount["name"]: mount for mount in container(release, model)["volumeMounts"]}
+        assert mounts["bundles"]["mountPath"] == "/var/cache/bundle"
+        folders.add(mounts["bundles"].get("subPath"))
+    assert folders == {"forest", "penguins"}
