@@ -170,6 +170,30 @@ def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None
     assert not of_kind(render("airflow", {"steps": {"createNamespace": False}}), "Namespace")
 
 
+@pytest.mark.parametrize("kind", ["variables", "connections"])
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [
+        ({}, []),
+        ({"existingSecret": "mine"}, ["mine"]),
+        ({"values": {"name": "value"}}, ["airflow-{}"]),
+        ({"existingSecret": "mine", "values": {"name": "value"}}, ["airflow-{}", "mine"]),
+    ],
+)
+def test_the_migration_mounts_the_secrets_it_adds_from(
+    kind: str, given: dict[str, Any], secrets: list[str]
+) -> None:
+    release = render("airflow", {kind: given})
+    pod = named(release, "Job", "airflow-migrate")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == kind]
+    names = [source["secret"]["name"] for source in volume["projected"]["sources"]]
+    assert names == [name.format(kind) for name in secrets]
+    mount = {"name": kind, "mountPath": f"/opt/quintet/setup/{kind}"}
+    assert mount in pod["containers"][0]["volumeMounts"]
+    made = {m["metadata"]["name"] for m in of_kind(release, "Secret")}
+    assert (f"airflow-{kind}" in made) == ("values" in given)
+
+
 def test_another_variable_makes_another_migration() -> None:
     def job(values: dict[str, Any]) -> str:
         (found,) = of_kind(render("airflow", values), "Job")

@@ -167,14 +167,13 @@ def test_an_ingress_opens_its_own_port_to_its_controller(chart: str, pod: str, p
     assert Network(opened).allows(controller, pods_of(opened)[pod], port)
 
 
-def test_an_outside_database_is_opened_by_value() -> None:
+def test_an_outside_service_is_opened_by_value() -> None:
     rule = {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 5432}]}
-    release = render(
-        "quintet",
-        {"airflow": {"egress": [rule], "steps": {"egress": [rule]}}, "mlflow": {"egress": [rule]}},
-    )
+    opened = {"egress": [rule]}
+    airflow = {**opened, "steps": opened}
+    release = render("quintet", {"airflow": airflow, "mlflow": opened, "inference": opened})
     network, pods = Network(release), pods_of(release)
-    for name in ("airflow-scheduler", "mlflow", "step forest-extract"):
+    for name in ("airflow-scheduler", "mlflow", "step forest-extract", "inference-forest"):
         assert network.allows(pods[name], OUTSIDE, 5432)
 
 

@@ -159,19 +159,26 @@ def test_a_part_that_is_switched_off_leaves_no_object(part: str) -> None:
     assert not left & OBJECTS[part]
 
 
-@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+def with_ingress(chart: str, ingress: dict[str, Any]) -> dict[str, Any]:
+    """Values of a chart that ask for an ingress; in `inference` each model has its own."""
+    values = {"ingress": ingress}
+    return {"models": {"forest": values}} if chart == "inference" else values
+
+
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data", "inference"])
 def test_an_ingress_is_made_with_its_certificate(chart: str) -> None:
-    (ingress,) = [m for m in render(chart, {"ingress": INGRESS}) if m["kind"] == "Ingress"]
+    (ingress,) = of_kind(render(chart, with_ingress(chart, INGRESS)), "Ingress")
+    assert ingress["spec"]["rules"][0]["host"] == INGRESS["host"]
     assert ingress["spec"]["tls"] == [{"hosts": [INGRESS["host"]], "secretName": "certificate"}]
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     ports = named(render(chart), "Service", backend["name"])["spec"]["ports"]
     assert backend["port"]["name"] in {port["name"] for port in ports}
 
 
-@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data", "inference"])
 def test_an_ingress_without_a_host_is_refused(chart: str) -> None:
-    with pytest.raises(ChartError, match=r"ingress\.host"):
-        render(chart, {"ingress": {"enabled": True}})
+    with pytest.raises(ChartError, match=r"needs ingress\.host"):
+        render(chart, with_ingress(chart, {"enabled": True}))
 
 
 def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
@@ -215,6 +222,26 @@ def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
 def test_a_pipeline_without_tables_is_refused() -> None:
     with pytest.raises(ChartError, match=r"files/tables/weather\.sql is missing"):
         render("postgres", {"pipelines": {"weather": {"schemas": ["weather"]}}})
+
+
+@pytest.mark.parametrize(
+    ("bucket", "days"),
+    [("data", {"forest/export/": 60, "forest/preprocessed/": 60}), ("airflow-logs", {"": 30})],
+)
+def test_temporary_data_goes_after_its_days_and_nothing_else(bucket: str, days: dict[str, int]) -> None:
+    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    rules = json.loads(setup[f"lifecycle-{bucket}.json"])["Rules"]
+    assert {rule["Filter"]["Prefix"]: rule["Expiration"] for rule in rules} == {
+        prefix: {"Days": number} for prefix, number in days.items()
+    }
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    assert len({rule["ID"] for rule in rules}) == len(rules)
+    commands = setup["setup.sh"].splitlines()
+    assert f"mc ilm import minio/{bucket} < /etc/minio-setup/lifecycle-{bucket}.json" in commands
+    assert {key for key in setup if key.startswith("lifecycle-")} == {
+        "lifecycle-data.json",
+        "lifecycle-airflow-logs.json",
+    }
 
 
 @pytest.mark.parametrize(
