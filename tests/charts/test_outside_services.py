@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
-from tests.charts.render import Manifest, containers, named, pod_templates, render
+from tests.charts.render import (
+    CHARTS,
+    NAMES,
+    Manifest,
+    containers,
+    default_values,
+    named,
+    pod_templates,
+    render,
+)
 
 S3 = "https://s3.example.com"
 MLFLOW = "https://mlflow.example.com"
@@ -90,3 +100,19 @@ def test_an_outside_mlflow_replaces_the_server_in_every_address_and_key() -> Non
     assert "http://mlflow" not in text(release)
     own = {f"own-{user}" for user in users}
     assert spoken_of(release, own | {*users, "mlflow-admin", "mlflow-flask"}) == own
+
+
+def test_the_values_that_operations_names_exist() -> None:
+    values = {name: default_values(name) for name in NAMES}
+    values["global"] = default_values("quintet")["global"]
+    page = (CHARTS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## Parts of your own\n")[2].partition("\n## ")[0]
+    named_paths = re.findall(r"`((?:global|postgres|minio|mlflow|airflow|inference)\.[\w.-]+)", section)
+    assert len(named_paths) > 20
+    for path in named_paths:
+        found: Any = values
+        *parents, last = path.split(".")
+        for key in parents:
+            found = found[key]
+        optional = path == "inference.models.forest.runUri" or path.startswith("global.secrets.existing")
+        assert optional or last in found, path
