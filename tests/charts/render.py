@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -70,6 +71,11 @@ def plain_name(manifest: Manifest) -> str:
     """An object's name, a Job's without its hash."""
     name: str = manifest["metadata"]["name"]
     return name.rpartition("-")[0] if manifest["kind"] == "Job" else name
+
+
+def decoded(secret: Manifest) -> dict[str, str]:
+    """What a Secret holds."""
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
 def pod_templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:

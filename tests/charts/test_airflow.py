@@ -136,18 +136,31 @@ def test_airflow_does_not_walk_the_hidden_copy_of_a_mounted_folder() -> None:
     assert "forest.py" in files
 
 
-def test_launchers_may_run_pods_in_the_namespace_of_steps_and_nothing_else() -> None:
-    release = render("airflow")
+LAUNCHER_RIGHTS = {
+    "pods": {"create", "get", "list", "watch", "patch", "delete"},
+    "pods/log": {"get"},
+    "events": {"list", "watch"},
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "rights"),
+    [
+        pytest.param("hybrid", LAUNCHER_RIGHTS, id="hybrid"),
+        pytest.param("stock", LAUNCHER_RIGHTS | {"pods/exec": {"get", "create"}}, id="stock"),
+    ],
+)
+def test_launchers_may_run_pods_in_the_namespace_of_steps_and_nothing_else(
+    operator: str, rights: dict[str, set[str]]
+) -> None:
+    release = render("airflow", {"steps": {"operator": operator}})
     (role,) = of_kind(release, "Role")
     (binding,) = of_kind(release, "RoleBinding")
     assert not of_kind(release, "ClusterRole", "ClusterRoleBinding")
     assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "quintet-tasks"
     assert [subject["name"] for subject in binding["subjects"]] == ["airflow-launcher"]
-    assert {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]} == {
-        "pods": {"create", "get", "list", "watch", "patch", "delete"},
-        "pods/log": {"get"},
-        "events": {"list", "watch"},
-    }
+    given = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+    assert given == rights
 
 
 def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None:
@@ -155,6 +168,30 @@ def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert namespace["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert not of_kind(render("airflow", {"steps": {"createNamespace": False}}), "Namespace")
+
+
+@pytest.mark.parametrize("kind", ["variables", "connections"])
+@pytest.mark.parametrize(
+    ("given", "secrets"),
+    [
+        ({}, []),
+        ({"existingSecret": "mine"}, ["mine"]),
+        ({"values": {"name": "value"}}, ["airflow-{}"]),
+        ({"existingSecret": "mine", "values": {"name": "value"}}, ["airflow-{}", "mine"]),
+    ],
+)
+def test_the_migration_mounts_the_secrets_it_adds_from(
+    kind: str, given: dict[str, Any], secrets: list[str]
+) -> None:
+    release = render("airflow", {kind: given})
+    pod = named(release, "Job", "airflow-migrate")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == kind]
+    names = [source["secret"]["name"] for source in volume["projected"]["sources"]]
+    assert names == [name.format(kind) for name in secrets]
+    mount = {"name": kind, "mountPath": f"/opt/quintet/setup/{kind}"}
+    assert mount in pod["containers"][0]["volumeMounts"]
+    made = {m["metadata"]["name"] for m in of_kind(release, "Secret")}
+    assert (f"airflow-{kind}" in made) == ("values" in given)
 
 
 def test_another_variable_makes_another_migration() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import Manifest, named, of_kind, render
+from tests.charts.render import ChartError, Manifest, named, of_kind, render
 
 TWO_MODELS = {
     "models": {"forest": {}, "penguins": {"alias": "candidate", "resources": {"limits": {"memory": "2Gi"}}}}
@@ -33,8 +33,19 @@ def test_each_model_has_an_api_of_its_own() -> None:
             "inference-penguins",
         }
     forest, penguins = (variables(release, model) for model in TWO_MODELS["models"])
-    assert (forest["MODEL_NAME"], forest["MODEL_ALIAS"]) == ("forest", "champion")
-    assert (penguins["MODEL_NAME"], penguins["MODEL_ALIAS"]) == ("penguins", "candidate")
+    assert (forest["MLFLOW_MODEL_NAME"], forest["MODEL_ALIAS"]) == ("forest", "champion")
+    assert (penguins["MLFLOW_MODEL_NAME"], penguins["MODEL_ALIAS"]) == ("penguins", "candidate")
+
+
+def test_a_model_may_bear_a_name_that_kubernetes_would_refuse() -> None:
+    release = render("inference", {"models": {"forest-eu": {"modelName": "Forest EU"}, "forest": {}}})
+    assert variables(release, "forest-eu")["MLFLOW_MODEL_NAME"] == "Forest EU"
+    assert variables(release, "forest")["MLFLOW_MODEL_NAME"] == "forest"
+
+
+def test_one_name_for_all_models_is_refused() -> None:
+    with pytest.raises(ChartError, match="modelName"):
+        render("inference", {"defaults": {"modelName": "forest"}})
 
 
 def test_a_models_values_stand_beside_the_defaults() -> None:
@@ -80,13 +91,23 @@ def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
     run_uri = "s3://data/forest/latest_model.json"
     release = render("inference", {"models": {"forest": {}, "penguins": {"runUri": run_uri}}})
     forest, penguins = variables(release, "forest"), variables(release, "penguins")
-    assert "AWS_SECRET_ACCESS_KEY" not in forest
     assert "MODEL_RUN_URI" not in forest
+    keys = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
+    assert not keys.keys() & forest.keys()
+    references = {v["name"]: v.get("valueFrom") for v in container(release, "penguins")["env"]}
+    for name, key in keys.items():
+        assert references[name] == {"secretKeyRef": {"name": "minio-serving", "key": key}}
     assert penguins["MODEL_RUN_URI"] == run_uri
     assert penguins["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
 
 
-def test_the_bundle_can_outlive_its_pod() -> None:
-    release = render("inference", {"models": {"forest": {"cache": {"existingClaim": "bundles"}}}})
-    volumes = named(release, "Deployment", "inference-forest")["spec"]["template"]["spec"]["volumes"]
-    assert {"name": "bundles", "persistentVolumeClaim": {"claimName": "bundles"}} in volumes
+def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:
+    release = render("inference", {**TWO_MODELS, "defaults": {"cache": {"existingClaim": "bundles"}}})
+    folders = set()
+    for model in TWO_MODELS["models"]:
+        volumes = named(release, "Deployment", f"inference-{model}")["spec"]["template"]["spec"]["volumes"]
+        assert {"name": "bundles", "persistentVolumeClaim": {"claimName": "bundles"}} in volumes
+        mounts = {mount["name"]: mount for mount in container(release, model)["volumeMounts"]}
+        assert mounts["bundles"]["mountPath"] == "/var/cache/bundle"
+        folders.add(mounts["bundles"].get("subPath"))
+    assert folders == {"forest", "penguins"}

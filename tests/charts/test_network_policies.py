@@ -67,6 +67,12 @@ def workloads(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
     return pods
 
 
+def probe(release: tuple[Manifest, ...], name: str) -> Endpoint:
+    """Return a pod of `helm test`."""
+    metadata = named(release, "Pod", f"test-{name}")["metadata"]
+    return Endpoint(metadata["namespace"], metadata["labels"])
+
+
 def step_pod(release: tuple[Manifest, ...], pipeline: str, step: str) -> Endpoint:
     """Return a step pod as dags/pod_template.py labels it, by the chart's file."""
     pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
@@ -161,20 +167,31 @@ def test_an_ingress_opens_its_own_port_to_its_controller(chart: str, pod: str, p
     assert Network(opened).allows(controller, pods_of(opened)[pod], port)
 
 
-def test_an_outside_database_is_opened_by_value() -> None:
+def test_an_outside_service_is_opened_by_value() -> None:
     rule = {"to": [{"ipBlock": {"cidr": "198.51.100.7/32"}}], "ports": [{"port": 5432}]}
-    release = render(
-        "quintet",
-        {"airflow": {"egress": [rule], "steps": {"egress": [rule]}}, "mlflow": {"egress": [rule]}},
-    )
+    opened = {"egress": [rule]}
+    airflow = {**opened, "steps": opened}
+    release = render("quintet", {"airflow": airflow, "mlflow": opened, "inference": opened})
     network, pods = Network(release), pods_of(release)
-    for name in ("airflow-scheduler", "mlflow", "step forest-extract"):
+    for name in ("airflow-scheduler", "mlflow", "step forest-extract", "inference-forest"):
         assert network.allows(pods[name], OUTSIDE, 5432)
+
+
+def test_the_probe_of_an_outside_postgres_reaches_it_as_the_setup_does() -> None:
+    external = {"enabled": True, "host": "db.example.com", "port": 6432}
+    own = {"secrets": {"existing": {"postgres-superuser": "mine"}}}
+    release = render("quintet", {"global": own, "postgres": {"external": external}})
+    network = Network(release)
+    for pod in (workloads(release)["postgres-setup"], probe(release, "postgres")):
+        assert network.allows(pod, OUTSIDE, 6432)
+        assert not network.allows(pod, OUTSIDE, 443)
+    assert not network.allows(probe(release, "mlflow"), OUTSIDE, 6432)
 
 
 def test_a_model_without_registry_reaches_s3() -> None:
     run = {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}}
-    release = render("quintet", {"inference": run})
+    steps = {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}
+    release = render("quintet", {"airflow": {"steps": steps}, "inference": run})
     pods = pods_of(release)
     assert Network(release).allows(pods["inference-forest"], pods["minio"], 9000)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, named, plain_name, render
+from tests.charts.render import NAMES, ChartError, decoded, named, of_kind, plain_name, render
 
 OBJECTS = {
     "postgres": {
@@ -29,6 +32,7 @@ OBJECTS = {
         ("Secret", "minio-airflow"),
         ("Secret", "minio-mlflow"),
         ("Secret", "minio-root"),
+        ("Secret", "minio-serving"),
         ("Secret", "minio-steps"),
         ("Service", "minio"),
         ("StatefulSet", "minio"),
@@ -125,6 +129,12 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "postgres-forest"),
     ("ServiceAccount", "step"),
 }
+OUTSIDE_POSTGRES: dict[str, Any] = {
+    "global": {"secrets": {"existing": {"postgres-superuser": "my-superuser"}}},
+    "postgres": {
+        "external": {"enabled": True, "host": "db.example.com", "port": 6432, "sslMode": "require"},
+    },
+}
 INGRESS = {"enabled": True, "host": "quintet.example.com", "tlsSecret": "certificate"}
 
 
@@ -149,28 +159,58 @@ def test_a_part_that_is_switched_off_leaves_no_object(part: str) -> None:
     assert not left & OBJECTS[part]
 
 
-@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+def with_ingress(chart: str, ingress: dict[str, Any]) -> dict[str, Any]:
+    """Values of a chart that ask for an ingress; in `inference` each model has its own."""
+    values = {"ingress": ingress}
+    return {"models": {"forest": values}} if chart == "inference" else values
+
+
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data", "inference"])
 def test_an_ingress_is_made_with_its_certificate(chart: str) -> None:
-    (ingress,) = [m for m in render(chart, {"ingress": INGRESS}) if m["kind"] == "Ingress"]
+    (ingress,) = of_kind(render(chart, with_ingress(chart, INGRESS)), "Ingress")
+    assert ingress["spec"]["rules"][0]["host"] == INGRESS["host"]
     assert ingress["spec"]["tls"] == [{"hosts": [INGRESS["host"]], "secretName": "certificate"}]
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     ports = named(render(chart), "Service", backend["name"])["spec"]["ports"]
     assert backend["port"]["name"] in {port["name"] for port in ports}
 
 
-@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data"])
+@pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data", "inference"])
 def test_an_ingress_without_a_host_is_refused(chart: str) -> None:
-    with pytest.raises(ChartError, match=r"ingress\.host"):
-        render(chart, {"ingress": {"enabled": True}})
+    with pytest.raises(ChartError, match=r"needs ingress\.host"):
+        render(chart, with_ingress(chart, {"enabled": True}))
 
 
 def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
-    external = {"enabled": True, "host": "db.example.com", "port": 6432, "sslMode": "require"}
-    release = render("postgres", {"external": external})
-    assert not [m for m in release if m["kind"] in ("StatefulSet", "Service")]
+    release = render("quintet", OUTSIDE_POSTGRES)
+    assert not {("StatefulSet", "postgres"), ("Service", "postgres")} & {
+        (m["kind"], plain_name(m)) for m in release
+    }
     job = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry["value"] for entry in job["env"]}
     assert environment == {"PGHOST": "db.example.com", "PGPORT": "6432", "PGSSLMODE": "require"}
+    urls = {
+        m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
+    }
+    assert urls.keys() == {
+        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest")
+    }
+    for url in map(urlsplit, urls.values()):
+        assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")
+
+
+def test_an_outside_postgres_without_its_superuser_is_refused() -> None:
+    with pytest.raises(ChartError, match=r"global\.secrets\.existing\.postgres-superuser"):
+        render("quintet", {"postgres": OUTSIDE_POSTGRES["postgres"]})
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_data_api_has_as_many_processes_as_its_values_say(workers: int) -> None:
+    values = {} if workers == 1 else {"workers": workers}
+    (container,) = named(render("api-data", values), "Deployment", "api-data")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert {"name": "WEB_CONCURRENCY", "value": str(workers)} in container["env"]
 
 
 def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
@@ -184,10 +224,42 @@ def test_a_pipeline_without_tables_is_refused() -> None:
         render("postgres", {"pipelines": {"weather": {"schemas": ["weather"]}}})
 
 
-def test_each_s3_user_is_confined_to_its_bucket() -> None:
+@pytest.mark.parametrize(
+    ("bucket", "days"),
+    [("data", {"forest/export/": 60, "forest/preprocessed/": 60}), ("airflow-logs", {"": 30})],
+)
+def test_temporary_data_goes_after_its_days_and_nothing_else(bucket: str, days: dict[str, int]) -> None:
     setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
-    buckets = {"mlflow": "mlflow-artifacts", "airflow": "airflow-logs", "steps": "data"}
-    for user, bucket in buckets.items():
-        policy = json.loads(setup[f"policy-{user}.json"])
-        resources = {resource for statement in policy["Statement"] for resource in statement["Resource"]}
-        assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
+    rules = json.loads(setup[f"lifecycle-{bucket}.json"])["Rules"]
+    assert {rule["Filter"]["Prefix"]: rule["Expiration"] for rule in rules} == {
+        prefix: {"Days": number} for prefix, number in days.items()
+    }
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    assert len({rule["ID"] for rule in rules}) == len(rules)
+    commands = setup["setup.sh"].splitlines()
+    assert f"mc ilm import minio/{bucket} < /etc/minio-setup/lifecycle-{bucket}.json" in commands
+    assert {key for key in setup if key.startswith("lifecycle-")} == {
+        "lifecycle-data.json",
+        "lifecycle-airflow-logs.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("user", "bucket", "writes"),
+    [
+        ("mlflow", "mlflow-artifacts", True),
+        ("airflow", "airflow-logs", True),
+        ("steps", "data", True),
+        ("serving", "data", False),
+    ],
+)
+def test_each_s3_user_is_confined_to_its_bucket(user: str, bucket: str, writes: bool) -> None:
+    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    assert f"user {user}" in setup["setup.sh"].splitlines()
+    statements = json.loads(setup[f"policy-{user}.json"])["Statement"]
+    resources = {resource for statement in statements for resource in statement["Resource"]}
+    assert resources == {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"}
+    actions = {action for statement in statements for action in statement["Action"]}
+    # Without the right to list, a missing object looks like a refusal.
+    assert {"s3:GetObject", "s3:ListBucket"} <= actions
+    assert any(re.match("s3:(Put|Delete|Abort)", action) for action in actions) == writes

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, Manifest, of_kind, render
+from tests.charts.render import NAMES, ChartError, Manifest, decoded, of_kind, render
 
 # Keys that hold no secret.
 PUBLIC_KEYS = {"username", "access-key"}
@@ -16,10 +16,6 @@ PUBLIC_KEYS = {"username", "access-key"}
 
 def secrets(release: tuple[Manifest, ...]) -> list[Manifest]:
     return of_kind(release, "Secret")
-
-
-def decoded(secret: Manifest) -> dict[str, str]:
-    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
 def all_existing() -> dict[str, str]:

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.render import CHARTS, NAMES, ChartError, containers, default_values, pod_templates, render
+from tests.charts.render import (
+    CHARTS,
+    NAMES,
+    ChartError,
+    containers,
+    default_values,
+    of_kind,
+    pod_templates,
+    render,
+)
 
 # Maps whose keys are the user's own names.
 NAMED_BY_THE_USER = {
@@ -21,7 +30,18 @@ NAMED_BY_THE_USER = {
     ("minio", "buckets"),
     ("minio", "users"),
     ("mlflow", "users"),
+    ("airflow", "variables", "values"),
+    ("airflow", "connections", "values"),
+    ("airflow", "pools"),
+    ("airflow", "config"),
+    ("airflow", "steps", "pipelines"),
+    ("airflow", "steps", "overrides"),
+    ("inference", "models"),
+    ("sources",),
 }
+# The same at any depth: prefixes of keys, amounts of the node, environments.
+FREE = {"expireDays", "annotations", "requests", "limits", "quota", "defaultLimits", "defaultRequests"}
+FREE |= {"env", "secretEnv", "configEnv"}
 DEFINED_ELSEWHERE = {"resources", "env", "secretEnv", "configEnv"}
 
 
@@ -41,20 +61,21 @@ def nested(path: tuple[str, ...], leaf: dict[str, Any]) -> dict[str, Any]:
 
 CLOSED = [
     (chart, path)
-    for chart in ("postgres", "minio", "mlflow")
+    for chart in NAMES
+    if chart != "quintet"
     for path in objects(default_values(chart))
-    if (chart, *path) not in NAMED_BY_THE_USER
-    and path[-1:] not in [("expireDays",), ("annotations",), ("requests",), ("limits",)]
-] + [
-    ("quintet", path)
-    for path in objects({"global": default_values("quintet")["global"]})
-    if path not in NAMED_BY_THE_USER
+    if (chart, *path) not in NAMED_BY_THE_USER and not FREE & set(path[-1:])
+]
+GLOBAL = [
+    ("global", *path)
+    for path in objects(default_values("quintet")["global"])
+    if ("global", *path) not in NAMED_BY_THE_USER
 ]
 
 
 @pytest.mark.parametrize(("chart", "path"), CLOSED, ids=["/".join((chart, *path)) for chart, path in CLOSED])
 def test_a_misspelt_key_is_refused_by_name_at_every_level(chart: str, path: tuple[str, ...]) -> None:
-    with pytest.raises(ChartError, match="misspelt"):
+    with pytest.raises(ChartError, match="additional properties 'misspelt' not allowed"):
         render(chart, nested(path, {"misspelt": True}))
 
 
@@ -67,10 +88,21 @@ def test_a_misspelt_key_is_refused_by_each_chart_and_from_the_umbrella(chart: st
             render("quintet", {chart: {"misspelt": 1}})
 
 
-@pytest.mark.parametrize("chart", [name for name in NAMES if name != "sources"])
-def test_a_misspelt_global_key_is_refused(chart: str) -> None:
+@pytest.mark.parametrize("chart", NAMES)
+@pytest.mark.parametrize("path", GLOBAL, ids=".".join)
+def test_a_misspelt_global_key_is_refused_by_each_chart(chart: str, path: tuple[str, ...]) -> None:
     with pytest.raises(ChartError, match="misspelt"):
-        render(chart, {"global": {"misspelt": 1}})
+        render(chart, nested(path, {"misspelt": 1}))
+
+
+def test_a_chart_alone_says_which_global_keys_there_are() -> None:
+    sentence = (
+        r"global\.image\.registri is no value of Quintet; there are: pullPolicy, pullSecrets, registry, tag\."
+    )
+    with pytest.raises(ChartError, match=sentence):
+        render("minio", {"global": {"image": {"registri": "registry.example.com"}}})
+    with pytest.raises(ChartError, match=r"global\.image must be a map of: pullPolicy"):
+        render("minio", {"global": {"image": "registry.example.com"}})
 
 
 @pytest.mark.parametrize(
@@ -138,6 +170,15 @@ def test_one_registry_and_tag_reach_every_image_and_a_reference_wins() -> None:
             assert container["image"] == "own/mlflow:3" or re.fullmatch(
                 r"registry\.example\.com/q/[a-z-]+:1\.2", container["image"]
             )
+
+
+def test_a_claim_of_a_release_outlives_it() -> None:
+    # Those of a StatefulSet are no part of the release; Kubernetes keeps them.
+    claims = of_kind(render("quintet"), "PersistentVolumeClaim")
+    assert [claim["metadata"]["name"] for claim in claims] == ["api-data"]
+    assert claims[0]["metadata"].get("annotations") == {"helm.sh/resource-policy": "keep"}
+    sets = of_kind(render("quintet"), "StatefulSet")
+    assert not [m for m in sets if "persistentVolumeClaimRetentionPolicy" in m["spec"]]
 
 
 def test_a_storage_class_reaches_every_claim() -> None:

@@ -11,12 +11,28 @@ common.global: .Values.global over its defaults, as YAML. A chart that is instal
   "tasks" (dict "namespace" "")
   "networkPolicy" (dict "enabled" true) -}}
 {{- $given := .Values.global | default dict -}}
-{{- range $key, $_ := $given -}}
-{{- if not (hasKey $defaults $key) -}}
-{{- fail (printf "global.%s is no value of Quintet; there are: %s." $key (keys $defaults | sortAlpha | join ", ")) -}}
-{{- end -}}
-{{- end -}}
+{{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}
 {{- mergeOverwrite $defaults (deepCopy $given) | toYaml -}}
+{{- end }}
+
+{{- /*
+common.refuseUnknown (dict "path" "global" "given" map "known" map): fails at a key that `known` has not, at any depth; below an
+empty map of `known` stand names of the user's own. A chart alone has the umbrella's schema not.
+*/ -}}
+{{- define "common.refuseUnknown" -}}
+{{- $known := keys .known | sortAlpha | join ", " -}}
+{{- if not (kindIs "map" .given) -}}
+{{- fail (printf "%s must be a map of: %s." .path $known) -}}
+{{- end -}}
+{{- range $key, $value := .given -}}
+{{- if not (hasKey $.known $key) -}}
+{{- fail (printf "%s.%s is no value of Quintet; there are: %s." $.path $key $known) -}}
+{{- end -}}
+{{- $inner := get $.known $key -}}
+{{- if and (kindIs "map" $inner) $inner -}}
+{{- include "common.refuseUnknown" (dict "path" (printf "%s.%s" $.path $key) "given" ($value | default dict) "known" $inner) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- /*

@@ -1,6 +1,6 @@
 {{/* inference.env (dict "root" $ "name" "forest" "model" $model): environment of a model's API. */}}
 {{- define "inference.env" -}}
-- {name: MODEL_NAME, value: {{ .name }}}
+- {name: MLFLOW_MODEL_NAME, value: {{ .model.modelName | default .name | quote }}}
 - {name: MODEL_ALIAS, value: {{ .model.alias }}}
 - {name: MLFLOW_TRACKING_URI, value: {{ .root.Values.mlflowTrackingUri | quote }}}
 {{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" "mlflow-serving" "key" "username") }}
@@ -14,8 +14,8 @@
 {{- end }}
 - {name: AWS_DEFAULT_REGION, value: {{ .region }}}
 {{- end }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-steps" "key" "access-key") }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-steps" "key" "secret-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-serving" "key" "access-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-serving" "key" "secret-key") }}
 {{- end }}
 - {name: BUNDLE_CACHE_DIR, value: /var/cache/bundle}
 - {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}

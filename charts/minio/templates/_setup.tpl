@@ -28,7 +28,7 @@ lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" . | fromYaml | toJson
 {{- end }}
 {{- end }}
 {{- range $user, $settings := .Values.users }}
-policy-{{ $user }}.json: {{ include "minio.policy" $settings.buckets | fromYaml | toJson | toJson }}
+policy-{{ $user }}.json: {{ include "minio.policy" $settings | fromYaml | toJson | toJson }}
 {{- end }}
 {{- end }}
 
@@ -43,18 +43,24 @@ Rules:
 {{- end }}
 
 {{- define "minio.policy" -}}
+{{- $onBuckets := list "s3:ListBucket" "s3:GetBucketLocation" }}
+{{- $onObjects := list "s3:GetObject" }}
+{{- if not .readOnly }}
+{{- $onBuckets = append $onBuckets "s3:ListBucketMultipartUploads" }}
+{{- $onObjects = concat $onObjects (list "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") }}
+{{- end }}
 Version: "2012-10-17"
 Statement:
   - Effect: Allow
-    Action: ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"]
+    Action: {{ toJson $onBuckets }}
     Resource:
-      {{- range . }}
+      {{- range .buckets }}
       - arn:aws:s3:::{{ . }}
       {{- end }}
   - Effect: Allow
-    Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    Action: {{ toJson $onObjects }}
     Resource:
-      {{- range . }}
+      {{- range .buckets }}
       - arn:aws:s3:::{{ . }}/*
       {{- end }}
 {{- end }}

@@ -1,0 +1,118 @@
+"""An S3 service, an MLflow of one's own: nothing in the release still points to what it replaces."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tests.charts.render import (
+    CHARTS,
+    NAMES,
+    Manifest,
+    containers,
+    default_values,
+    named,
+    pod_templates,
+    render,
+)
+
+S3 = "https://s3.example.com"
+MLFLOW = "https://mlflow.example.com"
+NO_REGISTRY: dict[str, Any] = {
+    "airflow": {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}},
+    "inference": {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}},
+}
+
+
+def existing(*names: str) -> dict[str, Any]:
+    """Global values that name a Secret of one's own for each of these."""
+    return {"secrets": {"existing": {name: f"own-{name}" for name in names}}}
+
+
+def variables(release: tuple[Manifest, ...], name: str) -> dict[str, str]:
+    """Each variable of this name that a pod of the release is given as a value, by pod."""
+    return {
+        pod_name: variable["value"]
+        for pod_name, pod in pod_templates(release).items()
+        for container in containers(pod)
+        for variable in container.get("env", [])
+        if variable["name"] == name and "value" in variable
+    }
+
+
+def step_env(release: tuple[Manifest, ...]) -> dict[str, str]:
+    pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    env: dict[str, str] = pods["env"]
+    return env
+
+
+def text(release: tuple[Manifest, ...]) -> str:
+    """All of a release but its NetworkPolicies, which name pods that may not be there."""
+    return json.dumps([m for m in release if m["kind"] != "NetworkPolicy"])
+
+
+def spoken_of(release: tuple[Manifest, ...], names: Iterable[str]) -> set[str]:
+    """Those of some names of Secrets that stand in the release, also in the JSON of a ConfigMap."""
+    everything = text(release).replace("\\", "")
+    return {name for name in names if f'"{name}"' in everything}
+
+
+def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
+    users = ("minio-mlflow", "minio-airflow", "minio-steps", "minio-serving")
+    release = render(
+        "quintet",
+        {
+            "global": existing(*users),
+            "minio": {"enabled": False},
+            "mlflow": {"s3": {"endpointUrl": S3}},
+            "airflow": {
+                "logs": {"endpointUrl": S3},
+                "steps": {"env": {**NO_REGISTRY["airflow"]["steps"]["env"], "AWS_ENDPOINT_URL_S3": S3}},
+            },
+            "inference": {**NO_REGISTRY["inference"], "s3": {"endpointUrl": S3}},
+        },
+    )
+    assert variables(release, "MLFLOW_S3_ENDPOINT_URL") == {"Deployment mlflow": S3}
+    assert variables(release, "AWS_ENDPOINT_URL_S3") == {"Deployment inference-forest": S3}
+    assert step_env(release)["AWS_ENDPOINT_URL_S3"] == S3
+    connections = variables(release, "AIRFLOW_CONN_MINIO_LOGS").values()
+    assert {json.loads(connection)["extra"]["endpoint_url"] for connection in connections} == {S3}
+    assert "http://minio" not in text(release)
+    own = {f"own-{user}" for user in users}
+    assert spoken_of(release, own | {*users, "minio-root"}) == own
+
+
+def test_an_outside_mlflow_replaces_the_server_in_every_address_and_key() -> None:
+    users = ("mlflow-steps", "mlflow-promotion", "mlflow-serving")
+    release = render(
+        "quintet",
+        {
+            "global": existing(*users),
+            "mlflow": {"enabled": False},
+            "airflow": {"steps": {"env": {"MLFLOW_TRACKING_URI": MLFLOW}}},
+            "inference": {"mlflowTrackingUri": MLFLOW},
+        },
+    )
+    assert variables(release, "MLFLOW_TRACKING_URI") == {"Deployment inference-forest": MLFLOW}
+    assert step_env(release)["MLFLOW_TRACKING_URI"] == MLFLOW
+    assert "http://mlflow" not in text(release)
+    own = {f"own-{user}" for user in users}
+    assert spoken_of(release, own | {*users, "mlflow-admin", "mlflow-flask"}) == own
+
+
+def test_the_values_that_operations_names_exist() -> None:
+    values = {name: default_values(name) for name in NAMES}
+    values["global"] = default_values("quintet")["global"]
+    page = (CHARTS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = page.partition("## Parts of your own\n")[2].partition("\n## ")[0]
+    named_paths = re.findall(r"`((?:global|postgres|minio|mlflow|airflow|inference)\.[\w.-]+)", section)
+    assert len(named_paths) > 20
+    for path in named_paths:
+        found: Any = values
+        *parents, last = path.split(".")
+        for key in parents:
+            found = found[key]
+        optional = path == "inference.models.forest.runUri" or path.startswith("global.secrets.existing")
+        assert optional or last in found, path

@@ -1,0 +1,101 @@
+"""What the umbrella refuses because two of its parts would not agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.charts.render import ChartError, render
+
+RUN_URI = "s3://data/forest/latest_model.json"
+SERVED_FROM_S3 = {"models": {"forest": {"runUri": RUN_URI}}}
+
+
+def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
+    """Values of airflow that set the registry for all steps, and more for a pipeline."""
+    return {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": registry}, "pipelines": pipelines}}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"airflow": trained("false"), "inference": SERVED_FROM_S3}, id="without registry"),
+        pytest.param({"airflow": trained(False), "inference": SERVED_FROM_S3}, id="not quoted"),
+        pytest.param(
+            {
+                "airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": False}}),
+                "inference": SERVED_FROM_S3,
+            },
+            id="one pipeline without registry",
+        ),
+        pytest.param(
+            {"airflow": trained("false"), "inference": {"defaults": {"runUri": RUN_URI}}},
+            id="by the defaults",
+        ),
+        pytest.param(
+            {
+                "airflow": trained(
+                    "true",
+                    forest={"env": {"MLFLOW_MODEL_NAME": "of_mine", "MLFLOW_ENABLE_MODEL_REGISTRY": "false"}},
+                ),
+                "mlflow": {"models": ["of_mine"]},
+                "inference": {"models": {"forest": {"modelName": "of_mine", "runUri": RUN_URI}}},
+            },
+            id="by the name of the model",
+        ),
+        pytest.param({"airflow": trained("false"), "inference": {"enabled": False}}, id="nothing is served"),
+        pytest.param({"airflow": {"enabled": False}, "inference": SERVED_FROM_S3}, id="nothing is trained"),
+    ],
+)
+def test_training_and_serving_leave_the_registry_together(values: dict[str, Any]) -> None:
+    assert render("quintet", values)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        pytest.param(
+            {"airflow": trained("false")}, r"set inference\.models\.forest\.runUri", id="only training"
+        ),
+        pytest.param({"airflow": trained("False")}, r"set inference\.models\.forest\.runUri", id="capital"),
+        pytest.param(
+            {"airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}})},
+            r"set inference\.models\.forest\.runUri",
+            id="only one pipeline",
+        ),
+        pytest.param(
+            {"inference": SERVED_FROM_S3},
+            r"set airflow\.steps\.env\.MLFLOW_ENABLE_MODEL_REGISTRY",
+            id="only serving",
+        ),
+        pytest.param(
+            {
+                "airflow": trained("false", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "true"}}),
+                "inference": SERVED_FROM_S3,
+            },
+            r"set airflow\.steps\.env\.MLFLOW_ENABLE_MODEL_REGISTRY",
+            id="its pipeline keeps the registry",
+        ),
+    ],
+)
+def test_one_of_them_alone_is_refused(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ChartError, match=sentence):
+        render("quintet", values)
+
+
+@pytest.mark.parametrize(
+    ("variable", "list_name"),
+    [("MLFLOW_EXPERIMENT_NAME", "experiments"), ("MLFLOW_MODEL_NAME", "models")],
+)
+@pytest.mark.parametrize("layer", ["steps", "steps.pipelines.forest", "steps.overrides.forest-train"])
+def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: str, layer: str) -> None:
+    airflow: dict[str, Any] = {"env": {variable: "of-mine-{{ .Release.Name }}"}}
+    for key in reversed(layer.split(".")):
+        airflow = {key: airflow}
+    sentence = rf"airflow\.{layer}\.env\.{variable} is of-mine-quintet.* mlflow\.{list_name}"
+    with pytest.raises(ChartError, match=sentence):
+        render("quintet", {"airflow": airflow})
+    granted = {list_name: ["forest", "forest-cover-experiment", "of-mine-quintet"]}
+    assert render("quintet", {"airflow": airflow, "mlflow": granted})
+    assert render("quintet", {"airflow": airflow, "mlflow": {"enabled": False}})
