@@ -18,6 +18,8 @@ from forest.schema import NAMES, SOURCE_NAMES
 from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from stepkit.step import execute
+from tests.scripted_http import response, serving
 from tests.unit.forest_ingest.captures import answer, rows
 
 TABLE = "forest.forest_cover_samples"
@@ -201,6 +203,21 @@ def test_an_export_before_its_load_is_refused(local: Settings, forest_database: 
     settings = Settings(run=Run(dag_id="dag", run_id="r9"), database_url=forest_database)
     with pytest.raises(RefusedInput, match="run r9 has loaded nothing"):
         export(settings, table=TABLE)
+
+
+def test_an_export_to_a_full_s3_is_tried_again_and_leaves_nothing(
+    run_load: Callable[..., Loaded], forest_database: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_load("r1", answer(rows(20)))
+    options = ["--table", TABLE, "--bucket", bucket, "--run-id", "r1"]
+    environment = {"DATABASE_URL": forest_database, "DAG_ID": "dag"}
+    with serving(response(507)) as full, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", full.url)
+        assert execute(export, options, environment) == 75
+    csv_uri = f"s3://{bucket}/forest/export/r1/forest_cover_samples.csv"
+    assert not ObjectStore().exists(csv_uri)
+    assert execute(export, options, environment) == 0
+    assert ObjectStore().exists(csv_uri)
 
 
 def test_postgres_away_is_an_outage(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 
@@ -13,6 +14,8 @@ from forest.schema import SOURCE_NAMES
 from forest.snapshot import NUMBERS
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.settings import Settings
+from stepkit.step import execute
+from tests.scripted_http import response, serving
 from tests.unit.forest_training.conftest import TABLE
 
 NOON = "2026-11-21T12:00:00+00:00"
@@ -118,3 +121,16 @@ def test_missing_values_reach_the_snapshot(
 def test_a_time_that_is_none_is_refused(run_preprocess: Make) -> None:
     with pytest.raises(RefusedInput, match="RUN_AFTER"):
         run_preprocess(run_after="noon")
+
+
+def test_a_full_s3_is_tried_again_and_leaves_nothing(
+    insert: Make, covertype: pd.DataFrame, forest_database: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(covertype[:3000])
+    options = ["--table", TABLE, "--run-after", NOON, "--bucket", bucket, "--run-id", "r1"]
+    environment = {"DATABASE_URL": forest_database}
+    with serving(response(404), response(507)) as full, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", full.url)
+        assert execute(preprocess, options, environment) == 75
+    assert boto3.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert execute(preprocess, options, environment) == 0
