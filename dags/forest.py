@@ -53,7 +53,7 @@ with DAG(
     doc_md="""Captures the source's current batch of samples.
 
 `extract` keeps the raw answer in S3, `load` merges it into `forest.forest_cover_samples` (each row once),
-`export` writes the capture as CSV. The end of the data, or nothing new, is a skip.""",
+`export` writes the same capture as CSV. The end of the data, or nothing new, is a skip.""",
     tags=["forest", "ingest"],
     **SCHEDULED,
 ):
@@ -64,7 +64,11 @@ with DAG(
         arguments={"raw_uri": result("extract", "raw_uri"), "table": SAMPLES, "run_after": RUN_AFTER},
         outlets=[samples_changed],
     )
-    export = step("forest", "export", arguments={"table": SAMPLES})
+    export = step(
+        "forest",
+        "export",
+        arguments={"raw_uri": result("extract", "raw_uri"), "table": SAMPLES, "run_after": RUN_AFTER},
+    )
     extract >> load >> export
 
 

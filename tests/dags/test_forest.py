@@ -141,6 +141,7 @@ def test_new_rows_make_an_asset_event(dags: dict[str, DAG], cluster: Cluster) ->
     assert asset_events() == before + 1
     assert asked(cluster, "extract") == [{}]
     (load,) = asked(cluster, "load")
+    assert asked(cluster, "export") == [load]
     assert load == {
         "raw-uri": "s3://data/forest/raw/r/data.json",
         "table": "forest.forest_cover_samples",
