@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import mlflow
 import pandas as pd
 import psycopg2
 import pytest
@@ -140,3 +141,12 @@ def run_promote(world: Make, bucket: str) -> Make:
 @pytest.fixture
 def client(mlflow_url: str) -> MlflowClient:
     return MlflowClient(mlflow_url, mlflow_url)
+
+
+@pytest.fixture
+def tracking(mlflow_url: str) -> Iterator[None]:
+    mlflow.set_tracking_uri(mlflow_url)
+    mlflow.set_registry_uri(mlflow_url)
+    yield
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,6 @@ from tests import services
 from tests.unit.forest_training.conftest import Training
 
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def tracking(mlflow_url: str) -> Iterator[None]:
-    mlflow.set_tracking_uri(mlflow_url)
-    mlflow.set_registry_uri(mlflow_url)
-    yield
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri(None)
 
 
 def test_a_training_says_in_mlflow_what_it_did(training: Training, client: MlflowClient) -> None:
@@ -104,7 +95,7 @@ def test_a_first_model_that_is_too_weak_is_refused_and_recorded(
 ) -> None:
     refused = run_promote("1", run_evaluate("1", "svc", min_metric=0.99))
     assert (refused.verdict, refused.champion, refused.version) == ("refused", None, None)
-    assert "which a first champion needs" in refused.reason
+    assert "which the first needs" in refused.reason
     assert query("SELECT reason FROM forest.promotion_decisions") == [(refused.reason,)]
 
 
