@@ -107,13 +107,16 @@ The result of `promote` names the champion and its version.""",
     tags=["forest", "training"],
     **SCHEDULED,
 ):
-    # Named here in full, as preprocess must know them to tell whether a snapshot was trained with them.
     training = {
         "seed": variable("seed", 42),
         "n_estimators": variable("n_estimators", 100),
         "svc_max_rows": variable("svc_max_rows", 20000),
         "svc_components": variable("svc_components", 300),
     }
+    thresholds = {name: variable(name) for name in ("min_metric", "min_gain", "tolerance")}
+    # All that decides what comes of the same rows: preprocess tells by it whether a training repeats another.
+    # `code` is the place of the version of the code that trains.
+    decisive = training | thresholds | {"code": ""}
     snapshot = {
         "snapshot_uri": result("preprocess_forest_data", "snapshot_uri"),
         "snapshot_sha256": result("preprocess_forest_data", "snapshot_sha256"),
@@ -129,7 +132,7 @@ The result of `promote` names the champion and its version.""",
             "min_captures": variable("min_captures"),
             "min_classes": variable("min_classes"),
             "training_parameters": "{"
-            + ", ".join(f'"{name}": {template}' for name, template in training.items())
+            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
             + "}",
         },
         size=megabytes(256, 3072),
@@ -151,9 +154,7 @@ The result of `promote` names the champion and its version.""",
         "evaluate",
         arguments={
             "candidates": "{{ ti.xcom_pull(task_ids='train_forest_models') | list | tojson }}",
-            "min_metric": variable("min_metric"),
-            "min_gain": variable("min_gain"),
-            "tolerance": variable("tolerance"),
+            **thresholds,
             **snapshot,
         },
         size=megabytes(256, 3072, cpu="2"),

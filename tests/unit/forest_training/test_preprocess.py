@@ -96,7 +96,7 @@ def test_rows_that_were_trained_with_these_parameters_are_a_skip(
     run_preprocess: Make, insert: Make, query: Make, covertype: pd.DataFrame
 ) -> None:
     insert(covertype[:3000])
-    parameters = {"seed": 1, "n_estimators": 10}
+    parameters = {"seed": "1", "min_metric": "0.4"}
     first = run_preprocess("run-1", training_parameters=parameters)
     query(
         "INSERT INTO forest.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
@@ -104,8 +104,10 @@ def test_rows_that_were_trained_with_these_parameters_are_a_skip(
         [first.snapshot_sha256, parameters_hash(parameters)],
     )
     with pytest.raises(NothingToDo, match="run run-1 has trained on these rows"):
-        run_preprocess("run-2", training_parameters={"n_estimators": 10, "seed": 1})
-    assert run_preprocess("run-3", training_parameters={"seed": 2}).snapshot_sha256 == first.snapshot_sha256
+        run_preprocess("run-2", training_parameters={"min_metric": "0.4", "seed": "1"})
+    for run_id, changed in (("run-3", {"seed": "2"}), ("run-4", {"min_metric": "0.3"})):
+        again = run_preprocess(run_id, training_parameters=parameters | changed)
+        assert again.snapshot_sha256 == first.snapshot_sha256
 
 
 def test_missing_values_reach_the_snapshot(
