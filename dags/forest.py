@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
-from pods import step
+from pods import code_of, step
 
 SAMPLES = "forest.forest_cover_samples"
 samples_changed = Asset(
@@ -82,7 +82,7 @@ with DAG(
     doc_md="""Captures the source's current batch of samples.
 
 `extract` keeps the raw answer in S3, `load` merges it into `forest.forest_cover_samples` (each row once),
-`export` writes the capture as CSV. The end of the data, or nothing new, is a skip.""",
+`export` writes the same capture as CSV. The end of the data, or nothing new, is a skip.""",
     tags=["forest", "ingest"],
     params=GROUP,
     **SCHEDULED,
@@ -94,7 +94,11 @@ with DAG(
         arguments={"raw_uri": result("extract", "raw_uri"), "table": SAMPLES, "run_after": RUN_AFTER},
         outlets=[samples_changed],
     )
-    export = step("forest", "export", arguments={"table": SAMPLES})
+    export = step(
+        "forest",
+        "export",
+        arguments={"raw_uri": result("extract", "raw_uri"), "table": SAMPLES, "run_after": RUN_AFTER},
+    )
     extract >> load >> export
 
 
@@ -130,19 +134,22 @@ with DAG(
     ),
     doc_md="""Trains three models on a snapshot of the samples and promotes the best if it beats the champion.
 
-Too few rows, captures or classes, or a snapshot that was already trained with these parameters, is a skip.
+Too few rows, captures or classes, or a snapshot that this code has trained with these parameters, is a skip.
 The result of `promote` names the champion and its version.""",
     tags=["forest", "training"],
     params=TRAINING,
+    user_defined_macros={"code_of": code_of},
     **SCHEDULED,
 ):
-    # Named here in full, as preprocess must know them to tell whether a snapshot was trained with them.
     training = {
         "seed": setting("seed", 42),
         "n_estimators": setting("n_estimators", 100),
         "svc_max_rows": setting("svc_max_rows", 20000),
         "svc_components": setting("svc_components", 300),
     }
+    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance")}
+    # All that decides what comes of the same rows: preprocess tells by it whether a training repeats another.
+    decisive = training | thresholds | {"code": "{{ code_of('forest-train') }}"}
     snapshot = {
         "snapshot_uri": result("preprocess_forest_data", "snapshot_uri"),
         "snapshot_sha256": result("preprocess_forest_data", "snapshot_sha256"),
@@ -158,7 +165,7 @@ The result of `promote` names the champion and its version.""",
             "min_captures": setting("min_captures"),
             "min_classes": setting("min_classes"),
             "training_parameters": "{"
-            + ", ".join(f'"{name}": {template}' for name, template in training.items())
+            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
             + "}",
         },
         size=megabytes(256, 3072),
@@ -180,9 +187,7 @@ The result of `promote` names the champion and its version.""",
         "evaluate",
         arguments={
             "candidates": "{{ ti.xcom_pull(task_ids='train_forest_models') | list | tojson }}",
-            "min_metric": setting("min_metric"),
-            "min_gain": setting("min_gain"),
-            "tolerance": setting("tolerance"),
+            **thresholds,
             **snapshot,
         },
         size=megabytes(256, 3072, cpu="2"),

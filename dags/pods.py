@@ -80,6 +80,18 @@ def step(
     return operator.partial(**made).expand(variant=list(variants))
 
 
+def code_of(step: str) -> str:
+    """Return what the code of a step is known by, for templates: its image, or the hash of its files.
+
+    Args:
+        step: Name of the pipeline and the step, such as `forest-train`.
+    """
+    described = read_json("STEP_PODS_FILE")
+    if described.get("operator") == "process":
+        return str(described["steps"][step]["code"])
+    return str(read_json("STEP_IMAGES_FILE")[step])
+
+
 def _process(timeout: timedelta) -> tuple[type[BaseOperator], dict[str, Any]]:
     """Return the operator of a step that is a process, and what it needs to know."""
     from process_operator import ProcessStepOperator

@@ -42,6 +42,9 @@ class Limits:
     answer_timeout: float = 120.0
     first_wait: float = 0.5
     longest_wait: float = 60.0
+    """The longest wait of the client's own choice."""
+    longest_asked_wait: float = 600.0
+    """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
     max_bytes: int = 64 << 20
     max_redirects: int = 3
 
@@ -80,21 +83,26 @@ class Client:
             The answer, which may be a 4xx other than 429: what it means is the caller's to say.
 
         Raises:
-            OutsideDown: no attempt succeeded, or the server asks to be left alone longer than `longest_wait`.
+            OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
             RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
         """
         if urlsplit(url).scheme not in ("http", "https"):
             raise RefusedInput(f"{url!r} is not a URL: it must begin with http:// or https://")
         if parameters:
             url = f"{url}?{urlencode(parameters)}"
+        patience = self._limits.longest_asked_wait
         for attempt in range(1, self._limits.attempts + 1):
             try:
                 return self._follow(url)
             except _Unfinished as failure:
                 reason, asked = str(failure), failure.wait
+            if asked is not None and asked > patience:
+                raise OutsideDown(
+                    f"{url} {reason} and asks to wait {asked:.0f} s, where {patience:.0f} s are left to wait:"
+                    " run the step again after that time"
+                )
+            patience -= asked or 0
             wait = self._wait(attempt) if asked is None else asked
-            if wait > self._limits.longest_wait:
-                raise OutsideDown(f"{url} {reason} and asks to wait {wait:.0f} s")
             if attempt < self._limits.attempts:
                 _logger.warning("%s %s; attempt %d follows in %.1f s", url, reason, attempt + 1, wait)
                 self._sleep(wait)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -142,6 +143,11 @@ def _naming(uri: str) -> Iterator[None]:
         ) from None
     except ClientError as error:
         raise _ending(uri, error) from error
+    except S3UploadFailedError as error:
+        # `upload_file` wraps what S3 answered, and keeps it only as the context.
+        if not isinstance(answer := error.__context__, ClientError):
+            raise
+        raise _ending(uri, answer) from error
     except BotoCoreError as error:
         raise OutsideDown(f"S3 does not answer for {uri}: {error}") from error
 

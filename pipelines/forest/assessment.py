@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
+from mlflow.exceptions import MlflowException
 
 import bundle
 from bundle.fitted import columns_of
@@ -19,6 +21,13 @@ from forest.snapshot import FEATURES, TARGET, fetch
 from stepkit import tracking
 from stepkit.outcomes import RefusedInput
 from stepkit.settings import Settings
+
+_BUNDLE = "bundle"
+_logger = logging.getLogger(__name__)
+
+
+class UnusableBundle(RefusedInput):
+    """A model's bundle is gone, damaged, or cannot answer these rows."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +76,11 @@ def assess(
 ) -> Assessment:
     """Lets both bundles, as serving would load them, answer the test rows of the challenger's snapshot.
 
+    A champion whose bundle is unusable for good stands in nobody's way: the verdict is as if there were none,
+    and its reason says so.
+
     Raises:
-        RefusedInput: a bundle or the snapshot is not what its hash says.
+        RefusedInput: the challenger's bundle or the snapshot is not what its hash says.
         OutsideDown: MLflow or S3 does not answer.
     """
     tracking.configure(settings)
@@ -78,11 +90,16 @@ def assess(
         true = snapshot.test[TARGET].to_numpy()
         columns = columns_of(snapshot.test[list(FEATURES)])
         answers = {"challenger": _answers(challenger, columns, folder)}
+        fault = None
         if champion is not None:
-            answers["champion"] = _answers(champion, columns, folder)
+            try:
+                answers["champion"] = _answers(champion, columns, folder)
+            except UnusableBundle as error:
+                fault = str(error)
+                _logger.warning("the champion cannot answer: %s", fault)
     metrics = {role: scores(true, labels) for role, labels in answers.items()}
-    comparison = compare(true, answers["challenger"], answers["champion"]) if champion is not None else None
-    verdict, reason = decide(metrics["challenger"]["f1_macro"], comparison, thresholds)
+    comparison = compare(true, answers["challenger"], answers["champion"]) if "champion" in answers else None
+    verdict, reason = decide(metrics["challenger"]["f1_macro"], comparison, thresholds, fault)
     return Assessment(
         snapshot_uri=snapshot_uri,
         parameters_sha256=snapshot.parameters_sha256,
@@ -98,11 +115,28 @@ def assess(
 
 
 def _answers(model: Model, columns: bundle.Columns, folder: Path) -> Labels:
-    with tracking.errors():
-        path = mlflow.artifacts.download_artifacts(
-            run_id=model.mlflow_run_id, artifact_path="bundle", dst_path=str(folder / model.bundle_digest)
-        )
+    path = _download(model, folder)
     try:
         return bundle.load(path, expected_digest=model.bundle_digest).predict(columns).labels
-    except bundle.BundleError as error:
-        raise RefusedInput(f"the bundle of MLflow run {model.mlflow_run_id} is unusable: {error}") from error
+    except (bundle.BundleError, ValueError) as error:
+        raise UnusableBundle(
+            f"the bundle of MLflow run {model.mlflow_run_id} is unusable: {error}"
+        ) from error
+
+
+def _download(model: Model, folder: Path) -> str:
+    """Gives the folder of a bundle, after asking for it: to download none looks like an outage."""
+    run_id = model.mlflow_run_id
+    with tracking.errors():
+        try:
+            files = mlflow.MlflowClient().list_artifacts(run_id, _BUNDLE)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise UnusableBundle(f"MLflow has no run {run_id}") from error
+        if not files:
+            raise UnusableBundle(f"MLflow run {run_id} has no bundle")
+        path: str = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=_BUNDLE, dst_path=str(folder / model.bundle_digest)
+        )
+        return path

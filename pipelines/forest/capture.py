@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from forest.schema import InvalidRowError, Sample, SampleParser
@@ -49,6 +50,23 @@ def parse_capture(body: bytes, source: str) -> Capture:
         except InvalidRowError as error:
             raise RefusedInput(f"{source}: row {number} {error}") from None
     return Capture(_whole(answer, "group_number", source), _whole(answer, "batch_number", source), samples)
+
+
+def moment(run_after: str) -> datetime:
+    """Reads the time of a capture.
+
+    Raises:
+        RefusedInput: it is no ISO 8601 time, or has no zone.
+    """
+    try:
+        found = datetime.fromisoformat(run_after)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise RefusedInput(
+            f"--run-after (RUN_AFTER) got {run_after!r}: write a time with its zone, as 2026-01-31T12:00:00Z"
+        )
+    return found
 
 
 def refuse_end_of_data(answer: dict[str, Any], source: str) -> None:

@@ -41,6 +41,16 @@ class Decision:
     """Of the training that ends with this decision, if one does."""
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What a run has decided, as the record has it."""
+
+    decision_id: int
+    outcome: Outcome
+    reason: str
+    challenger: Model
+
+
 class Decisions:
     """The decisions on one model. Every method is a transaction of its own."""
 
@@ -59,17 +69,18 @@ class Decisions:
         )
         return found and Model(*found)
 
-    def of_this_run(self) -> tuple[int, Outcome, str] | None:
-        """Gives id, outcome and reason of what a former try of this run has decided."""
-        found: tuple[int, Outcome, str] | None = self._first(
-            "SELECT decision_id, verdict, reason FROM forest.promotion_decisions"
+    def of_this_run(self) -> Recorded | None:
+        """Gives what a former try of this run has decided."""
+        found = self._first(
+            "SELECT decision_id, verdict, reason, challenger_algorithm, challenger_mlflow_run_id,"
+            " challenger_digest, data_sha256 FROM forest.promotion_decisions"
             " WHERE model_name = %s AND (dag_id, run_id) = (%s, %s)",
             [self._model, *self._run],
         )
-        return found
+        return found and Recorded(found[0], found[1], found[2], Model(*found[3:]))
 
-    def record(self, decision: Decision) -> int:
-        """Writes a decision, and that its training has ended; gives its id."""
+    def record(self, decision: Decision) -> Recorded:
+        """Writes a decision, and that its training has ended."""
         comparison, champion = decision.comparison, decision.champion
         if decision.parameters_sha256 is not None:
             self._rows.execute(
@@ -99,7 +110,7 @@ class Decisions:
             f" VALUES ({', '.join(['%s'] * len(values))}) RETURNING decision_id",
             list(values.values()),
         )[0]
-        return decision_id
+        return Recorded(decision_id, decision.outcome, decision.reason, decision.challenger)
 
     def _first(self, statement: str, values: Sequence[Any]) -> Any:
         self._rows.execute(statement, values)

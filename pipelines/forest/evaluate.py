@@ -38,7 +38,7 @@ def evaluate(
     candidates: Annotated[list[Any], Option("the results of train")],
     snapshot_uri: Annotated[str, Option("S3 URI of their snapshot")],
     snapshot_sha256: Annotated[str, Option("its data hash")],
-    min_metric: Annotated[float, Option("smallest f1_macro of a first champion", minimum=0, maximum=1)] = 0.4,
+    min_metric: Annotated[float, Option("smallest f1_macro with none to meet", minimum=0, maximum=1)] = 0.4,
     min_gain: Annotated[float, Option("f1_macro must rise by more than this", minimum=0)] = 0.0,
     tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.005,
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",

@@ -20,7 +20,7 @@ class Thresholds:
     """What a challenger has to show."""
 
     min_metric: float
-    """Smallest f1_macro of a first champion."""
+    """Smallest f1_macro of a first champion, and of one that follows a champion that cannot answer."""
     min_gain: float
     """The gain in f1_macro over the champion must be greater."""
     tolerance: float
@@ -60,20 +60,25 @@ def compare(true: Labels, challenger: Labels, champion: Labels, *, seed: int = 0
     return Comparison(float(gains(counts[np.newaxis])[0]), float(low), float(high))
 
 
-def decide(f1_macro: float, comparison: Comparison | None, thresholds: Thresholds) -> tuple[Verdict, str]:
+def decide(
+    f1_macro: float, comparison: Comparison | None, thresholds: Thresholds, fault: str | None = None
+) -> tuple[Verdict, str]:
     """Gives the verdict on a challenger and its reason in one sentence.
 
     Args:
         f1_macro: the challenger's.
-        comparison: with the champion; None when there is no champion yet.
+        comparison: with the champion; None when there is no champion yet, or it cannot answer.
         thresholds: what the challenger has to show.
+        fault: why the champion cannot answer, if it cannot.
     """
     if comparison is None:
+        cause, place = "there is no champion yet", "the first"
+        if fault is not None:
+            cause, place = f"the champion cannot answer ({fault})", "its successor"
+        found = f"{cause}, and f1_macro {f1_macro:.4f}"
         if f1_macro < thresholds.min_metric:
-            return "refuse", (
-                f"f1_macro {f1_macro:.4f} is below {thresholds.min_metric:g}, which a first champion needs"
-            )
-        return "promote", f"there is no champion yet, and f1_macro {f1_macro:.4f} suffices for the first"
+            return "refuse", f"{found} is below {thresholds.min_metric:g}, which {place} needs"
+        return "promote", f"{found} suffices for {place}"
     interval = f"{CONFIDENCE:.0%} between {comparison.low:+.4f} and {comparison.high:+.4f}"
     found = f"the gain in f1_macro is {comparison.gain:+.4f} ({interval})"
     if comparison.gain <= thresholds.min_gain:

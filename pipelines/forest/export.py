@@ -1,19 +1,18 @@
-"""Writes the batch that a run captured to S3 as CSV, for people."""
+"""Writes the capture of a run to S3 as CSV, for people."""
 
 from __future__ import annotations
 
+import csv
 import logging
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from psycopg2 import sql
-
+from forest.capture import Capture, moment, parse_capture
 from forest.schema import TABLES, Table
-from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -33,51 +32,38 @@ class Exported:
 def export(
     settings: Settings,
     *,
-    table: Annotated[Table, Option("table to read")],
+    raw_uri: Annotated[str, Option("S3 URI of the raw answer that extract stored")],
+    run_after: Annotated[str, Option("time of the capture, ISO 8601")],
+    table: Annotated[Table, Option("table whose column names the file has, and its name")],
     bucket: Annotated[str, Option("bucket of the CSV file", env="DATA_BUCKET")] = "data",
 ) -> Exported:
-    """Writes the rows of this run's batch, as far as they were captured by then, in column order."""
+    """Writes the rows of one raw answer as load reads them, in the answer's order."""
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
+    captured_at = moment(run_after)
+    store = ObjectStore()
+    capture = parse_capture(store.get(raw_uri), raw_uri)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.csv")
-        batch_number, rows = write_csv(settings, table, path)
-        ObjectStore().upload(path, csv_uri)
-    _logger.info("batch %d: %d rows in %s", batch_number, rows, csv_uri)
-    return Exported(csv_uri, rows, batch_number)
+        write_csv(capture, captured_at, TABLES[table], path)
+        store.upload(path, csv_uri)
+    _logger.info("batch %d: %d rows in %s", capture.batch_number, len(capture.rows), csv_uri)
+    return Exported(csv_uri, len(capture.rows), capture.batch_number)
 
 
-def write_csv(settings: Settings, table: str, path: Path) -> tuple[int, int]:
-    """Writes the CSV file and gives the batch and the number of rows.
+def write_csv(capture: Capture, captured_at: datetime, columns: tuple[str, ...], path: Path) -> None:
+    """Writes a capture as CSV: a header, then a line a row; a missing value is empty.
 
-    Raises:
-        RefusedInput: this run has loaded nothing into the table.
-        OutsideDown: Postgres does not answer.
+    Args:
+        capture: the rows.
+        captured_at: their time, written in UTC.
+        columns: what the 13 columns of a row are called; batch number and time follow.
+        path: the file to write.
     """
-    this = settings.run
-    with postgres.transaction(settings) as rows, path.open("wb") as file:
-        rows.execute(
-            "SELECT batch_number, captured_at FROM forest.ingest_audit"
-            " WHERE dag_id = %s AND run_id = %s AND table_name = %s",
-            [this.dag_id, this.required_id, table],
-        )
-        audit = rows.fetchone()
-        if audit is None:
-            raise RefusedInput(f"run {this.run_id} has loaded nothing into {table}: run load first")
-        names = sql.SQL(", ").join(map(sql.Identifier, TABLES[table]))
-        batch_number, captured_at = audit
-        rows.copy_expert(
-            sql.SQL(
-                "COPY (SELECT {names}, batch_number, captured_at FROM {table} WHERE batch_number = {batch}"
-                " AND captured_at <= {captured_at} ORDER BY {names}) TO STDOUT WITH (FORMAT csv, HEADER)"
-            ).format(
-                names=names,
-                table=postgres.identifier(table),
-                batch=sql.Literal(batch_number),
-                captured_at=sql.Literal(captured_at),
-            ),
-            file,
-        )
-        return batch_number, rows.rowcount
+    last = (capture.batch_number, captured_at.astimezone(UTC).isoformat(" "))
+    with path.open("w", newline="", encoding="utf-8") as text:
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow([*columns, "batch_number", "captured_at"])
+        lines.writerows([*row, *last] for row in capture.rows)
 
 
 if __name__ == "__main__":

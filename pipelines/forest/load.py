@@ -15,7 +15,7 @@ from typing import Annotated
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from forest.capture import parse_capture
+from forest.capture import moment, parse_capture
 from forest.schema import SOURCE_NAMES, TABLES, InvalidRowError, Sample, SampleParser, Table
 from stepkit import postgres
 from stepkit.options import Option
@@ -154,7 +154,7 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Sourc
         uri=raw_uri,
         sha256=hashlib.sha256(body).hexdigest(),
         batch_number=capture.batch_number,
-        captured_at=_moment(run_after),
+        captured_at=moment(run_after),
         run_id=settings.run.required_id,
         rows=iter(capture.rows),
     )
@@ -170,7 +170,7 @@ def _of_file(path: Path, settings: Settings, run_after: str | None) -> Source:
         uri=path.resolve().as_uri(),
         sha256=sha256,
         batch_number=FILE_BATCH,
-        captured_at=_moment(run_after) if run_after else changed,
+        captured_at=moment(run_after) if run_after else changed,
         run_id=settings.run.run_id or f"file-{sha256[:12]}",
         rows=read_csv(path),
     )
@@ -197,18 +197,6 @@ def read_csv(path: Path) -> Iterator[Sample]:
         raise RefusedInput(f"{path}: line {lines.line_num} {error}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise RefusedInput(f"{path} cannot be read as CSV: {error}") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise RefusedInput(
-            f"--run-after (RUN_AFTER) got {text!r}: write a time with its zone, as 2026-01-31T12:00:00Z"
-        )
-    return moment
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def preprocess(
     min_rows: Annotated[int, Option("fewest rows to train on", minimum=1)] = 1000,
     min_captures: Annotated[int, Option("fewest captures to train on", minimum=0)] = 1,
     min_classes: Annotated[int, Option("fewest classes to train on", minimum=2)] = 7,
-    training_parameters: Annotated[dict[str, Any] | None, Option("what train will be given")] = None,
+    training_parameters: Annotated[dict[str, Any] | None, Option("what else decides the outcome")] = None,
 ) -> Preprocessed:
     """Writes the samples as Parquet, or skips when they are too few or were trained on before."""
     name = f"forest_cover_preprocessed_{_timestamp(run_after)}.parquet"

@@ -141,6 +141,7 @@ def test_new_rows_make_an_asset_event(dags: dict[str, DAG], cluster: Cluster) ->
     assert asset_events() == before + 1
     assert asked(cluster, "extract") == [{}]
     (load,) = asked(cluster, "load")
+    assert asked(cluster, "export") == [load]
     assert load == {
         "raw-uri": "s3://data/forest/raw/r/data.json",
         "table": "forest.forest_cover_samples",
@@ -174,16 +175,26 @@ def test_training_maps_over_the_models_and_shows_the_champion(
 ) -> None:
     kubelet(cluster)
     monkeypatch.setenv("AIRFLOW_VAR_FOREST_MIN_ROWS", "1000")
+    monkeypatch.setenv("AIRFLOW_VAR_FOREST_MIN_METRIC", "0.3")
     run = dags["forest_training_pipeline"].test(logical_date=None)
     assert set(states(run).values()) == {"success"}
     (preprocess,) = asked(cluster, "preprocess")
     assert preprocess["min-rows"] == "1000"
     assert "min-classes" not in preprocess
-    assert json.loads(preprocess["training-parameters"])["n_estimators"] == 100
+    decisive = {"seed": "42", "n_estimators": "100", "svc_max_rows": "20000", "svc_components": "300"}
+    decisive |= {
+        "min_metric": "0.3",
+        "min_gain": "",
+        "tolerance": "",
+        "code": "registry.test/quintet/forest-train:1",
+    }
+    assert json.loads(preprocess["training-parameters"]) == decisive
     trained = asked(cluster, "train")
     assert sorted(options["algorithm"] for options in trained) == sorted(NAMES)
     assert {options["snapshot-uri"] for options in trained} == {"s3://data/s.parquet"}
     (evaluate,) = asked(cluster, "evaluate")
+    assert evaluate["min-metric"] == "0.3"
+    assert "min-gain" not in evaluate
     candidates = json.loads(evaluate["candidates"])
     assert [candidate["algorithm"] for candidate in candidates] == list(NAMES)
     assert {candidate["mlflow_run_id"] for candidate in candidates} == {"<1>"}

@@ -21,7 +21,11 @@ from tests.local.conftest import Local
 # A bundle names the Python that it was trained by, which is Debian's in an image and here the laptop's: its
 # digest differs, and the digests of its arrays and known answers are compared instead.
 DIGESTS = {"bundle_digest"}
-DIGEST_COLUMNS = {"forest.promotion_decisions": {"challenger_digest", "champion_digest"}}
+LEFT_OUT_TOO = {
+    "forest.promotion_decisions": {"challenger_digest", "champion_digest"},
+    # The code that trained is part of it: an image there, the files of the checkout here.
+    "forest.trainings": {"parameters_sha256"},
+}
 
 
 def of_cluster(kube: Kube) -> dict[str, str]:
@@ -31,7 +35,7 @@ def of_cluster(kube: Kube) -> dict[str, str]:
         tasks = airflow.tasks(TRAINING, run)
         results = {_name(task): airflow.result(task) for task in tasks}
     with evidence.database(kube) as url:
-        hashes = table_hash.tables(url, DIGEST_COLUMNS)
+        hashes = table_hash.tables(url, LEFT_OUT_TOO)
     with evidence.s3(kube) as client:
         hashes["snapshot"] = _snapshot(client, results)
     with evidence.mlflow_of(kube):
@@ -43,7 +47,7 @@ def of_local(local: Local, captures: int, parameters: Mapping[str, Any]) -> dict
     for _ in range(captures):
         local.run(CAPTURE)
     results = {_name(task): task["result"] for task in local.run(TRAINING, dict(parameters))}
-    hashes = table_hash.tables(local.database, DIGEST_COLUMNS)
+    hashes = table_hash.tables(local.database, LEFT_OUT_TOO)
     hashes["snapshot"] = _snapshot(local.s3, results)
     with evidence.environment(MLFLOW_TRACKING_URI=local.platform.url("mlflow")):
         return hashes | _trainings(results)

@@ -57,6 +57,7 @@ def steps_of_dags() -> list[Step]:
 
     pods = ModuleType("pods")
     pods.step = step  # type: ignore[attr-defined]
+    pods.code_of = str  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "airflow", MagicMock())
         patch.setitem(sys.modules, "airflow.sdk", MagicMock())

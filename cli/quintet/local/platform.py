@@ -1,6 +1,7 @@
 """The local platform's services: where each is, what each is told, and the environment of steps."""
 
 import base64
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -115,10 +116,15 @@ class Platform:
         """Write the file that STEP_PODS_FILE names, which says how each step runs, and return its path."""
         described = {}
         for pipeline, steps in chart.steps().items():
-            python = str(environment(pipeline) / "bin" / "python")
+            python, code = str(environment(pipeline) / "bin" / "python"), _code(pipeline)
             for step in steps:
                 plain, secret = self.step_environment(pipeline, step)
-                described[f"{pipeline}-{step}"] = {"python": python, "env": plain, "secret_env": secret}
+                described[f"{pipeline}-{step}"] = {
+                    "python": python,
+                    "code": code,
+                    "env": plain,
+                    "secret_env": secret,
+                }
         content = {"operator": "process", "runs": str(self.state.runs), "steps": described}
         return self.state.write_private("pods.json", content)
 
@@ -189,6 +195,13 @@ def needed_environments() -> list[str]:
 def python_path() -> str:
     """Return the import roots of steps and services."""
     return os.pathsep.join(str(REPOSITORY / root) for root in ROOTS)
+
+
+def _code(pipeline: str) -> str:
+    """Return the hash of a pipeline's code and locks, and of what its steps stand on."""
+    folders = [REPOSITORY / folder for folder in (f"pipelines/{pipeline}", "stepkit", "bundle")]
+    files = sorted(file for folder in folders for file in folder.iterdir() if file.suffix in (".py", ".lock"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _dashed(role: str) -> str:

@@ -55,7 +55,10 @@ def test_distinct_rows_served_are_the_rows_kept_and_the_end_is_a_skip(
             run_after = f"2026-11-21T12:0{capture}:00Z"
             loaded = load(settings, table=TABLE, raw_uri=extracted.raw_uri, run_after=run_after)
             assert loaded.rows_read == loaded.rows_new + loaded.rows_duplicate == 5810
-            assert export(settings, table=TABLE, bucket=bucket).rows == loaded.rows_new
+            exported = export(
+                settings, raw_uri=extracted.raw_uri, run_after=run_after, table=TABLE, bucket=bucket
+            )
+            assert exported.rows == loaded.rows_read
     connection = psycopg2.connect(forest_database)
     with connection, connection.cursor() as rows:
         rows.execute(f"SELECT count(*) FROM {TABLE}")

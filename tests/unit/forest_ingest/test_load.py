@@ -1,10 +1,9 @@
-"""`load` and `export` on a real Postgres and a real S3."""
+"""`load` on a real Postgres and a real S3."""
 
 from __future__ import annotations
 
 import csv
 import gzip
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from forest.export import export
 from forest.load import Loaded, load
 from forest.schema import NAMES, SOURCE_NAMES
 from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
@@ -172,35 +170,6 @@ def test_a_step_cannot_change_or_remove_what_is_written(
     ):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             query(statement)
-
-
-def test_the_export_holds_the_batch_of_the_run_in_order(
-    run_load: Callable[..., Loaded], forest_database: str, bucket: str
-) -> None:
-    run_load("r1", answer(rows(20), batch=1))
-    run_load("r2", answer(rows(20, first=20), batch=2))
-    settings = Settings(run=Run(dag_id="dag", run_id="r2"), database_url=forest_database)
-    exported = export(settings, table=TABLE, bucket=bucket)
-    assert (exported.csv_uri, exported.rows, exported.batch_number) == (
-        f"s3://{bucket}/forest/export/r2/forest_cover_samples.csv",
-        20,
-        2,
-    )
-    first = ObjectStore().get(exported.csv_uri)
-    header, *content = csv.reader(io.StringIO(first.decode()))
-    assert header == [*NAMES, "batch_number", "captured_at"]
-    assert sorted(row[:13] for row in content) == sorted(rows(20, first=20))
-    assert [list(map(int, row[:10])) for row in content] == sorted(
-        list(map(int, row[:10])) for row in content
-    )
-    export(settings, table=TABLE, bucket=bucket)
-    assert ObjectStore().get(exported.csv_uri) == first
-
-
-def test_an_export_before_its_load_is_refused(local: Settings, forest_database: str) -> None:
-    settings = Settings(run=Run(dag_id="dag", run_id="r9"), database_url=forest_database)
-    with pytest.raises(RefusedInput, match="run r9 has loaded nothing"):
-        export(settings, table=TABLE)
 
 
 def test_postgres_away_is_an_outage(tmp_path: Path) -> None:

@@ -1,21 +1,33 @@
-"""Real covertype rows in a real Postgres, and the settings of steps that use it."""
+"""Real covertype rows in a real Postgres, models trained on them, and the settings of steps that use both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import mlflow
 import pandas as pd
 import psycopg2
 import pytest
+from mlflow import MlflowClient
 
+from forest.evaluate import evaluate
+from forest.promote import Promoted, promote
 from forest.schema import NAMES
+from forest.snapshot import Snapshot, clean
+from forest.train import Trained, train
 from stepkit import postgres
+from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from tests import services
 
 COVERTYPE = Path(__file__).resolve().parents[3] / "sources/forest_api/data/covertype.csv.gz"
 TABLE = "forest.forest_cover_samples"
+ALGORITHMS = ("logistic_regression", "random_forest", "svc")
+Make = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +74,79 @@ def query(forest_database: str) -> Callable[..., list[Any]]:
             connection.close()
 
     return run
+
+
+@dataclass(frozen=True)
+class Training:
+    """One snapshot and the three candidates that were trained on it."""
+
+    snapshot: dict[str, str]
+    candidates: dict[str, Trained]
+
+
+@pytest.fixture(scope="session")
+def training(
+    s3_server: services.S3Server,
+    mlflow_url: str,
+    covertype: pd.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Training:
+    snapshot = Snapshot(clean(covertype[:6000]), 1, "parameters")
+    path = tmp_path_factory.mktemp("snapshot") / "s.parquet"
+    snapshot.write(path)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        uri = f"s3://{s3_server.create_bucket()}/s.parquet"
+        ObjectStore().upload(path, uri)
+        named = {"snapshot_uri": uri, "snapshot_sha256": snapshot.sha256}
+        settings = Settings(
+            run=Run("training", "run-0"), tracking_uri=mlflow_url, image_reference="forest-train@sha"
+        )
+        small = {"n_estimators": 10, "svc_max_rows": 1000, "svc_components": 50}
+        results = {each: train(settings, algorithm=each, **named, **small) for each in ALGORITHMS}
+    return Training(named, results)
+
+
+@pytest.fixture
+def world(settings: Make, mlflow_url: str, bucket: str) -> Make:
+    """Makes settings that share one registered model, a fresh one for each test."""
+    model = f"forest-{uuid4().hex[:8]}"
+
+    def make(run_id: str, **more: Any) -> Settings:
+        made: Settings = settings(run_id, **({"tracking_uri": mlflow_url, "model_name": model} | more))
+        return made
+
+    return make
+
+
+@pytest.fixture
+def run_evaluate(world: Make, training: Training, bucket: str) -> Make:
+    def run(run_id: str, algorithm: str, **options: Any) -> str:
+        candidates = [asdict(training.candidates[algorithm])]
+        found = evaluate(world(run_id), candidates=candidates, bucket=bucket, **training.snapshot, **options)
+        return found.evaluation_uri
+
+    return run
+
+
+@pytest.fixture
+def run_promote(world: Make, bucket: str) -> Make:
+    def run(run_id: str, uri: str | None = None, **options: Any) -> Promoted:
+        return promote(world(run_id), evaluation_uri=uri, bucket=bucket, **options)
+
+    return run
+
+
+@pytest.fixture
+def client(mlflow_url: str) -> MlflowClient:
+    return MlflowClient(mlflow_url, mlflow_url)
+
+
+@pytest.fixture
+def tracking(mlflow_url: str) -> Iterator[None]:
+    mlflow.set_tracking_uri(mlflow_url)
+    mlflow.set_registry_uri(mlflow_url)
+    yield
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)

@@ -39,6 +39,29 @@ def test_verdicts(f1_macro: float, comparison: Comparison | None, verdict: str, 
     assert re.search(reason, sentence)
 
 
+@pytest.mark.parametrize(
+    ("f1_macro", "verdict", "reason"),
+    [
+        (
+            0.5,
+            "promote",
+            "the champion cannot answer (it is gone), and f1_macro 0.5000 suffices for its successor",
+        ),
+        (
+            0.4,
+            "refuse",
+            "the champion cannot answer (it is gone), and f1_macro 0.4000 is below 0.5, which its",
+        ),
+    ],
+)
+def test_after_a_champion_that_cannot_answer_the_first_threshold_counts(
+    f1_macro: float, verdict: str, reason: str
+) -> None:
+    found, sentence = decide(f1_macro, None, THRESHOLDS, "it is gone")
+    assert found == verdict
+    assert sentence.startswith(reason)
+
+
 @pytest.fixture
 def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Truth, a good model's answers and a worse one's; the last class is rare."""

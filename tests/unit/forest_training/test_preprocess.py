@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 
@@ -13,6 +14,8 @@ from forest.schema import SOURCE_NAMES
 from forest.snapshot import NUMBERS
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.settings import Settings
+from stepkit.step import execute
+from tests.scripted_http import response, serving
 from tests.unit.forest_training.conftest import TABLE
 
 NOON = "2026-11-21T12:00:00+00:00"
@@ -93,7 +96,7 @@ def test_rows_that_were_trained_with_these_parameters_are_a_skip(
     run_preprocess: Make, insert: Make, query: Make, covertype: pd.DataFrame
 ) -> None:
     insert(covertype[:3000])
-    parameters = {"seed": 1, "n_estimators": 10}
+    parameters = {"seed": "1", "min_metric": "0.4"}
     first = run_preprocess("run-1", training_parameters=parameters)
     query(
         "INSERT INTO forest.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
@@ -101,8 +104,10 @@ def test_rows_that_were_trained_with_these_parameters_are_a_skip(
         [first.snapshot_sha256, parameters_hash(parameters)],
     )
     with pytest.raises(NothingToDo, match="run run-1 has trained on these rows"):
-        run_preprocess("run-2", training_parameters={"n_estimators": 10, "seed": 1})
-    assert run_preprocess("run-3", training_parameters={"seed": 2}).snapshot_sha256 == first.snapshot_sha256
+        run_preprocess("run-2", training_parameters={"min_metric": "0.4", "seed": "1"})
+    for run_id, changed in (("run-3", {"seed": "2"}), ("run-4", {"min_metric": "0.3"})):
+        again = run_preprocess(run_id, training_parameters=parameters | changed)
+        assert again.snapshot_sha256 == first.snapshot_sha256
 
 
 def test_missing_values_reach_the_snapshot(
@@ -118,3 +123,16 @@ def test_missing_values_reach_the_snapshot(
 def test_a_time_that_is_none_is_refused(run_preprocess: Make) -> None:
     with pytest.raises(RefusedInput, match="RUN_AFTER"):
         run_preprocess(run_after="noon")
+
+
+def test_a_full_s3_is_tried_again_and_leaves_nothing(
+    insert: Make, covertype: pd.DataFrame, forest_database: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert(covertype[:3000])
+    options = ["--table", TABLE, "--run-after", NOON, "--bucket", bucket, "--run-id", "r1"]
+    environment = {"DATABASE_URL": forest_database}
+    with serving(response(404), response(507)) as full, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", full.url)
+        assert execute(preprocess, options, environment) == 75
+    assert boto3.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert execute(preprocess, options, environment) == 0

@@ -3,107 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from app.latest_run import read_latest_run
 from bundle.fitted import columns_of
 from forest import registry
-from forest.evaluate import evaluate
-from forest.promote import Promoted, promote
-from forest.snapshot import FEATURES, NUMBERS, Snapshot, clean
-from forest.train import Trained, train
+from forest.promote import promote
+from forest.snapshot import FEATURES, NUMBERS, clean
+from forest.train import train
 from stepkit.outcomes import OutsideDown, RefusedInput, Terminated
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import services
+from tests.unit.forest_training.conftest import Training
 
-ALGORITHMS = ("logistic_regression", "random_forest", "svc")
 Make = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Training:
-    """One snapshot and the three candidates that were trained on it."""
-
-    snapshot: dict[str, str]
-    candidates: dict[str, Trained]
-
-
-@pytest.fixture(scope="session")
-def training(
-    s3_server: services.S3Server,
-    mlflow_url: str,
-    covertype: pd.DataFrame,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Training:
-    snapshot = Snapshot(clean(covertype[:6000]), 1, "parameters")
-    path = tmp_path_factory.mktemp("snapshot") / "s.parquet"
-    snapshot.write(path)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment.items():
-            patch.setenv(name, value)
-        uri = f"s3://{s3_server.create_bucket()}/s.parquet"
-        ObjectStore().upload(path, uri)
-        named = {"snapshot_uri": uri, "snapshot_sha256": snapshot.sha256}
-        settings = Settings(
-            run=Run("training", "run-0"), tracking_uri=mlflow_url, image_reference="forest-train@sha"
-        )
-        small = {"n_estimators": 10, "svc_max_rows": 1000, "svc_components": 50}
-        results = {each: train(settings, algorithm=each, **named, **small) for each in ALGORITHMS}
-    return Training(named, results)
-
-
-@pytest.fixture
-def world(settings: Make, mlflow_url: str, bucket: str) -> Make:
-    """Makes settings that share one registered model, a fresh one for each test."""
-    model = f"forest-{uuid4().hex[:8]}"
-
-    def make(run_id: str, **more: Any) -> Settings:
-        made: Settings = settings(run_id, **({"tracking_uri": mlflow_url, "model_name": model} | more))
-        return made
-
-    return make
-
-
-@pytest.fixture
-def run_evaluate(world: Make, training: Training, bucket: str) -> Make:
-    def run(run_id: str, algorithm: str, **options: Any) -> str:
-        candidates = [asdict(training.candidates[algorithm])]
-        found = evaluate(world(run_id), candidates=candidates, bucket=bucket, **training.snapshot, **options)
-        return found.evaluation_uri
-
-    return run
-
-
-@pytest.fixture
-def run_promote(world: Make, bucket: str) -> Make:
-    def run(run_id: str, uri: str | None = None, **options: Any) -> Promoted:
-        return promote(world(run_id), evaluation_uri=uri, bucket=bucket, **options)
-
-    return run
-
-
-@pytest.fixture
-def client(mlflow_url: str) -> MlflowClient:
-    return MlflowClient(mlflow_url, mlflow_url)
-
-
-@pytest.fixture
-def tracking(mlflow_url: str) -> Iterator[None]:
-    mlflow.set_tracking_uri(mlflow_url)
-    mlflow.set_registry_uri(mlflow_url)
-    yield
-    mlflow.set_tracking_uri(None)
-    mlflow.set_registry_uri(None)
 
 
 def test_a_training_says_in_mlflow_what_it_did(training: Training, client: MlflowClient) -> None:
@@ -174,7 +96,7 @@ def test_a_first_model_that_is_too_weak_is_refused_and_recorded(
 ) -> None:
     refused = run_promote("1", run_evaluate("1", "svc", min_metric=0.99))
     assert (refused.verdict, refused.champion, refused.version) == ("refused", None, None)
-    assert "which a first champion needs" in refused.reason
+    assert "which the first needs" in refused.reason
     assert query("SELECT reason FROM forest.promotion_decisions") == [(refused.reason,)]
 
 
@@ -279,6 +201,30 @@ def test_going_back_to_an_older_version(
     assert query(newest) == [("rolled_back", "the forest is too slow")]
 
 
+def test_a_run_that_has_decided_decides_nothing_else(
+    run_evaluate: Make, run_promote: Make, query: Make
+) -> None:
+    first, second = run_evaluate("1", "logistic_regression"), run_evaluate("2", "random_forest", min_gain=-1)
+    run_promote("1", first)
+    run_promote("2", second)
+    back = {"rollback_to": 1, "reason": "the forest is too slow"}
+    assert run_promote("back", **back) == run_promote("back", **back)
+    taken = r"--run-id \(RUN_ID\) back stands for decision \d+, rolled_back: 'the .*; use another --run-id"
+    for other in (
+        {"rollback_to": 2, "reason": "the forest is too slow"},
+        {"rollback_to": 1, "reason": "it favours one class"},
+        {"uri": second},
+    ):
+        with pytest.raises(RefusedInput, match=taken):
+            run_promote("back", **other)
+    with pytest.raises(RefusedInput, match="2 stands for decision"):
+        run_promote("2", first)
+    run_promote("forth", rollback_to=2, reason="speed matters less")
+    with pytest.raises(RefusedInput, match=taken):
+        run_promote("back", **back)
+    assert query("SELECT count(*) FROM forest.promotion_decisions") == [(4,)]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -306,6 +252,10 @@ def test_without_a_registry_a_file_names_the_champion(
     expected = training.candidates["random_forest"]
     assert (named["run_id"], named["bundle_digest"]) == (expected.mlflow_run_id, expected.bundle_digest)
     assert client.search_registered_models(f"name = '{off.model_name}'") == []
+    served = read_latest_run(f"s3://{bucket}/forest/latest_model.json", off.model_name)
+    assert served
+    assert (served.name, served.version) == (off.model_name, None)
+    assert (served.run_id, served.digest) == (expected.mlflow_run_id, expected.bundle_digest)
 
 
 def test_an_evaluation_that_is_none_is_refused(run_promote: Make, bucket: str) -> None:

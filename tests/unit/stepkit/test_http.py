@@ -49,18 +49,28 @@ def test_waits_grow_and_are_random(waits: list[float]) -> None:
     assert len(set(waits)) == 7
 
 
-def test_retry_after_is_obeyed(client: Client, waits: list[float]) -> None:
-    with serving(response(429, Retry_After="7"), response(200)) as server:
+@pytest.mark.parametrize("asked", [7, 600])
+def test_retry_after_is_obeyed(client: Client, waits: list[float], asked: int) -> None:
+    with serving(response(429, Retry_After=str(asked)), response(200)) as server:
         client.get(server.url)
-    assert waits == [7.0]
+    assert waits == [asked]
 
 
-def test_a_long_retry_after_is_left_to_airflow(client: Client, waits: list[float]) -> None:
-    with serving(response(503, Retry_After="3600")) as server:
-        with pytest.raises(OutsideDown, match="asks to wait 3600 s"):
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ([3600], "answered 503 and asks to wait 3600 s, where 600 s are left to wait"),
+        ([400, 300], "answered 503 and asks to wait 300 s, where 200 s are left to wait"),
+    ],
+)
+def test_longer_than_a_step_may_run_it_does_not_wait(
+    client: Client, waits: list[float], asked: list[int], sentence: str
+) -> None:
+    with serving(*(response(503, Retry_After=str(seconds)) for seconds in asked)) as server:
+        with pytest.raises(OutsideDown, match=sentence):
             client.get(server.url)
-        assert len(server.requests) == 1
-    assert waits == []
+        assert len(server.requests) == len(asked)
+    assert waits == asked[:-1]
 
 
 def test_retry_after_may_be_a_date() -> None:

@@ -67,18 +67,40 @@ def test_a_missing_bucket_is_named() -> None:
         ObjectStore().get("s3://nowhere-at-all/key")
 
 
-def test_a_wrong_key_is_said(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def a_file(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_bytes(b"bytes")
+    return tmp_path / "file"
+
+
+def test_a_wrong_key_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
         ObjectStore().put(f"{folder}/a", b"")
+    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
+        ObjectStore().upload(a_file, f"{folder}/a")
 
 
 @pytest.mark.parametrize("code", ["XMinioStorageFull", "InsufficientStorage"])
-def test_a_full_store_is_said(folder: str, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_a_full_store_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     with serving(response(507, refusal(code))) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
         with pytest.raises(OutsideDown, match="has no room for"):
             ObjectStore().put(f"{folder}/a", b"bytes")
+        with pytest.raises(OutsideDown, match="has no room for"):
+            ObjectStore().upload(a_file, f"{folder}/a")
+
+
+def test_the_parts_of_a_file_that_a_full_store_took_are_given_up(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
+    (tmp_path / "large").write_bytes(bytes(9 << 20))
+    with serving(response(200, begun), response(507, refusal("XMinioStorageFull"))) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        with pytest.raises(OutsideDown, match="has no room for"):
+            ObjectStore().upload(tmp_path / "large", f"{folder}/large")
+        assert server.requests[-1].endswith("/forest/large?uploadId=u1")
 
 
 def test_a_store_that_is_not_there_is_down(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

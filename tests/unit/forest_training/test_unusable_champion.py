@@ -1,0 +1,102 @@
+"""A champion that can no longer answer stands in no challenger's way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from mlflow import MlflowClient
+
+from forest import registry
+from forest.decisions import Decision, Decisions, Model
+from forest.evaluate import evaluate
+from stepkit import postgres
+from stepkit.outcomes import RefusedInput
+from tests.unit.forest_training.conftest import Training
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def record(world: Make) -> Callable[[Model], None]:
+    """Makes a model champion in the record."""
+
+    def make(model: Model) -> None:
+        settings = world("record")
+        with postgres.transaction(settings) as rows:
+            Decisions(rows, settings).record(Decision("promoted", "for the test", model, None))
+
+    return make
+
+
+@pytest.fixture
+def damaged(training: Training, client: MlflowClient, tmp_path: Path) -> Callable[..., Model]:
+    """Gives a model like a trained one, whose bundle has one byte flipped, or is not there."""
+
+    def make(*, bundle: bool) -> Model:
+        trained = training.candidates["logistic_regression"]
+        run_id: str = client.create_run("0", run_name="damaged").info.run_id
+        if bundle:
+            client.download_artifacts(trained.mlflow_run_id, "bundle", str(tmp_path))
+            array = next((tmp_path / "bundle/arrays").iterdir())
+            content = bytearray(array.read_bytes())
+            content[-1] ^= 1
+            array.write_bytes(content)
+            client.log_artifacts(run_id, str(tmp_path / "bundle"), "bundle")
+        sha256 = training.snapshot["snapshot_sha256"]
+        return Model("logistic_regression", run_id, trained.bundle_digest, sha256)
+
+    return make
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize(("bundle", "fault"), [(True, "is damaged: its sha256"), (False, "has no bundle")])
+def test_a_challenger_that_suffices_for_a_first_champion_takes_its_place(
+    run_evaluate: Make,
+    run_promote: Make,
+    world: Make,
+    query: Make,
+    record: Make,
+    damaged: Make,
+    bucket: str,
+    bundle: bool,
+    fault: str,
+) -> None:
+    former = damaged(bundle=bundle)
+    record(former)
+    registry.of(world("record"), bucket).show(former)
+    refused = run_promote("1", run_evaluate("1", "random_forest", min_metric=0.99))
+    assert (refused.verdict, refused.version) == ("refused", 1)
+    assert "is below 0.99, which its successor needs" in refused.reason
+    promoted = run_promote("2", run_evaluate("2", "random_forest"))
+    assert (promoted.verdict, promoted.champion, promoted.version) == ("promoted", "random_forest", 2)
+    assert promoted.reason.startswith("the champion cannot answer (")
+    assert fault in promoted.reason
+    recorded = query(
+        "SELECT reason, champion_digest IS NOT NULL, gain FROM forest.promotion_decisions WHERE run_id = '2'"
+    )
+    assert recorded == [(promoted.reason, True, None)]
+
+
+@pytest.mark.usefixtures("tracking")
+def test_a_champion_whose_run_is_gone_cannot_answer(
+    world: Make, record: Make, training: Training, bucket: str
+) -> None:
+    record(Model("svc", uuid4().hex, "00", "00"))
+    candidates = [asdict(training.candidates["random_forest"])]
+    found = evaluate(world("1"), candidates=candidates, bucket=bucket, **training.snapshot)
+    assert (found.verdict, found.champion_version) == ("promote", None)
+
+
+@pytest.mark.usefixtures("tracking")
+def test_a_challenger_that_cannot_answer_is_refused(
+    world: Make, training: Training, damaged: Make, bucket: str
+) -> None:
+    broken = damaged(bundle=True)
+    candidate = asdict(training.candidates["logistic_regression"]) | {"mlflow_run_id": broken.mlflow_run_id}
+    with pytest.raises(RefusedInput, match="is damaged"):
+        evaluate(world("1"), candidates=[candidate], bucket=bucket, **training.snapshot)
