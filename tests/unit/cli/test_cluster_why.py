@@ -71,6 +71,7 @@ def runs(answers: dict[str, Any], airflow: AirflowApi, kube: Kube) -> ClusterRun
         "/api/v2/dags/~/dagRuns": {"dag_runs": [run("failed")]},
         "/api/v2/dags/forest/dagRuns": {"dag_runs": [run("failed")]},
         "/api/v2/pools/steps": {"slots": 2, "open_slots": 1},
+        "/api/v1/namespaces/quintet/secrets": {"items": []},
     }
     return ClusterRuns(kube, airflow)
 
