@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
         UserError: when a part of it fails, with the reason.
     """
     seconds: dict[str, float] = {}
-    with interruptible(), _fresh_state(arguments.state) as state, PeakMemory(state) as memory:
+    with interruptible(), fresh_state(arguments.state) as state, PeakMemory(state) as memory:
         begun = time.monotonic()
         with services(state) as started:
             seconds["environments and services"] = time.monotonic() - begun
@@ -75,7 +75,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _fresh_state(given: str | None) -> Iterator[State]:
+def fresh_state(given: str | None) -> Iterator[State]:
     """Have an empty state alone: the one given, else the first of `demo`, `demo-2`, … that no demo holds.
 
     Raises:

@@ -1,0 +1,80 @@
+"""The folder of a local platform: what it keeps, from whom, and for whom alone."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from quintet.local import demo
+from quintet.local.platform import choose
+from quintet.local.state import State
+from quintet.progress import UserError
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path / "state")
+
+
+def test_the_folder_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QUINTET_STATE", str(tmp_path / "environment"))
+    assert State.of(None).folder == tmp_path / "environment"
+    assert State.of(str(tmp_path / "given")).folder == tmp_path / "given"
+    monkeypatch.delenv("QUINTET_STATE")
+    assert State.of(None).folder.name == ".quintet"
+
+
+def test_credentials_are_made_once_and_only_we_read_them(state: State) -> None:
+    first = choose(state, ["postgres"]).credentials
+    assert choose(state, []).credentials == first
+    passwords = [keys["password"] for keys in first.values() if "password" in keys]
+    assert len(set(passwords)) == len(passwords) > 3
+    for path in state.folder.glob("*.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_port_stays_until_somebody_else_has_it(state: State) -> None:
+    before = choose(state, ["postgres", "mlflow"]).ports
+    assert choose(state, ["postgres", "mlflow"]).ports == before
+    with socket.create_server(("127.0.0.1", before["mlflow"])):
+        after = choose(state, ["postgres", "mlflow"]).ports
+    assert after["postgres"] == before["postgres"]
+    assert after["mlflow"] != before["mlflow"]
+
+
+def test_the_address_of_the_database_follows_its_port(state: State) -> None:
+    port = choose(state, ["postgres"]).ports["postgres"]
+    with socket.create_server(("127.0.0.1", port)):
+        moved = choose(state, ["postgres"])
+    assert f":{moved.ports['postgres']}/quintet" in moved.credentials["postgres-forest"]["url"]
+
+
+def test_a_damaged_file_is_named(state: State) -> None:
+    (state.path() / "ports.json").write_text("{")
+    with pytest.raises(UserError, match=r"ports\.json is damaged"):
+        state.ports()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"), State(tmp_path / "file").alone():
+        pass
+
+
+def test_a_demo_is_made_anew_and_takes_the_next_folder_beside_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("quintet.local.demo.DEFAULT", tmp_path)
+    with demo.fresh_state(None) as first:
+        (first.folder / "rows").touch()
+        with demo.fresh_state(None) as second:
+            assert [first.folder.name, second.folder.name] == ["demo", "demo-2"]
+        with pytest.raises(UserError, match="Another command"), demo.fresh_state(str(first.folder)):
+            pass
+        assert (first.folder / "rows").exists()
+    with demo.fresh_state(None) as third:
+        assert third == first
+        assert not (third.folder / "rows").exists()
