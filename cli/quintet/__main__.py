@@ -2,16 +2,13 @@
 
 import argparse
 import errno
-import json
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import urllib3
-from kubernetes.client import ApiException
 
 from quintet import env, predict, run, services, status, ui, why, workshop
-from quintet.kube import Kube
+from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
 from quintet.progress import UserError
@@ -87,8 +84,6 @@ def main(words: list[str] | None = None) -> int:
             arguments.on_machine(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
-    except ApiException as error:
-        print(f"Kubernetes answered {error.status} {error.reason}: {_message(error)}", file=sys.stderr)
     except urllib3.exceptions.HTTPError:
         print("The cluster does not answer: `make up` starts it.", file=sys.stderr)
     except OSError as error:
@@ -100,6 +95,10 @@ def main(words: list[str] | None = None) -> int:
         )
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if not (sentence := refusal(error)):
+            raise
+        print(sentence, file=sys.stderr)
     else:
         return 0
     return 1
@@ -111,13 +110,6 @@ def _is_local(arguments: argparse.Namespace) -> bool:
     local_one = arguments.on == "local" or (arguments.on is None and state.is_up())
     print(f"platform {f'local, {state.folder}' if local_one else 'on the cluster'}", flush=True)
     return local_one
-
-
-def _message(error: ApiException) -> Any:
-    try:
-        return json.loads(error.body)["message"]
-    except (KeyError, TypeError, ValueError):
-        return error.body
 
 
 if __name__ == "__main__":

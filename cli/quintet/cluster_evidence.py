@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.client import ApiException
-
 from dags.pod_report import REPORT_KEY, PodReport
 from quintet.airflow_api import AirflowApi, NotFound
 from quintet.causes.evidence import Evidence, Run, StepLog, parse_object, sentence_of
@@ -105,6 +103,8 @@ class ClusterRuns:
 
     def _of_the_pod(self, task: dict[str, Any]) -> dict[str, Any]:
         """Tell how the pod of a try that goes on is."""
+        from kubernetes.client import ApiException
+
         core, namespace = self.kube.core, self.kube.tasks_namespace
         name = self.airflow.result(task, "pod_name")
         if not name:

@@ -1,4 +1,7 @@
-"""The cluster as the command line sees it: workloads, passwords, and Services as ports of this machine."""
+"""The cluster as the command line sees it: workloads, passwords, and Services as ports of this machine.
+
+The client of Kubernetes is imported where it is used: it takes a second, which local commands do without.
+"""
 
 import base64
 import contextlib
@@ -10,10 +13,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from kubernetes import config
-from kubernetes.client import ApiClient, ApiException, AppsV1Api, BatchV1Api, CoreV1Api
-from kubernetes.stream import portforward
 
 from quintet.cluster import Cluster
 from quintet.progress import UserError
@@ -35,6 +34,8 @@ class Kube:
         self.namespace = namespace
         self._kubeconfig = str(kubeconfig) if kubeconfig else None
         self._context = context
+        from kubernetes.client import AppsV1Api, BatchV1Api, CoreV1Api
+
         client = self._client()
         self.core = CoreV1Api(client)
         self.apps = AppsV1Api(client)
@@ -130,6 +131,9 @@ class Kube:
                 threading.Thread(target=self._serve, args=(connection, service, port), daemon=True).start()
 
     def _serve(self, connection: socket.socket, service: str, port: int) -> None:
+        from kubernetes.client import ApiException, CoreV1Api
+        from kubernetes.stream import portforward
+
         # The websocket call replaces a method of its client while it connects: each has its own client.
         core = CoreV1Api(self._client())
         with connection, contextlib.suppress(ApiException, OSError, UserError):
@@ -157,13 +161,28 @@ class Kube:
             return pod.metadata.name, int(ports.get(target, target))
         raise UserError(f"No pod of service {service} is ready: `quintet status` says why.")
 
-    def _client(self) -> ApiClient:
+    def _client(self) -> Any:
+        from kubernetes import config
+
         try:
             return config.new_client_from_config(config_file=self._kubeconfig, context=self._context)
         except config.ConfigException as error:
             raise UserError(
                 f"No cluster to talk to ({error}): `make up` makes one, or name one with --context."
             ) from error
+
+
+def refusal(error: Exception) -> str:
+    """Return what Kubernetes answered, as a sentence; "" for an error that is none of its answers."""
+    from kubernetes.client import ApiException
+
+    if not isinstance(error, ApiException):
+        return ""
+    try:
+        message = json.loads(error.body)["message"]
+    except (KeyError, TypeError, ValueError):
+        message = error.body
+    return f"Kubernetes answered {error.status} {error.reason}: {message}"
 
 
 def is_ready(pod: Any) -> bool:

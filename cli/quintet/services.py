@@ -8,8 +8,6 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.stream import stream
-
 from quintet.kube import Kube, is_ready
 from quintet.progress import UserError, stage
 
@@ -76,6 +74,8 @@ def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when no scheduler is ready, or with the code that the command failed with.
     """
+    from kubernetes.stream import stream
+
     selector = kube.workloads("airflow-scheduler")[0].spec.selector.match_labels
     pod = next((pod.metadata.name for pod in kube.pods(selector) if is_ready(pod)), None)
     if pod is None:
