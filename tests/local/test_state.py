@@ -78,3 +78,10 @@ def test_a_demo_is_made_anew_and_takes_the_next_folder_beside_another(
     with demo.fresh_state(None) as third:
         assert third == first
         assert not (third.folder / "rows").exists()
+
+
+def test_a_demo_empties_no_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds what is no demo's"), demo.fresh_state(str(tmp_path)):
+        pass
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

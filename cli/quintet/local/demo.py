@@ -26,6 +26,8 @@ PARAMETERS = {"n_estimators": 50, "svc_max_rows": 5000, "svc_components": 150}
 OTHER_GROUP = 10
 """Group of the data API whose samples no DAG captures: it gives the demo what to predict."""
 MOST_DEMOS = 20
+MARK = "demo"
+"""A folder in a demo's state: all that is in there may go when the next demo begins."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +81,7 @@ def fresh_state(given: str | None) -> Iterator[State]:
     """Have an empty state alone: the one given, else the first of `demo`, `demo-2`, … that no demo holds.
 
     Raises:
-        UserError: when the one given is held, or there is no room.
+        UserError: when the one given is held or holds something else than a demo, or there is no room.
     """
     names = ["demo", *(f"demo-{number}" for number in range(2, MOST_DEMOS + 1))]
     candidates = [State.of(given)] if given else [State(DEFAULT / name) for name in names]
@@ -91,10 +93,23 @@ def fresh_state(given: str | None) -> Iterator[State]:
                 if candidate is candidates[-1]:
                     raise
                 continue
+            _refuse_others(candidate)
             candidate.empty()
+            candidate.path(MARK)
             candidate.refuse_full_disk()
             yield candidate
             return
+
+
+def _refuse_others(state: State) -> None:
+    """Check that a folder may be emptied: a demo made what is in it, or nothing is.
+
+    Raises:
+        UserError: when something else is.
+    """
+    found = {path.name for path in state.folder.iterdir()} - {"lock"}
+    if found and MARK not in found:
+        raise UserError(f"{state.folder} holds what is no demo's: name a new folder, or none, with --state.")
 
 
 @contextlib.contextmanager
