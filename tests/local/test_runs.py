@@ -172,14 +172,3 @@ def kill_once(module: str) -> None:
         return False
 
     assert wait_until(killed, 60, pause=0.01)
-
-
-def test_a_source_that_is_down_is_named_after_three_tries(platform: Local, captured: list[Any]) -> None:
-    source = platform.platform.state.running()["forest-api"]
-    os.kill(source.pid, signal.SIGKILL)
-    date = datetime(2026, 1, 31, 12, tzinfo=UTC)
-    with pytest.raises(UserError, match=r"extract failed: .*127\.0\.0\.1"):
-        platform.run(CAPTURE, date=date)
-    (tries,) = platform.platform.state.runs.glob(f"{CAPTURE}/*2026-01-31*/extract")
-    codes = [json.loads((tries / f"try-{number}/end.json").read_text())["exit_code"] for number in (1, 2, 3)]
-    assert codes == [75, 75, 75]
