@@ -85,9 +85,12 @@ def values_of(images: dict[str, str]) -> dict[str, Any]:
 
 
 def revision() -> str:
-    """Return the commit of this checkout, `-dirty` when files differ from it; empty where Git knows none."""
+    """Return the commit of this checkout, `-dirty` when files differ from it; "" without Git or a commit."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def waiting(platform: Platform) -> list[str]:

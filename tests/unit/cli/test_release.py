@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +60,8 @@ def test_what_is_awaited_fits_a_line() -> None:
     assert release.summary([]) == ""
     assert release.summary(["mlflow (Pending)"]) == "1 to go: mlflow (Pending)"
     assert release.summary(["a", "b", "c", "d"]) == "4 to go: a; b; c …"
+
+
+def test_a_machine_without_git_knows_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert release.revision() == ""
