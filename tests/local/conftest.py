@@ -34,13 +34,17 @@ class Local:
     @property
     def s3(self) -> Any:
         """A client with the key of root."""
+        return self.s3_of("root")
+
+    def s3_of(self, user: str) -> Any:
+        """A client with the key of a user."""
         server = self.platform.s3
         return boto3.client(
             "s3",
             endpoint_url=server.endpoint,
             region_name="us-east-1",
-            aws_access_key_id=server.keys["root"].access,
-            aws_secret_access_key=server.keys["root"].secret,
+            aws_access_key_id=server.keys[user].access,
+            aws_secret_access_key=server.keys[user].secret,
         )
 
     @property

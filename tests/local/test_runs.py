@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from quintet.local import served
 from quintet.local.processes import wait_until
@@ -111,6 +112,14 @@ def test_no_evidence_holds_a_secret(platform: Local, trained: list[Any]) -> None
     texts = [path.read_text() for path in platform.platform.state.runs.rglob("*.json*")]
     assert len(texts) > 20
     assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_the_user_that_reads_can_read_and_not_write(platform: Local, captured: list[Any]) -> None:
+    bucket, key = split(result_of(captured, "extract")["raw_uri"])
+    reader = platform.s3_of("serving")
+    assert reader.get_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+    with pytest.raises(ClientError, match="AccessDenied"):
+        reader.put_object(Bucket=bucket, Key=key, Body=b"")
 
 
 def test_two_platforms_side_by_side_make_the_same(

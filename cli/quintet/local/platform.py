@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from quintet.local import chart
 from quintet.local.postgres import SUPERUSER, Postgres, roles
@@ -50,11 +51,12 @@ class Platform:
     @cached_property
     def s3(self) -> S3:
         """The S3 server."""
-        users = {name: tuple(user["buckets"]) for name, user in chart.values("minio")["users"].items()}
+        users: dict[str, dict[str, Any]] = {"root": {"buckets": []}, **chart.values("minio")["users"]}
         keys = {}
-        for name, buckets in {"root": (), **users}.items():
+        for name, user in users.items():
             secret = self.credentials[f"minio-{name}"]
-            keys[name] = Key(secret["access-key"], secret["secret-key"], buckets)
+            buckets, read_only = tuple(user["buckets"]), bool(user.get("readOnly"))
+            keys[name] = Key(secret["access-key"], secret["secret-key"], buckets, read_only)
         return S3(self.state.folder / "s3", self.ports["s3"], keys)
 
     def url(self, service: str) -> str:

@@ -26,17 +26,18 @@ class Key:
 
     Attributes:
         buckets: that it is good for; empty for all, and for making one.
+        read_only: whether it may neither write nor delete.
     """
 
     access: str
     secret: str
     buckets: tuple[str, ...] = ()
+    read_only: bool = False
 
     def identity(self, name: str) -> dict[str, Any]:
         """Describe the user as SeaweedFS wants it."""
-        rights = [
-            f"{right}:{bucket}" for bucket in self.buckets for right in ("Read", "Write", "List", "Tagging")
-        ]
+        kinds = ("Read", "List") if self.read_only else ("Read", "Write", "List", "Tagging")
+        rights = [f"{kind}:{bucket}" for bucket in self.buckets for kind in kinds]
         credentials = [{"accessKey": self.access, "secretKey": self.secret}]
         return {"name": name, "credentials": credentials, "actions": rights or ["Admin"]}
 
