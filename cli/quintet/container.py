@@ -1,12 +1,14 @@
 """A container of the Docker engine that stands for a machine: the node of a cluster, or its registry."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from quintet.progress import CommandError, Stage, output, succeeds
+from quintet.progress import CommandError, Stage, UserError, output, succeeds
 
 STOP_SECONDS = 30
+SYSTEMD_SECONDS = 60
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
 
@@ -63,8 +65,21 @@ class Container:
         self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1"', "write", path, stdin=text)
 
     def install_unit(self, unit: Path) -> None:
-        """Let its systemd run a unit now and at each of its starts."""
+        """Let its systemd run a unit now and at each of its starts.
+
+        Raises:
+            UserError: when its systemd does not come up.
+        """
         self.write(f"/etc/systemd/system/{unit.name}", unit.read_text(encoding="utf-8"))
+        # A container that was started a moment ago runs commands before its systemd takes any.
+        deadline = time.monotonic() + SYSTEMD_SECONDS
+        while not succeeds(self.docker, "exec", self.name, "systemctl", "show", "--property=Version"):
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"Container {self.name} has not started after {SYSTEMD_SECONDS} s: "
+                    f"`docker logs {self.name}` says why."
+                )
+            time.sleep(0.2)
         self.run("systemctl", "enable", "--now", unit.name)
 
     def certificate(self, host: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ case "$*" in
   "inspect --format"*) echo '{{"bridge":{{}}}}' ;;
   "cp "*:/kind/there*) ;;
   "cp "*) exit 1 ;;
+  "exec "*"systemctl show"*) [ -e "{calls}.booted" ] || {{ touch "{calls}.booted"; exit 1; }} ;;
   "exec "*) cat ;;
 esac
 """
@@ -71,3 +72,15 @@ def test_text_is_given_to_a_command_inside(calls: Path) -> None:
     assert node(calls).run("cat", stdin="hosts") == "hosts"
     node(calls).write("/etc/containerd/certs.d/hosts.toml", "hosts")
     assert calls.read_text().endswith("/etc/containerd/certs.d/hosts.toml\n")
+
+
+def test_a_unit_waits_for_a_systemd_that_is_still_starting(calls: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "some.service"
+    unit.write_text("[Unit]")
+    node(calls).install_unit(unit)
+    asked = [call.partition(" node ")[2] for call in calls.read_text().splitlines()]
+    assert asked[-3:] == [
+        "systemctl show --property=Version",
+        "systemctl show --property=Version",
+        "systemctl enable --now some.service",
+    ]
