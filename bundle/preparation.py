@@ -49,9 +49,7 @@ class Preparation:
                     f"contract.json: {feature.name} has no category {feature.imputed!r} to impute"
                 )
             if feature.log and (feature.low is None or feature.low <= -1):
-                raise BundleError(
-                    f"contract.json: {feature.name} has a logarithm and no lower bound above -1"
-                )
+                raise BundleError(f"contract.json: {feature.name} has a logarithm and no bound above -1")
 
     def apply(self, columns: Columns) -> tuple[NDArray[np.float64], dict[str, NDArray[np.bool_]]]:
         """Gives the matrix, shape (rows, width), and for each category feature which rows are new to it.
