@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=5, gt=0)
     max_samples: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_waiting_requests: int = Field(
+        default=500, ge=1, description="How many small requests may wait at once; more get 429."
+    )
     max_waiting_batches: int = Field(
         default=16, ge=1, description="How many large requests may wait or compute at once; more get 429."
     )
