@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     max_waiting_batches: int = Field(
         default=16, ge=1, description="How many large requests may wait or compute at once; more get 429."
     )
+    drain_seconds: float = Field(
+        default=2, ge=0, description="How long open connections may send one more request after SIGTERM."
+    )
     bind_host: str = Field(default="0.0.0.0", description="Address that both ports listen on.")  # noqa: S104
     port: int = Field(default=8000, ge=1, le=65535)
     admin_port: int = Field(default=9090, ge=1, le=65535)
