@@ -55,7 +55,7 @@ def parse(
     store = ObjectStore()
     manifest = Manifest.read(store, manifest_uri)
     if index >= len(manifest.files):
-        raise RefusedInput(f"--index (INDEX) is {index}, and {manifest_uri} lists {len(manifest.files)}")
+        raise RefusedInput(f"--index (INDEX) is {index}: {manifest_uri} lists {len(manifest.files)} files")
     file, uri = manifest.files[index], manifest.parsed_uri(index)
     found = Parsed.find(store, uri)
     if found is None:

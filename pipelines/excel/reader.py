@@ -20,7 +20,7 @@ LAYOUTS = {
 MOST_MEMORY_BYTES = 512 << 20
 MOST_SECONDS = 120
 _TITLE_ROWS = 10
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL")
+_INHERITED = ("PATH", "LANG", "LC_ALL")
 
 
 def read(body: bytes) -> Findings:
@@ -46,12 +46,10 @@ def read_apart(path: Path) -> Findings:
     this one; and what its bytes may do, they do where there are no secrets.
     """
     code = "from excel.reader import main; main()"
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    environment |= {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
     try:
         done = subprocess.run(
             [sys.executable, "-c", code, str(path)],
-            env=environment,
+            env=environment(),
             capture_output=True,
             timeout=MOST_SECONDS,
             check=False,
@@ -65,6 +63,12 @@ def read_apart(path: Path) -> Findings:
             f"its reader ended with {done.returncode} ({last})"
         )
     return Findings.from_json(done.stdout)
+
+
+def environment() -> dict[str, str]:
+    """Gives what the process apart is told: where the code is, and nothing of ours that is a secret."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
 
 
 def main() -> None:
