@@ -1,0 +1,57 @@
+"""A database with the bitcoin pipeline's tables, and the exchange's server at a moment of a test's choice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import services
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+TABLES = REPOSITORY / "pipelines/bitcoin/tables.sql"
+
+
+@pytest.fixture(scope="session")
+def bitcoin_template(postgres_server: services.PostgresServer) -> str:
+    """The name of a database with the tables, made as in the cluster: by the owner, for `bitcoin`, twice."""
+    for role in ("quintet_owner", "bitcoin"):
+        postgres_server.execute(
+            f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        )
+    name = postgres_server.create_database(owner="quintet_owner")
+    for _ in range(2):
+        postgres_server.execute(TABLES.read_text(), name, "quintet_owner")
+    return name
+
+
+@pytest.fixture
+def bitcoin_database(postgres_server: services.PostgresServer, bitcoin_template: str) -> str:
+    """The URL, as role `bitcoin`, of a fresh database with the tables."""
+    name = postgres_server.create_database(bitcoin_template, "quintet_owner")
+    return postgres_server.url(name, "bitcoin")
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts the market data server with some settings, and gives its URL."""
+    with ExitStack() as running:
+
+        def start(**settings: str) -> str:
+            (port,) = services.free_ports(1)
+            url = f"http://127.0.0.1:{port}"
+            environment = {"PYTHONPATH": str(REPOSITORY / "sources"), "PORT": str(port), **settings}
+            running.enter_context(
+                services.process(
+                    [sys.executable, "-m", "binance"],
+                    tmp_path / f"exchange-{port}.log",
+                    {"BIND_HOST": "127.0.0.1", "REPLAY_SPEED": "0", **environment},
+                    ready=lambda: services.answers(f"{url}/healthz"),
+                )
+            )
+            return url
+
+        yield start
