@@ -81,13 +81,10 @@ def merge(rows: cursor, run: Run, source: Source) -> Loaded:
         " WHERE (dag_id, run_id, symbol, interval) = (%s, %s, %s, %s)",
         [run.dag_id, run.required_id, *series],
     )
-    counts = rows.fetchone()
-    if counts is not None:
+    if before := rows.fetchone():
         _logger.info("a former try has loaded this run")
-    else:
-        counts = _add(rows, run, source)
-    missing_bars, listed = gaps(rows, *series)
-    return Loaded(TABLE, *counts, missing_bars, listed)
+    read, new, duplicate = before or _add(rows, run, source)
+    return Loaded(TABLE, read, new, duplicate, *gaps(rows, *series))
 
 
 def gaps(rows: cursor, symbol: str, interval: str) -> tuple[int, list[str]]:
