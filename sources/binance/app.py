@@ -104,12 +104,12 @@ def create_app(
         )
         return [_row(bar, _unit(request)) for bar in chosen]
 
-    def healthz(request: Request) -> Response:
+    def health(request: Request) -> Response:
         return JSONResponse({"status": "OK", "now": clock.now_ms()})
 
     return Starlette(
         routes=[
-            Route("/healthz", healthz),
+            Route("/health", health),
             Route("/api/v3/ping", weighed(1, ping)),
             Route("/api/v3/time", weighed(1, server_time)),
             Route("/api/v3/exchangeInfo", weighed(20, exchange_info)),

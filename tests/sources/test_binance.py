@@ -224,7 +224,7 @@ def test_exchange_info_and_health(client: Callable[..., TestClient]) -> None:
     unknown = api.get("/api/v3/exchangeInfo?symbol=NOPE").json()
     assert unknown["code"] == -1121
     assert api.get("/api/v3/ping").json() == {}
-    assert api.get("/healthz").headers.get("X-MBX-USED-WEIGHT") is None
+    assert api.get("/health").headers.get("X-MBX-USED-WEIGHT") is None
 
 
 @pytest.mark.parametrize(("text", "reason"), [("a,b\n", "does not begin"), ("", "does not begin")])

@@ -44,7 +44,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     environment = {"PYTHONPATH": str(ROOT / "sources"), "PORT": str(port), "BIND_HOST": "127.0.0.1"}
     command = [sys.executable, "-m", "binance"]
-    ready = lambda: services.answers(f"{address}/healthz")  # noqa: E731
+    ready = lambda: services.answers(f"{address}/health")  # noqa: E731
     with services.process(command, tmp_path / "log", environment, ready=ready):
         yield address
 

@@ -49,7 +49,7 @@ def exchange(tmp_path: Path) -> Iterator[Callable[..., str]]:
                     [sys.executable, "-m", "binance"],
                     tmp_path / f"exchange-{port}.log",
                     {"BIND_HOST": "127.0.0.1", "REPLAY_SPEED": "0", **environment},
-                    ready=lambda: services.answers(f"{url}/healthz"),
+                    ready=lambda: services.answers(f"{url}/health"),
                 )
             )
             return url
