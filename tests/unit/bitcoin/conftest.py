@@ -12,27 +12,12 @@ import pytest
 from tests import services
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TABLES = REPOSITORY / "pipelines/bitcoin/tables.sql"
-
-
-@pytest.fixture(scope="session")
-def bitcoin_template(postgres_server: services.PostgresServer) -> str:
-    """The name of a database with the tables, made as in the cluster: by the owner, for `bitcoin`, twice."""
-    for role in ("quintet_owner", "bitcoin"):
-        postgres_server.execute(
-            f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        )
-    name = postgres_server.create_database(owner="quintet_owner")
-    for _ in range(2):
-        postgres_server.execute(TABLES.read_text(), name, "quintet_owner")
-    return name
 
 
 @pytest.fixture
-def bitcoin_database(postgres_server: services.PostgresServer, bitcoin_template: str) -> str:
+def bitcoin_database(make_database: Callable[[str], str]) -> str:
     """The URL, as role `bitcoin`, of a fresh database with the tables."""
-    name = postgres_server.create_database(bitcoin_template, "quintet_owner")
-    return postgres_server.url(name, "bitcoin")
+    return make_database("bitcoin")
 
 
 @pytest.fixture

@@ -52,11 +52,11 @@ def captures(bucket: str) -> tuple[str, str]:
 
 @pytest.fixture
 def fresh(
-    postgres_server: PostgresServer, bitcoin_template: str, captures: tuple[str, str]
+    postgres_server: PostgresServer, bitcoin_database: str, captures: tuple[str, str]
 ) -> Callable[[], tuple[str, str]]:
     """Gives the name and URL of a database in which the first capture is loaded."""
-    prepared = postgres_server.create_database(bitcoin_template, "quintet_owner")
-    load_run(postgres_server.url(prepared, "bitcoin"), captures[0], "r1")
+    load_run(bitcoin_database, captures[0], "r1")
+    prepared = bitcoin_database.rpartition("/")[2]
 
     def make() -> tuple[str, str]:
         name = postgres_server.create_database(prepared, "quintet_owner")
