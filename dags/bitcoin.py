@@ -75,7 +75,10 @@ holes, `export` writes all bars as CSV and the newest as JSON, which serving rea
         "bitcoin", "load", arguments={"raw_uri": result("extract", "raw_uri")}, outlets=[bars_changed]
     )
     export = step(
-        "bitcoin", "export", arguments={**series, "latest_bars": setting("latest_bars")}, size=megabytes(128, 768)
+        "bitcoin",
+        "export",
+        arguments={**series, "latest_bars": setting("latest_bars")},
+        size=megabytes(128, 768),
     )
     extract >> load >> export
 
@@ -84,7 +87,7 @@ with DAG(
     dag_id="bitcoin_training_pipeline",
     # Once a day: an hour more or less of bars makes no other model.
     schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC"),
-    doc_md="""Trains a model of the next bar's direction and promotes it if it beats the naive guesses and the champion.
+    doc_md="""Trains a model of the next bar's direction; promotes it if it beats naive guesses and the champion.
 
 The newest bars are held out: `tune` and `train` do not read them. `tune` runs in several pods on one Optuna
 study; `evaluate` walks forward through the held-out bars, with a gap, against majority, persistence and

@@ -25,7 +25,9 @@ CONSTRAINTS = """
     FROM pg_constraint JOIN pg_namespace ON pg_namespace.oid = connamespace
     WHERE nspname = %s AND contype <> 'n' ORDER BY 1, 2, 3
 """
-INDEXES = "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = %s AND indexname LIKE 'ix%%' ORDER BY 1"
+INDEXES = (
+    "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = %s AND indexname LIKE 'ix%%' ORDER BY 1"
+)
 ENUMS = """
     SELECT typname, array_agg(enumlabel::text ORDER BY enumsortorder) FROM pg_enum
     JOIN pg_type ON pg_type.oid = enumtypid JOIN pg_namespace ON pg_namespace.oid = typnamespace
@@ -56,9 +58,7 @@ def test_they_are_the_same(postgres_server: PostgresServer, bitcoin_database: st
     assert described(bitcoin_database, SCHEMA) == [columns, *others]
 
 
-def test_tables_of_another_optuna_are_refused(
-    postgres_server: PostgresServer, bitcoin_database: str
-) -> None:
+def test_tables_of_another_optuna_are_refused(postgres_server: PostgresServer, bitcoin_database: str) -> None:
     name = bitcoin_database.rpartition("/")[2]
     postgres_server.execute("UPDATE bitcoin_optuna.alembic_version SET version_num = 'v2.6.0.a'", name)
     with pytest.raises(RefusedInput, match="are not those of Optuna"):
