@@ -60,8 +60,9 @@ with DAG(
     schedule=CronTriggerTimetable("2 * * * *", timezone="UTC"),
     doc_md="""Takes the bars that have closed since the last ones.
 
-`extract` keeps the exchange's rows in S3, `load` merges them into `bitcoin.bars` (each bar once) and lists the
-holes, `export` writes all bars as CSV and the newest as JSON, which serving reads. No new bar is a skip.""",
+`extract` keeps the exchange's rows in S3, `load` merges them into `bitcoin.bars` (each bar once) and lists
+the holes, `export` writes all bars as CSV and the newest as JSON, which serving reads. No new bar is a
+skip.""",
     tags=["bitcoin", "ingest"],
     params=SERIES | INGESTION,
     **SCHEDULED,
@@ -89,9 +90,10 @@ with DAG(
     schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC"),
     doc_md="""Trains a model of the next bar's direction; promotes it if it beats naive guesses and the champion.
 
-The newest bars are held out: `tune` and `train` do not read them. `tune` runs in several pods on one Optuna
-study; `evaluate` walks forward through the held-out bars, with a gap, against majority, persistence and
-reversal, and with costs. Too few bars, or bars that this code has trained on with these parameters, is a skip.""",
+The newest bars are held out: `tune` and `train` do not learn from them. `tune` runs in several pods on one
+Optuna study; `evaluate` walks forward through the held-out bars, with a gap, against majority, persistence
+and reversal, and with costs. Too few bars, or bars that this code has trained on with these parameters, is a
+skip.""",
     tags=["bitcoin", "training"],
     params=SERIES | TRAINING,
     user_defined_macros={"code_of": code_of},
