@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.contract import Contract
-from bundle.engines import ENGINES, Arrays, Engine
+from bundle.engines import BOOSTER, ENGINES, Arrays, Engine
 from bundle.errors import BundleError
 from bundle.preparation import Columns, Preparation
 
@@ -22,8 +22,6 @@ DIGESTS = "digests.json"
 CONTRACT = "contract.json"
 SMOKE = "smoke.json"
 ARRAYS = "arrays"
-
-BOOSTER = "model.ubj"
 
 _FILE_NAME = re.compile(r"(arrays/\w+\.npy|model\.ubj|contract\.json|smoke\.json)")
 _SMOKE_TOLERANCE = 1e-9

@@ -23,7 +23,7 @@ ENVIRONMENTS = {
     "mlflow": ["images/mlflow/requirements.lock"],
     "bitcoin": ["pipelines/bitcoin/requirements-train.lock"],
     "crime": ["pipelines/crime/requirements-train.lock"],
-    "excel": ["pipelines/excel/requirements.lock"],
+    "excel": ["pipelines/excel/requirements-prices.lock"],
     "forest": ["pipelines/forest/requirements-train.lock"],
     "penguins": ["pipelines/penguins/requirements-train.lock"],
     "sipsa": ["pipelines/sipsa/requirements.lock"],
