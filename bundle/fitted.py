@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.contract import Contract, Engine, Feature, Label
+from bundle.engines import BOOSTER
 from bundle.errors import BundleRefused
-from bundle.reader import ARRAYS, BOOSTER, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,9 +6,10 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
@@ -23,6 +24,16 @@ _logger = logging.getLogger(__name__)
 
 class ObjectMissing(RefusedInput):
     """There is no object at the URI."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing shows it; `etag` changes with its bytes."""
+
+    uri: str
+    size: int
+    etag: str
+    modified: datetime
 
 
 class ObjectStore:
@@ -87,6 +98,51 @@ class ObjectStore:
                 file.write(chunk)
         return digest.hexdigest()
 
+    def listed(self, prefix_uri: str) -> Iterator[Listed]:
+        """Gives the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
+        bucket, prefix = split(prefix_uri)
+        with _naming(prefix_uri):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    uri = f"s3://{bucket}/{found['Key']}"
+                    yield Listed(uri, found["Size"], found["ETag"], found["LastModified"])
+
+    def look(self, uri: str) -> Listed | None:
+        """Gives what a listing would show of one object; None when there is none."""
+        bucket, key = split(uri)
+        try:
+            with _naming(uri):
+                found = self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectMissing:
+            return None
+        return Listed(uri, found["ContentLength"], found["ETag"], found["LastModified"])
+
+    def move(self, source: Listed, uri: str) -> bool:
+        """Moves an object, unless it is not the one any more that was listed.
+
+        Killed at any point it can be called again: the object is at one of the two places, or at both.
+
+        Returns:
+            Whether the listed object has left its place, now or before; False when another has taken it.
+        """
+        now = self.look(source.uri)
+        if now is None:
+            return True
+        if now.etag != source.etag:
+            return False
+        (bucket, key), (from_bucket, from_key) = split(uri), split(source.uri)
+        origin = {"Bucket": from_bucket, "Key": from_key}
+        try:
+            with _naming(source.uri):
+                self._client.copy_object(
+                    Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=source.etag
+                )
+                # Without versions S3 has no atomic move; where it knows the condition, a new object stays.
+                self._client.delete_object(Bucket=from_bucket, Key=from_key, IfMatch=source.etag)
+        except (_AlreadyThere, ObjectMissing):
+            return self.look(source.uri) is None
+        return True
+
     def _put(self, uri: str, body: bytes, content_type: str, **conditions: Any) -> str:
         bucket, key = split(uri)
         digest = hashlib.sha256(body).hexdigest()
@@ -124,11 +180,11 @@ def split(uri: str) -> tuple[str, str]:
     Raises:
         RefusedInput: it is not of the form `s3://bucket/key`.
     """
-    parts = urlsplit(uri)
-    key = parts.path.removeprefix("/")
-    if parts.scheme != "s3" or not parts.netloc or not key:
+    # Not as a URL: a key may hold `?` and `#`.
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket or not key:
         raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key")
-    return parts.netloc, key
+    return bucket, key
 
 
 def file_sha256(path: Path) -> str:

@@ -28,7 +28,12 @@ sys.path.insert(0, str(ROOT / "dags"))
 
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
-STEPS = ("extract", "load", "export", "preprocess", "train", "evaluate", "promote")
+VALUES = yaml.safe_load((ROOT / "charts/airflow/values.yaml").read_text())
+IMAGES = [
+    f"{pipeline}-{step}"
+    for pipeline, given in VALUES["steps"]["pipelines"].items()
+    for step in given["steps"]
+]
 PODS = {
     "namespace": "quintet-tasks",
     "service_account": "step",
@@ -57,7 +62,7 @@ PODS = {
 def step_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The two files that the chart mounts; the answer is the folder that holds them."""
     (tmp_path / "pods.json").write_text(json.dumps(PODS))
-    images = {f"forest-{step}": f"registry.test/quintet/forest-{step}:1" for step in STEPS}
+    images = {image: f"registry.test/quintet/{image}:1" for image in IMAGES}
     (tmp_path / "images.json").write_text(json.dumps(images))
     monkeypatch.setenv("STEP_PODS_FILE", str(tmp_path / "pods.json"))
     monkeypatch.setenv("STEP_IMAGES_FILE", str(tmp_path / "images.json"))
