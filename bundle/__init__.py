@@ -5,14 +5,15 @@ A bundle is a directory:
     contract.json   what the model takes and gives, its preprocessing, where it came from
     smoke.json      a few inputs with the answers they must get
     arrays/*.npy    the fitted numbers, memory-mapped
+    model.ubj       XGBoost's own form of a model, where that is what was fitted
     digests.json    the sha256 of every other file; its own sha256 is the bundle's digest
 
 Reading needs numpy alone. `export` and `verify_against` are for training and need scikit-learn.
 """
 
-from bundle.contract import Contract, Engine, Feature, Label
+from bundle.contract import Contract, Engine, Feature, Label, Transform
 from bundle.errors import BundleError, BundleRefused
-from bundle.fitted import export, verify_against
+from bundle.fitted import export, verify_against, write
 from bundle.preparation import Columns, normalise_category
 from bundle.reader import Bundle, Prediction, load
 
@@ -26,8 +27,10 @@ __all__ = [
     "Feature",
     "Label",
     "Prediction",
+    "Transform",
     "export",
     "load",
     "normalise_category",
     "verify_against",
+    "write",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -16,8 +17,9 @@ FORMAT = 1
 class Feature:
     """One column that the model takes, and how it becomes numbers.
 
-    A number is imputed where missing, then `(value - mean) / scale`. A category is imputed where missing,
-    then one-hot: one 0/1 column for each of `categories`, all 0 for a category that training did not see.
+    A number is imputed where missing, kept within `low` and `high`, turned into `log(1 + value)` where
+    `log` says so, then `(value - mean) / scale`. A category is imputed where missing, then one-hot: one 0/1
+    column for each of `categories`, all 0 for a category that training did not see.
     """
 
     name: str
@@ -28,6 +30,10 @@ class Feature:
     mean: float = 0.0
     scale: float = 1.0
     categories: tuple[str, ...] = ()
+    low: float | None = None
+    """The bounds outside which training held values for outliers (numbers only); None: no bound."""
+    high: float | None = None
+    log: bool = False
 
     @property
     def width(self) -> int:
@@ -52,6 +58,14 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class Transform:
+    """Which code of `bundle.transforms` makes the features from what a client sends, with its parameters."""
+
+    type: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Contract:
     """A model's features in its matrix's order, its labels in its probabilities' order, and its origin."""
 
@@ -64,6 +78,11 @@ class Contract:
     metrics: dict[str, float]
     data_sha256: str
     versions: dict[str, str]
+    class_weights: tuple[float, ...] | None = None
+    """One factor a label, by which probabilities are multiplied before they are made to sum to 1 again: takes
+    back the share of each class that training was balanced to. None: they stand as the engine gives them."""
+    transform: Transform | None = None
+    """None: a client sends the features themselves."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -85,6 +104,8 @@ class Contract:
                 metrics=fields["metrics"],
                 data_sha256=fields["data_sha256"],
                 versions=fields["versions"],
+                class_weights=_class_weights(fields),
+                transform=Transform(**fields["transform"]) if fields.get("transform") else None,
             )
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"contract.json cannot be understood: {error!r}") from error
@@ -102,6 +123,15 @@ def _target(fields: Mapping[str, Any]) -> str:
             f"contract.json: the target {target!r} cannot name a field: use letters, digits and _"
         )
     return target
+
+
+def _class_weights(fields: Mapping[str, Any]) -> tuple[float, ...] | None:
+    weights = fields.get("class_weights")
+    if weights is None:
+        return None
+    if len(weights) != len(fields["labels"]) or not all(0 < weight < math.inf for weight in weights):
+        raise BundleError(f"contract.json: class_weights is {weights!r}: one positive number a label")
+    return tuple(float(weight) for weight in weights)
 
 
 def _feature(fields: Mapping[str, Any]) -> Feature:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bundle.contract import Contract, Engine, Feature, Label
 from bundle.errors import BundleRefused
-from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+from bundle.reader import ARRAYS, BOOSTER, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,9 +75,30 @@ def export(
         data_sha256=data_sha256,
         versions=_versions(),
     )
+    return write(path, contract, arrays, frame)
+
+
+def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], frame: DataFrame) -> str:
+    """Writes a bundle from its parts; the same parts give the same bytes.
+
+    Args:
+        path: a directory that does not exist yet.
+        contract: what the model takes and gives.
+        arrays: the engine's, by name; `model.ubj` is XGBoost's own file, as bytes (uint8).
+        frame: columns of the contract's features, from which the smoke rows are taken.
+
+    Returns:
+        The bundle's digest.
+
+    Raises:
+        BundleError: the arrays do not fit the contract.
+    """
     (path / ARRAYS).mkdir(parents=True)
     for name, array in arrays.items():
-        np.save(path / ARRAYS / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        if name == BOOSTER:
+            (path / BOOSTER).write_bytes(array.tobytes())
+        else:
+            np.save(path / ARRAYS / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     (path / CONTRACT).write_text(contract.to_json())
     (path / SMOKE).write_text(_smoke(Bundle.assemble(contract, arrays, smoke={}), frame))
     files = sorted(file for file in path.rglob("*") if file.is_file())

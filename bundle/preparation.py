@@ -31,7 +31,8 @@ class Preparation:
     """The preprocessing of one contract, ready to be applied many times.
 
     Raises:
-        BundleError: a category feature is imputed by something that is not one of its categories.
+        BundleError: a category feature is imputed by something that is not one of its categories, or a number
+            may be too small for its logarithm.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
@@ -47,6 +48,8 @@ class Preparation:
                 raise BundleError(
                     f"contract.json: {feature.name} has no category {feature.imputed!r} to impute"
                 )
+            if feature.log and (feature.low is None or feature.low <= -1):
+                raise BundleError(f"contract.json: {feature.name} has a logarithm and no bound above -1")
 
     def apply(self, columns: Columns) -> tuple[NDArray[np.float64], dict[str, NDArray[np.bool_]]]:
         """Gives the matrix, shape (rows, width), and for each category feature which rows are new to it.
@@ -87,4 +90,9 @@ class Preparation:
 
 def _scaled(values: NDArray[Any], feature: Feature) -> NDArray[np.float64]:
     numbers = np.asarray(values, dtype=np.float64)
-    return (np.where(np.isnan(numbers), float(feature.imputed), numbers) - feature.mean) / feature.scale
+    numbers = np.where(np.isnan(numbers), float(feature.imputed), numbers)
+    if feature.low is not None or feature.high is not None:
+        numbers = np.clip(numbers, feature.low, feature.high)
+    if feature.log:
+        numbers = np.log1p(numbers)
+    return (numbers - feature.mean) / feature.scale

@@ -23,7 +23,9 @@ CONTRACT = "contract.json"
 SMOKE = "smoke.json"
 ARRAYS = "arrays"
 
-_FILE_NAME = re.compile(r"(arrays/\w+\.npy|contract\.json|smoke\.json)")
+BOOSTER = "model.ubj"
+
+_FILE_NAME = re.compile(r"(arrays/\w+\.npy|model\.ubj|contract\.json|smoke\.json)")
 _SMOKE_TOLERANCE = 1e-9
 
 
@@ -74,6 +76,9 @@ class Bundle:
         """Gives each row's class, probabilities and unknown categories; raises as `predict_proba` does."""
         matrix, unknown = self.preparation.apply(columns)
         probabilities = self.engine.predict_proba(matrix)
+        if self.contract.class_weights is not None:
+            probabilities = probabilities * np.array(self.contract.class_weights)
+            probabilities /= probabilities.sum(axis=1, keepdims=True)
         values = np.array([label.value for label in self.contract.labels], dtype=np.int64)
         return Prediction(values[probabilities.argmax(axis=1)], probabilities, unknown)
 
@@ -125,6 +130,8 @@ def load(path: Path | str, *, verify: bool = True, expected_digest: str | None =
     names = _checked(root) if verify else _digests(root).keys()
     contract = Contract.from_json((root / CONTRACT).read_bytes())
     arrays = {Path(name).stem: _mapped(root / name) for name in names if name.startswith(f"{ARRAYS}/")}
+    if BOOSTER in names:
+        arrays[BOOSTER] = np.fromfile(root / BOOSTER, dtype=np.uint8)
     return Bundle.assemble(contract, arrays, digest=digest, smoke=_json(root / SMOKE))
 
 

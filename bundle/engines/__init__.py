@@ -1,0 +1,31 @@
+"""From the model's matrix to class probabilities, over plain arrays.
+
+Each engine is made from its arrays and parameters, checks that they fit together, and then only computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from bundle.engines.arrays import Arrays, Matrix
+from bundle.engines.forest import Forest
+from bundle.engines.kernel_map import KernelMap
+from bundle.engines.linear import Linear
+
+__all__ = ["ENGINES", "Arrays", "Engine", "Forest", "KernelMap", "Linear", "Matrix"]
+
+
+class Engine(Protocol):
+    """What `Bundle` asks of an engine."""
+
+    def predict_proba(self, matrix: Matrix) -> Matrix:
+        """Gives probabilities of shape (rows, classes) for a matrix of shape (rows, columns)."""
+        ...
+
+
+ENGINES: Mapping[str, type[Linear] | type[KernelMap] | type[Forest]] = {
+    "linear": Linear,
+    "kernel_map": KernelMap,
+    "forest": Forest,
+}

@@ -1,0 +1,60 @@
+"""What a contract says beyond imputing and scaling is done to the numbers, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bundle
+from bundle import Contract, Engine, Feature, Label
+from bundle.preparation import Preparation
+
+HELD = Feature("distance", "number", imputed=5.0, low=0.0, high=9.0, log=True, mean=1.0, scale=2.0)
+ROWS = pd.DataFrame({"distance": [-3.0, 4.0, 100.0, np.nan]})
+ARRAYS = {"coefficients": np.array([[0.0], [1.0]]), "intercepts": np.zeros(2)}
+
+
+def contract(class_weights: tuple[float, ...] | None = None) -> Contract:
+    return Contract(
+        model="crime",
+        target="arrest",
+        engine=Engine("linear", {}),
+        features=(HELD,),
+        labels=(Label(0, "no"), Label(1, "yes")),
+        metrics={"average_precision": 0.5},
+        data_sha256="d" * 64,
+        versions={},
+        class_weights=class_weights,
+    )
+
+
+def test_a_number_is_held_within_its_bounds_before_its_logarithm() -> None:
+    matrix, _ = Preparation([HELD]).apply({"distance": ROWS["distance"].to_numpy()})
+    np.testing.assert_allclose(matrix[:, 0], (np.log1p([0.0, 4.0, 9.0, 5.0]) - 1.0) / 2.0)
+
+
+def test_a_logarithm_without_a_lower_bound_is_refused() -> None:
+    with pytest.raises(bundle.BundleError, match="distance has a logarithm and no bound above -1"):
+        Preparation([Feature("distance", "number", imputed=0.0, log=True)])
+
+
+def test_class_weights_take_back_the_balance_of_training(tmp_path: Path) -> None:
+    """Odds are multiplied by the weights' ratio (Elkan, The Foundations of Cost-Sensitive Learning, 2001)."""
+    bundle.write(tmp_path / "balanced", contract(), ARRAYS, ROWS)
+    bundle.write(tmp_path / "corrected", contract((1.0, 0.25)), ARRAYS, ROWS)
+    columns = {"distance": np.array([4.0, 9.0])}
+    balanced, corrected = (
+        bundle.load(tmp_path / name).predict_proba(columns) for name in ("balanced", "corrected")
+    )
+    np.testing.assert_allclose(corrected[:, 1] / corrected[:, 0], balanced[:, 1] / balanced[:, 0] / 4)
+    np.testing.assert_allclose(corrected.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [1.0, float("inf")]])
+def test_class_weights_that_are_no_weights_are_refused(weights: list[float]) -> None:
+    text = contract().to_json().replace('"class_weights": null', f'"class_weights": {weights}')
+    with pytest.raises(bundle.BundleError, match="class_weights is"):
+        Contract.from_json(text.replace("inf", "Infinity"))
