@@ -20,9 +20,17 @@ ENVIRONMENTS = {
     "airflow": ["images/airflow/requirements.lock", "tests/dags/requirements.lock"],
     # What the images are made from: without a cluster their programs run in these.
     "mlflow": ["images/mlflow/requirements.lock"],
+    "bitcoin": ["pipelines/bitcoin/requirements-train.lock"],
+    "crime": ["pipelines/crime/requirements-train.lock"],
+    "excel": ["pipelines/excel/requirements.lock"],
     "forest": ["pipelines/forest/requirements-train.lock"],
+    "penguins": ["pipelines/penguins/requirements-train.lock"],
+    "sipsa": ["pipelines/sipsa/requirements.lock"],
     "serving": ["serving/requirements.lock"],
+    "binance": ["sources/binance/requirements.lock"],
     "forest_api": ["sources/forest_api/requirements.lock"],
+    "sipsa_ws": ["sources/sipsa_ws/requirements.lock"],
+    "socrata": ["sources/socrata/requirements.lock"],
 }
 IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
 
