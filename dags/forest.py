@@ -7,10 +7,11 @@ DAG. One that is not set leaves the default to the step.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, Param
-from pods import code_of, step
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+from pods import RUN_AFTER, code_of, megabytes, param, result, step
+from pods import setting as setting_of
 
 SAMPLES = "forest.forest_cover_samples"
 samples_changed = Asset(
@@ -18,7 +19,7 @@ samples_changed = Asset(
 )
 
 ALGORITHMS = ("logistic_regression", "random_forest", "svc")
-RUN_AFTER = "{{ dag_run.run_after.isoformat() }}"
+setting = partial(setting_of, "forest")
 # Airflow starts no scheduled run while one is queued or running, and keeps one request by asset waiting:
 # at most one run is active and one waits.
 SCHEDULED = {
@@ -27,12 +28,6 @@ SCHEDULED = {
     "max_active_runs": 1,
     "default_args": {"owner": "forest"},
 }
-
-
-def param(kind: str, description: str, minimum: float | None = None) -> Param:
-    """Declare a parameter that is not given unless somebody gives it."""
-    limits = {} if minimum is None else {"minimum": minimum}
-    return Param(None, type=["null", kind], description=description, **limits)
 
 
 GROUP = {"group_number": param("integer", "Group at the source, whose samples are captured.", 0)}
@@ -49,31 +44,6 @@ TRAINING = {
     "min_gain": param("number", "f1_macro must rise by more than this.", 0),
     "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
 }
-
-
-def setting(name: str, default: object = "", variable: str = "") -> str:
-    """Spell a template that reads the run's parameter, else the Airflow variable `forest_<name>`.
-
-    Args:
-        name: Of the parameter, and of the variable unless `variable` is another one.
-        default: What it renders to when neither is set.
-        variable: Name of the variable behind `forest_`.
-    """
-    otherwise = f"var.value.get('forest_{variable or name}', '{default}')"
-    return f"{{{{ {otherwise} if params.{name} is none else params.{name} }}}}"
-
-
-def result(task_id: str, key: str) -> str:
-    """Spell a template that reads one entry of a task's result."""
-    return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
-
-
-def megabytes(request: int, limit: int, cpu: str = "1") -> dict[str, Any]:
-    """Size a step: memory that it asks for and may use at most, and the cores that it may use at most."""
-    return {
-        "requests": {"cpu": "100m", "memory": f"{request}Mi"},
-        "limits": {"cpu": cpu, "memory": f"{limit}Mi"},
-    }
 
 
 with DAG(

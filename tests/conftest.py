@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests import services
 
@@ -45,18 +48,41 @@ def bucket(s3_server: services.S3Server, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.fixture(scope="session")
-def forest_template(postgres_server: services.PostgresServer) -> str:
-    """The name of a database with the forest's tables, made as in the cluster: by the owner, for `forest`."""
-    for role in ("quintet_owner", "forest"):
-        postgres_server.execute(f"CREATE ROLE {role} LOGIN")
-    name = postgres_server.create_database(owner="quintet_owner")
-    tables = (REPOSITORY / "pipelines/forest/tables.sql").read_text()
-    postgres_server.execute(tables, name, "quintet_owner")
-    return name
+def make_database(postgres_server: services.PostgresServer) -> Callable[[str], str]:
+    """Gives the URL, as a pipeline's role, of a fresh database with the pipeline's tables.
+
+    They are made as in the cluster: by the owner, for that role.
+    """
+    values = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())
+    pipelines: dict[str, Any] = values["postgres"]["pipelines"]
+    postgres_server.execute("CREATE ROLE quintet_owner LOGIN")
+
+    @cache
+    def template(pipeline: str) -> str:
+        schemas = pipelines[pipeline]["schemas"]
+        postgres_server.execute(f"CREATE ROLE {pipeline} LOGIN")
+        name = postgres_server.create_database(owner="quintet_owner")
+        files = [REPOSITORY / "charts/postgres/files/schema.sql"] * len(schemas)
+        files.append(REPOSITORY / f"pipelines/{pipeline}/tables.sql")
+        given = [*schemas, schemas[0]]
+        if pipelines[pipeline].get("promotes"):
+            files.append(REPOSITORY / "charts/postgres/files/promotion.sql")
+            given.append(schemas[0])
+        for file, schema in zip(files, given, strict=True):
+            statements = file.read_text().replace(':"schema"', schema).replace(':"role"', pipeline)
+            statements = statements.replace("DATABASE quintet", f"DATABASE {name}")
+            postgres_server.execute(statements, name, "quintet_owner")
+        postgres_server.execute(f"ALTER ROLE {pipeline} SET search_path = {schemas[0]}")
+        return name
+
+    def make(pipeline: str) -> str:
+        name = postgres_server.create_database(template(pipeline), "quintet_owner")
+        return postgres_server.url(name, pipeline)
+
+    return make
 
 
 @pytest.fixture
-def forest_database(postgres_server: services.PostgresServer, forest_template: str) -> str:
+def forest_database(make_database: Callable[[str], str]) -> str:
     """The URL, as role `forest`, of a fresh database with the forest's tables."""
-    name = postgres_server.create_database(forest_template, "quintet_owner")
-    return postgres_server.url(name, "forest")
+    return make_database("forest")

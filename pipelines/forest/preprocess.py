@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import tempfile
 from dataclasses import dataclass
@@ -14,11 +12,12 @@ from typing import Annotated, Any
 import pandas as pd
 from psycopg2 import sql
 
-from forest.schema import NAMES, TABLES, Table
+from forest.schema import NAMES, SCHEMA, TABLES, Table
 from forest.snapshot import CATEGORIES, TARGET, Snapshot, clean, fetch
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -88,7 +87,7 @@ def preprocess(
             clean(raw), raw["captured_at"].nunique(), parameters_hash(training_parameters or {})
         )
         Enough(min_rows, min_captures, min_classes).check(snapshot, table)
-        _refuse_repetition(settings, snapshot, table)
+        refuse_repetition(settings, SCHEMA, snapshot.sha256, snapshot.parameters_sha256, table)
         path = Path(folder, name)
         snapshot.write(path)
         store.upload(path, uri)
@@ -118,24 +117,6 @@ def read_table(settings: Settings, table: str, path: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values=[""],
     )
-
-
-def parameters_hash(parameters: dict[str, Any]) -> str:
-    """Gives the sha256 of parameters, whatever their order."""
-    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-
-
-def _refuse_repetition(settings: Settings, snapshot: Snapshot, table: str) -> None:
-    this = settings.run
-    with postgres.transaction(settings) as rows:
-        rows.execute(
-            "SELECT run_id FROM forest.trainings WHERE model_name = %s AND data_sha256 = %s"
-            " AND parameters_sha256 = %s AND (dag_id, run_id) <> (%s, %s)",
-            [settings.model_name, snapshot.sha256, snapshot.parameters_sha256, this.dag_id, this.required_id],
-        )
-        before = rows.fetchone()
-    if before is not None:
-        raise NothingToDo(f"run {before[0]} has trained on these rows of {table} with these parameters")
 
 
 def _timestamp(run_after: str) -> str:

@@ -49,6 +49,8 @@ COVER_TYPES = (
     "Krummholz",
 )
 MAX_CATEGORY_LENGTH = 40
+SCHEMA = "forest"
+"""Holds the record of trainings and promotions."""
 Table = Literal[
     "forest.forest_cover_samples", "train_data.forest_cover_data", "forest_full.forest_cover_samples"
 ]

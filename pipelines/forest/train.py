@@ -14,20 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
-from sklearn.pipeline import Pipeline
 
-import bundle
 from forest.models import Algorithm, fit, scores
 from forest.schema import COVER_TYPES
-from forest.snapshot import FEATURES, TARGET, Snapshot, fetch
+from forest.snapshot import FEATURES, TARGET, fetch
 from stepkit import tracking
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
+from stepkit.training import log_bundle, log_pipeline, proven_bundle
 
-MODEL_FOLDER = "model"
-BUNDLE_FOLDER = "bundle"
 _logger = logging.getLogger(__name__)
 
 
@@ -70,45 +66,24 @@ def train(
             predicted = pipeline.predict(test)
             metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)
             _logger.info("%s on %d test rows: %s", algorithm, len(test), metrics)
-            digest = _proven_bundle(pipeline, snapshot, metrics, settings.model_name, snapshot_sha256, folder)
+            digest = proven_bundle(
+                pipeline,
+                snapshot.train[list(FEATURES)],
+                test,
+                folder,
+                model=settings.model_name,
+                target=TARGET,
+                label_names=dict(enumerate(COVER_TYPES)),
+                metrics=metrics,
+                data_sha256=snapshot_sha256,
+            )
             mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
             mlflow.log_metrics(metrics)
             mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
             _log_reports(snapshot.test[TARGET], predicted)
-            _log_model(pipeline, test, folder)
-            mlflow.log_artifacts(str(folder / BUNDLE_FOLDER), BUNDLE_FOLDER)
+            log_pipeline(pipeline, test.head(5), folder)
+            log_bundle(folder)
     return Trained(algorithm, run_id, digest, metrics["accuracy"], metrics["f1_macro"])
-
-
-def _proven_bundle(
-    pipeline: Pipeline,
-    snapshot: Snapshot,
-    metrics: dict[str, float],
-    model: str,
-    data_sha256: str,
-    folder: Path,
-) -> str:
-    """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
-
-    Raises:
-        RefusedInput: it does not, so that nothing of this training is published.
-    """
-    path = folder / BUNDLE_FOLDER
-    try:
-        digest = bundle.export(
-            pipeline,
-            snapshot.train[list(FEATURES)],
-            path,
-            model=model,
-            target=TARGET,
-            label_names=dict(enumerate(COVER_TYPES)),
-            metrics=metrics,
-            data_sha256=data_sha256,
-        )
-        bundle.verify_against(pipeline, bundle.load(path), snapshot.test[list(FEATURES)])
-    except bundle.BundleRefused as error:
-        raise RefusedInput(str(error)) from error
-    return digest
 
 
 def _log_reports(true: pd.Series, predicted: NDArray[np.int64]) -> None:
@@ -124,22 +99,6 @@ def _log_reports(true: pd.Series, predicted: NDArray[np.int64]) -> None:
     picture.figure_.set_size_inches(9, 8)
     picture.figure_.tight_layout()
     mlflow.log_figure(picture.figure_, "confusion_matrix.png")
-
-
-def _log_model(pipeline: Pipeline, test: pd.DataFrame, folder: Path) -> None:
-    """Logs the pipeline itself, for people; as plain artifacts of the run, which a retry overwrites."""
-    example = test.head(5)
-    mlflow.sklearn.save_model(
-        pipeline,
-        folder / MODEL_FOLDER,
-        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
-        # With a signature MLflow refuses whole numbers where the example has floats, and the reverse.
-        signature=False,
-        input_example=example,
-        # Named, because MLflow would find them by loading the model again in a second process.
-        pip_requirements=mlflow.sklearn.get_default_pip_requirements(include_cloudpickle=True),
-    )
-    mlflow.log_artifacts(str(folder / MODEL_FOLDER), MODEL_FOLDER)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ def steps_of_dags() -> list[Step]:
 
     pods = ModuleType("pods")
     pods.step = step  # type: ignore[attr-defined]
-    pods.code_of = str  # type: ignore[attr-defined]
+    for name in ("code_of", "megabytes", "param", "result", "setting"):
+        setattr(pods, name, lambda *_, **__: "")
+    pods.RUN_AFTER = ""  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "airflow", MagicMock())
         patch.setitem(sys.modules, "airflow.sdk", MagicMock())

@@ -52,6 +52,9 @@ setup.sh: |
   {{- end }}
   as superuser --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ first $settings.schemas }} --file=search_path.sql
   as owner --dbname=quintet --single-transaction --file={{ $pipeline }}.sql
+  {{- if $settings.promotes }}
+  as owner --dbname=quintet --single-transaction --set=role={{ $pipeline }} --set=schema={{ first $settings.schemas }} --file=promotion.sql
+  {{- end }}
   {{- end }}
 {{- end }}
 

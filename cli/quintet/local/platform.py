@@ -202,7 +202,9 @@ def python_path() -> str:
 def _code(pipeline: str) -> str:
     """Return the hash of a pipeline's code and locks, and of what its steps stand on."""
     folders = [REPOSITORY / folder for folder in (f"pipelines/{pipeline}", "stepkit", "bundle")]
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".lock"))
+    files = sorted(
+        file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".lock")
+    )
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

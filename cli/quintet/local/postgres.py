@@ -206,6 +206,8 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
             _run(server, "search_path.sql", None, "quintet", role=pipeline, schema=first)
             tables = chart.SQL / "tables" / f"{pipeline}.sql"
             server.psql("--dbname=quintet", "--single-transaction", f"--file={tables}", **as_owner)
+            if settings.get("promotes"):
+                _run(server, "promotion.sql", as_owner, "quintet", role=pipeline, schema=first)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -9,9 +9,9 @@ import psycopg2
 import pytest
 from mlflow import MlflowClient
 
-from forest.decisions import Decision, Decisions, Model
 from forest.promote import promote
 from stepkit import postgres
+from stepkit.promotion.decisions import Decision, Decisions, Model
 from stepkit.step import execute
 from tests.unit.forest_training.conftest import Training
 from tests.unit.forest_training.dying_server import dying_server
@@ -28,7 +28,7 @@ def test_a_step_cannot_change_or_remove_what_is_recorded(
 ) -> None:
     decision = Decision("promoted", "why", Model("svc", "m", "b", "d"), None, parameters_sha256="p")
     with postgres.transaction(settings()) as rows:
-        Decisions(rows, settings()).record(decision)
+        Decisions(rows, settings(), "forest").record(decision)
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         query(statement.format(table))
     assert query(f"SELECT run_id FROM forest.{table}") == [("run-1",)]

@@ -15,11 +15,11 @@ from mlflow import MlflowClient
 
 from app.latest_run import read_latest_run
 from bundle.fitted import columns_of
-from forest import registry
 from forest.promote import promote
 from forest.snapshot import FEATURES, NUMBERS, clean
 from forest.train import train
 from stepkit.outcomes import OutsideDown, RefusedInput, Terminated
+from stepkit.promotion import registry
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import services

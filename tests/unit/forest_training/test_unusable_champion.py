@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 from mlflow import MlflowClient
 
-from forest import registry
-from forest.decisions import Decision, Decisions, Model
 from forest.evaluate import evaluate
 from stepkit import postgres
 from stepkit.outcomes import RefusedInput
+from stepkit.promotion import registry
+from stepkit.promotion.decisions import Decision, Decisions, Model
 from tests.unit.forest_training.conftest import Training
 
 Make = Callable[..., Any]
@@ -28,7 +28,7 @@ def record(world: Make) -> Callable[[Model], None]:
     def make(model: Model) -> None:
         settings = world("record")
         with postgres.transaction(settings) as rows:
-            Decisions(rows, settings).record(Decision("promoted", "for the test", model, None))
+            Decisions(rows, settings, "forest").record(Decision("promoted", "for the test", model, None))
 
     return make
 
@@ -68,7 +68,7 @@ def test_a_challenger_that_suffices_for_a_first_champion_takes_its_place(
 ) -> None:
     former = damaged(bundle=bundle)
     record(former)
-    registry.of(world("record"), bucket).show(former)
+    registry.of(world("record"), bucket, "forest").show(former)
     refused = run_promote("1", run_evaluate("1", "random_forest", min_metric=0.99))
     assert (refused.verdict, refused.version) == ("refused", 1)
     assert "is below 0.99, which its successor needs" in refused.reason

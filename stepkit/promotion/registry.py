@@ -14,14 +14,14 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from forest.decisions import Model
 from stepkit import tracking
 from stepkit.outcomes import RefusedInput
+from stepkit.promotion.decisions import Model
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
 ALIAS = "champion"
-LATEST_MODEL_KEY = "forest/latest_model.json"
+LATEST_MODEL = "latest_model.json"
 _STAGE, _CURRENT, _FORMER = "stage", "Production", "Archived"
 
 
@@ -138,7 +138,7 @@ class MlflowRegistry:
                 self._client.set_model_version_tag(self._name, version.version, _STAGE, stage)
             if hasattr(self._client, "transition_model_version_stage") and version.current_stage != stage:
                 with warnings.catch_warnings():
-                    # Stages are deprecated; people's `models:/forest/Production` shall load while they exist.
+                    # Stages are deprecated; people's `models:/<name>/Production` shall load while they exist.
                     warnings.simplefilter("ignore", FutureWarning)
                     self._client.transition_model_version_stage(self._name, version.version, stage)
 
@@ -146,8 +146,8 @@ class MlflowRegistry:
 class LatestModelFile:
     """`latest_model.json` in S3, which names the champion's run."""
 
-    def __init__(self, bucket: str) -> None:
-        self._uri = f"s3://{bucket}/{LATEST_MODEL_KEY}"
+    def __init__(self, bucket: str, pipeline: str) -> None:
+        self._uri = f"s3://{bucket}/{pipeline}/{LATEST_MODEL}"
 
     def show(self, champion: Model | None) -> int | None:
         """Writes the file; raises `OutsideDown` when S3 does not take it."""
@@ -170,6 +170,12 @@ class LatestModelFile:
         raise RefusedInput("--rollback-to needs the registry, and MLFLOW_ENABLE_MODEL_REGISTRY is false")
 
 
-def of(settings: Settings, bucket: str) -> Registry:
-    """Gives the registry that the settings ask for; `bucket` is the one of `latest_model.json`."""
-    return MlflowRegistry(settings) if settings.registry_enabled else LatestModelFile(bucket)
+def of(settings: Settings, bucket: str, pipeline: str) -> Registry:
+    """Gives the registry that the settings ask for.
+
+    Args:
+        settings: say whether it is MLflow's.
+        bucket: of `latest_model.json` where it is not.
+        pipeline: its folder there.
+    """
+    return MlflowRegistry(settings) if settings.registry_enabled else LatestModelFile(bucket, pipeline)

@@ -13,13 +13,11 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 import bundle
-from bundle.fitted import columns_of
-from forest.decisions import Model
-from forest.evaluation import Comparison, Labels, Thresholds, Verdict, compare, decide
-from forest.models import scores
-from forest.snapshot import FEATURES, TARGET, fetch
 from stepkit import tracking
 from stepkit.outcomes import RefusedInput
+from stepkit.promotion.comparison import Comparison, Thresholds, Verdict, compare, decide
+from stepkit.promotion.contest import Contest
+from stepkit.promotion.decisions import Model
 from stepkit.settings import Settings
 
 _BUNDLE = "bundle"
@@ -41,7 +39,7 @@ class Assessment:
     champion: Model | None
     thresholds: Thresholds
     metrics: dict[str, dict[str, float]]
-    """`accuracy` and `f1_macro` of `challenger` and, if there is one, of `champion`."""
+    """The contest's scores of `challenger` and, if there is one, of `champion`."""
     comparison: Comparison | None
     verdict: Verdict
     reason: str
@@ -72,7 +70,12 @@ class Assessment:
 
 
 def assess(
-    settings: Settings, challenger: Model, champion: Model | None, snapshot_uri: str, thresholds: Thresholds
+    settings: Settings,
+    contest: Contest,
+    challenger: Model,
+    champion: Model | None,
+    snapshot_uri: str,
+    thresholds: Thresholds,
 ) -> Assessment:
     """Lets both bundles, as serving would load them, answer the test rows of the challenger's snapshot.
 
@@ -86,24 +89,33 @@ def assess(
     tracking.configure(settings)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        snapshot = fetch(snapshot_uri, folder, challenger.data_sha256)
-        true = snapshot.test[TARGET].to_numpy()
-        columns = columns_of(snapshot.test[list(FEATURES)])
-        answers = {"challenger": _answers(challenger, columns, folder)}
+        rows = contest.test_rows(snapshot_uri, folder, challenger.data_sha256)
+        answers = {"challenger": _answers(challenger, rows.columns, folder)}
         fault = None
         if champion is not None:
             try:
-                answers["champion"] = _answers(champion, columns, folder)
+                answers["champion"] = _answers(champion, rows.columns, folder)
             except UnusableBundle as error:
                 fault = str(error)
                 _logger.warning("the champion cannot answer: %s", fault)
-    metrics = {role: scores(true, labels) for role, labels in answers.items()}
-    comparison = compare(true, answers["challenger"], answers["champion"]) if "champion" in answers else None
-    verdict, reason = decide(metrics["challenger"]["f1_macro"], comparison, thresholds, fault)
+    metric = contest.metric
+    metrics = {role: contest.scores(rows.labels, answer) for role, answer in answers.items()}
+    comparison = None
+    if "champion" in answers:
+        one, other = (metric.answers(answers[role]) for role in ("challenger", "champion"))
+        comparison = compare(metric, rows.labels, one, other)
+    verdict, reason = decide(
+        metric.name,
+        metrics["challenger"][metric.name],
+        comparison,
+        thresholds,
+        fault=fault,
+        objection=contest.objection(rows, answers["challenger"]),
+    )
     return Assessment(
         snapshot_uri=snapshot_uri,
-        parameters_sha256=snapshot.parameters_sha256,
-        test_rows=len(true),
+        parameters_sha256=rows.parameters_sha256,
+        test_rows=len(rows.labels),
         challenger=challenger,
         champion=champion,
         thresholds=thresholds,
@@ -114,10 +126,10 @@ def assess(
     )
 
 
-def _answers(model: Model, columns: bundle.Columns, folder: Path) -> Labels:
+def _answers(model: Model, columns: bundle.Columns, folder: Path) -> bundle.Prediction:
     path = _download(model, folder)
     try:
-        return bundle.load(path, expected_digest=model.bundle_digest).predict(columns).labels
+        return bundle.load(path, expected_digest=model.bundle_digest).predict(columns)
     except (bundle.BundleError, ValueError) as error:
         raise UnusableBundle(
             f"the bundle of MLflow run {model.mlflow_run_id} is unusable: {error}"

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from forest.evaluate import best
-from forest.evaluation import Comparison, Thresholds, compare, decide
 from stepkit.outcomes import RefusedInput
+from stepkit.promotion.comparison import Comparison, Thresholds, compare, decide
+from stepkit.promotion.evaluation import best
+from stepkit.promotion.metrics import F1Macro
 
 THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
 
@@ -34,7 +35,7 @@ THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
     ],
 )
 def test_verdicts(f1_macro: float, comparison: Comparison | None, verdict: str, reason: str) -> None:
-    found, sentence = decide(f1_macro, comparison, THRESHOLDS)
+    found, sentence = decide("f1_macro", f1_macro, comparison, THRESHOLDS)
     assert found == verdict
     assert re.search(reason, sentence)
 
@@ -57,9 +58,15 @@ def test_verdicts(f1_macro: float, comparison: Comparison | None, verdict: str, 
 def test_after_a_champion_that_cannot_answer_the_first_threshold_counts(
     f1_macro: float, verdict: str, reason: str
 ) -> None:
-    found, sentence = decide(f1_macro, None, THRESHOLDS, "it is gone")
+    found, sentence = decide("f1_macro", f1_macro, None, THRESHOLDS, fault="it is gone")
     assert found == verdict
     assert sentence.startswith(reason)
+
+
+def test_an_objection_refuses_whatever_is_gained() -> None:
+    gained = Comparison(0.5, 0.4, 0.6)
+    sentence = "it does not beat the baseline"
+    assert decide("accuracy", 0.9, gained, THRESHOLDS, objection=sentence) == ("refuse", sentence)
 
 
 @pytest.fixture
@@ -74,12 +81,6 @@ def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return true, disturbed(0.2), disturbed(0.3)
 
 
-def test_the_gain_is_scikit_learns(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    true, good, worse = answers
-    expected = f1_score(true, good, average="macro") - f1_score(true, worse, average="macro")
-    assert compare(true, good, worse).gain == pytest.approx(expected, abs=1e-12)
-
-
 def test_the_interval_is_that_of_resampled_rows(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     true, good, worse = answers
     generator = np.random.default_rng(1)
@@ -88,18 +89,18 @@ def test_the_interval_is_that_of_resampled_rows(answers: tuple[np.ndarray, np.nd
         rows = generator.integers(0, len(true), len(true))
         one, other = (f1_score(true[rows], labels[rows], average="macro") for labels in (good, worse))
         gains.append(one - other)
-    found = compare(true, good, worse)
+    found = compare(F1Macro(), true, good, worse)
     assert found.low == pytest.approx(np.quantile(gains, 0.025), abs=0.01)
     assert found.high == pytest.approx(np.quantile(gains, 0.975), abs=0.01)
 
 
 def test_the_interval_is_the_same_every_time(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    assert compare(*answers) == compare(*answers)
+    assert compare(F1Macro(), *answers) == compare(F1Macro(), *answers)
 
 
 def test_a_model_against_itself_gains_nothing(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     true, good, _ = answers
-    assert compare(true, good, good) == Comparison(0.0, 0.0, 0.0)
+    assert compare(F1Macro(), true, good, good) == Comparison(0.0, 0.0, 0.0)
 
 
 def test_the_best_candidate_is_the_first_of_the_highest() -> None:
@@ -107,10 +108,10 @@ def test_the_best_candidate_is_the_first_of_the_highest() -> None:
         {"algorithm": name, "mlflow_run_id": name, "bundle_digest": name, "f1_macro": f1}
         for name, f1 in (("svc", 0.5), ("random_forest", 0.7), ("logistic_regression", 0.7))
     ]
-    assert best(candidates, "d").algorithm == "random_forest"
+    assert best(candidates, "f1_macro", "d").algorithm == "random_forest"
 
 
 @pytest.mark.parametrize("candidates", [[], [{"algorithm": "svc"}], ["svc"], [{"f1_macro": None}]])
 def test_candidates_that_are_none_are_refused(candidates: list[object]) -> None:
     with pytest.raises(RefusedInput, match="CANDIDATES"):
-        best(candidates, "d")
+        best(candidates, "f1_macro", "d")

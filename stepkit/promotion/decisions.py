@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from forest.evaluation import Comparison
 from stepkit import postgres
+from stepkit.outcomes import NothingToDo
+from stepkit.promotion.comparison import Comparison
 from stepkit.settings import Settings
 
 Outcome = Literal["promoted", "refused", "rolled_back"]
@@ -52,19 +55,22 @@ class Recorded:
 
 
 class Decisions:
-    """The decisions on one model. Every method is a transaction of its own."""
+    """The decisions on one model, in a pipeline's schema. Every method is a transaction of its own."""
 
-    def __init__(self, rows: cursor, settings: Settings) -> None:
+    def __init__(self, rows: cursor, settings: Settings, schema: str) -> None:
         self._rows = rows
+        self._decisions = sql.Identifier(schema, "promotion_decisions")
+        self._trainings = sql.Identifier(schema, "trainings")
         self._model = settings.model_name
         self._run = (settings.run.dag_id, settings.run.required_id)
 
     def champion(self) -> Model | None:
         """Gives the model that the newest promotion, or return to an older version, made champion."""
         found = self._first(
-            "SELECT challenger_algorithm, challenger_mlflow_run_id, challenger_digest, data_sha256"
-            " FROM forest.promotion_decisions WHERE model_name = %s AND verdict <> 'refused'"
-            " ORDER BY decision_id DESC LIMIT 1",
+            sql.SQL(
+                "SELECT challenger_algorithm, challenger_mlflow_run_id, challenger_digest, data_sha256"
+                " FROM {} WHERE model_name = %s AND verdict <> 'refused' ORDER BY decision_id DESC LIMIT 1"
+            ).format(self._decisions),
             [self._model],
         )
         return found and Model(*found)
@@ -72,9 +78,11 @@ class Decisions:
     def of_this_run(self) -> Recorded | None:
         """Gives what a former try of this run has decided."""
         found = self._first(
-            "SELECT decision_id, verdict, reason, challenger_algorithm, challenger_mlflow_run_id,"
-            " challenger_digest, data_sha256 FROM forest.promotion_decisions"
-            " WHERE model_name = %s AND (dag_id, run_id) = (%s, %s)",
+            sql.SQL(
+                "SELECT decision_id, verdict, reason, challenger_algorithm, challenger_mlflow_run_id,"
+                " challenger_digest, data_sha256 FROM {}"
+                " WHERE model_name = %s AND (dag_id, run_id) = (%s, %s)"
+            ).format(self._decisions),
             [self._model, *self._run],
         )
         return found and Recorded(found[0], found[1], found[2], Model(*found[3:]))
@@ -84,8 +92,10 @@ class Decisions:
         comparison, champion = decision.comparison, decision.champion
         if decision.parameters_sha256 is not None:
             self._rows.execute(
-                "INSERT INTO forest.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
-                " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                sql.SQL(
+                    "INSERT INTO {} (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
+                    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+                ).format(self._trainings),
                 [self._model, decision.challenger.data_sha256, decision.parameters_sha256, *self._run],
             )
         values = {
@@ -106,13 +116,16 @@ class Decisions:
             "gain_high": comparison and comparison.high,
         }
         decision_id: int = self._first(
-            f"INSERT INTO forest.promotion_decisions ({', '.join(values)})"  # noqa: S608 (names from above)
-            f" VALUES ({', '.join(['%s'] * len(values))}) RETURNING decision_id",
+            sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING decision_id").format(
+                self._decisions,
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(values)),
+            ),
             list(values.values()),
         )[0]
         return Recorded(decision_id, decision.outcome, decision.reason, decision.challenger)
 
-    def _first(self, statement: str, values: Sequence[Any]) -> Any:
+    def _first(self, statement: sql.Composed, values: Sequence[Any]) -> Any:
         self._rows.execute(statement, values)
         found = self._rows.fetchone()
         self._rows.connection.commit()
@@ -120,7 +133,7 @@ class Decisions:
 
 
 @contextmanager
-def exclusive(settings: Settings) -> Iterator[Decisions]:
+def exclusive(settings: Settings, schema: str) -> Iterator[Decisions]:
     """Gives the decisions to one promotion at a time; the next waits until this one's block or process ends.
 
     Raises:
@@ -130,4 +143,38 @@ def exclusive(settings: Settings) -> Iterator[Decisions]:
         # Held by the session, not by a transaction: the alias in MLflow follows after the commit.
         rows.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"promotion of {settings.model_name}"])
         rows.connection.commit()
-        yield Decisions(rows, settings)
+        yield Decisions(rows, settings, schema)
+
+
+def refuse_repetition(
+    settings: Settings, schema: str, data_sha256: str, parameters_sha256: str, source: str
+) -> None:
+    """Skips a training that another run has brought to its end with the same rows and parameters.
+
+    Args:
+        settings: the model and the run.
+        schema: of the record.
+        data_sha256: the hash of the rows.
+        parameters_sha256: the hash of all else that decides what comes of them.
+        source: what the rows are called in the sentence, such as a table.
+
+    Raises:
+        NothingToDo: there is one.
+        OutsideDown: Postgres does not answer.
+    """
+    this = settings.run
+    statement = sql.SQL(
+        "SELECT run_id FROM {} WHERE model_name = %s AND data_sha256 = %s AND parameters_sha256 = %s"
+        " AND (dag_id, run_id) <> (%s, %s)"
+    ).format(sql.Identifier(schema, "trainings"))
+    with postgres.transaction(settings) as rows:
+        values = [settings.model_name, data_sha256, parameters_sha256, this.dag_id, this.required_id]
+        rows.execute(statement, values)
+        before = rows.fetchone()
+    if before is not None:
+        raise NothingToDo(f"run {before[0]} has trained on these rows of {source} with these parameters")
+
+
+def parameters_hash(parameters: dict[str, Any]) -> str:
+    """Gives the sha256 of parameters, whatever their order."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""What a DAG file says of its tasks beside their order: parameters, results of other tasks, sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param
+
+RUN_AFTER = "{{ dag_run.run_after.isoformat() }}"
+
+
+def param(kind: str, description: str, minimum: float | None = None) -> Param:
+    """Declare a parameter that is not given unless somebody gives it."""
+    limits = {} if minimum is None else {"minimum": minimum}
+    return Param(None, type=["null", kind], description=description, **limits)
+
+
+def setting(pipeline: str, name: str, default: object = "", variable: str = "") -> str:
+    """Spell a template that reads the run's parameter, else the Airflow variable `<pipeline>_<name>`.
+
+    Args:
+        pipeline: Before the variable's name.
+        name: Of the parameter, and of the variable unless `variable` is another one.
+        default: What it renders to when neither is set.
+        variable: Name of the variable behind the pipeline's.
+    """
+    otherwise = f"var.value.get('{pipeline}_{variable or name}', '{default}')"
+    return f"{{{{ {otherwise} if params.{name} is none else params.{name} }}}}"
+
+
+def result(task_id: str, key: str) -> str:
+    """Spell a template that reads one entry of a task's result."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
+
+
+def megabytes(request: int, limit: int, cpu: str = "1") -> dict[str, Any]:
+    """Size a step: memory that it asks for and may use at most, and the cores that it may use at most."""
+    return {
+        "requests": {"cpu": "100m", "memory": f"{request}Mi"},
+        "limits": {"cpu": cpu, "memory": f"{limit}Mi"},
+    }

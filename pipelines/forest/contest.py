@@ -1,0 +1,26 @@
+"""How forest-cover models are judged: by f1_macro on the snapshot's test rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle import Prediction
+from bundle.fitted import columns_of
+from forest import models
+from forest.schema import SCHEMA
+from forest.snapshot import FEATURES, TARGET, fetch
+from stepkit.promotion.contest import Contest, TestRows
+from stepkit.promotion.metrics import F1Macro, Labels
+
+
+def _scores(true: Labels, answers: Prediction) -> dict[str, float]:
+    return models.scores(true, answers.labels)
+
+
+def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
+    snapshot = fetch(snapshot_uri, folder, sha256)
+    test = snapshot.test
+    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), snapshot.parameters_sha256)
+
+
+CONTEST = Contest("forest", SCHEMA, F1Macro(), _scores, _test_rows)

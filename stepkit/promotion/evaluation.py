@@ -1,0 +1,93 @@
+"""Lets the best candidate meet the champion, and writes what came of it: the work of a step `evaluate`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from stepkit import postgres
+from stepkit.outcomes import RefusedInput
+from stepkit.promotion import registry
+from stepkit.promotion.assessment import assess
+from stepkit.promotion.comparison import Thresholds
+from stepkit.promotion.contest import Contest
+from stepkit.promotion.decisions import Decisions, Model
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The best candidate, its scores, and whether it should become champion."""
+
+    evaluation_uri: str
+    mlflow_run_id: str
+    algorithm: str
+    metrics: dict[str, float]
+    champion_version: int | None
+    verdict: str
+    reason: str
+
+
+def evaluate(
+    settings: Settings,
+    contest: Contest,
+    challenger: Model,
+    *,
+    snapshot_uri: str,
+    thresholds: Thresholds,
+    bucket: str,
+) -> Evaluated:
+    """Compares a challenger with the champion on the test rows, and writes the assessment to S3.
+
+    Args:
+        settings: lead to Postgres and MLflow.
+        contest: how the two are judged.
+        challenger: the best candidate.
+        snapshot_uri: of the snapshot that it was trained on.
+        thresholds: what it has to show.
+        bucket: takes `<pipeline>/evaluation/<run>/evaluation.json`.
+
+    Raises:
+        RefusedInput: the challenger's bundle or the snapshot is not what its hash says.
+        OutsideDown: Postgres, MLflow or S3 does not answer.
+    """
+    with postgres.transaction(settings) as rows:
+        champion = Decisions(rows, settings, contest.schema).champion()
+    assessment = assess(settings, contest, challenger, champion, snapshot_uri, thresholds)
+    _logger.info("%s: %s", assessment.verdict, assessment.reason)
+    uri = f"s3://{bucket}/{contest.pipeline}/evaluation/{settings.run.key}/evaluation.json"
+    ObjectStore().put(uri, assessment.to_json().encode(), "application/json")
+    shown = registry.of(settings, bucket, contest.pipeline)
+    return Evaluated(
+        evaluation_uri=uri,
+        mlflow_run_id=challenger.mlflow_run_id,
+        algorithm=challenger.algorithm,
+        metrics=assessment.metrics["challenger"],
+        champion_version=shown.version(champion) if champion else None,
+        verdict=assessment.verdict,
+        reason=assessment.reason,
+    )
+
+
+def best(candidates: list[Any], metric: str, data_sha256: str) -> Model:
+    """Gives the candidate with the highest figure, the first of equals.
+
+    Args:
+        candidates: results of a step `train`: `algorithm`, `mlflow_run_id`, `bundle_digest` and the figure.
+        metric: the figure's name.
+        data_sha256: the hash of the snapshot that they were trained on.
+
+    Raises:
+        RefusedInput: there is none, or one is no result of train.
+    """
+    if not candidates:
+        raise RefusedInput("--candidates (CANDIDATES) is empty: no model was trained")
+    try:
+        chosen = max(candidates, key=lambda candidate: float(candidate[metric]))
+        return Model(chosen["algorithm"], chosen["mlflow_run_id"], chosen["bundle_digest"], data_sha256)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RefusedInput(f"--candidates (CANDIDATES) holds what is no result of train: {error!r}") from None

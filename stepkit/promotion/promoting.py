@@ -1,0 +1,140 @@
+"""Decides who is champion, records why, and shows it to the world: the work of a step `promote`.
+
+Also the way back to an older version.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Annotated
+
+from stepkit.options import Option
+from stepkit.outcomes import RefusedInput
+from stepkit.promotion import registry
+from stepkit.promotion.assessment import Assessment, assess
+from stepkit.promotion.contest import Contest
+from stepkit.promotion.decisions import Decision, Model, Recorded, exclusive
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+
+# The options of a step `promote`.
+EvaluationUri = Annotated[str | None, Option("S3 URI of evaluate's document")]
+RollbackTo = Annotated[int | None, Option("version to make champion again", minimum=1)]
+Reason = Annotated[str | None, Option("why, in a sentence; required with --rollback-to")]
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The decision, and who is champion after it."""
+
+    verdict: str
+    reason: str
+    champion: str | None
+    """The champion's algorithm; its version stands beside it."""
+    version: int | None
+    decision_id: int
+
+
+def promote(
+    settings: Settings,
+    contest: Contest,
+    *,
+    evaluation_uri: str | None,
+    rollback_to: int | None,
+    reason: str | None,
+    bucket: str,
+) -> Promoted:
+    """Promotes the challenger of an evaluation, or refuses it; a retry stays with the decision it finds.
+
+    Args:
+        settings: lead to Postgres and MLflow.
+        contest: how models are judged.
+        evaluation_uri: of the document that `evaluate` wrote; or
+        rollback_to: the version to make champion again.
+        reason: why, with `rollback_to`.
+        bucket: of `latest_model.json`, where there is no registry.
+
+    Raises:
+        RefusedInput: the options do not go together, or this run has decided something else.
+        OutsideDown: Postgres, MLflow or S3 does not answer.
+    """
+    if (evaluation_uri is None) == (rollback_to is None):
+        raise RefusedInput("give either --evaluation-uri (EVALUATION_URI) or --rollback-to (ROLLBACK_TO)")
+    if rollback_to is not None and not reason:
+        raise RefusedInput("--reason (REASON) is required with --rollback-to: say why, in a sentence")
+    shown = registry.of(settings, bucket, contest.pipeline)
+    with exclusive(settings, contest.schema) as decisions:
+        champion = decisions.champion()
+        # Puts right what a killed run has left, and ends here, with nothing decided, when MLflow is down.
+        shown.show(champion)
+        recorded = decisions.of_this_run()
+        if recorded is None:
+            if rollback_to is not None:
+                decision = _return_to(rollback_to, str(reason), shown, champion)
+            else:
+                decision = _judge(settings, contest, str(evaluation_uri), champion)
+            recorded = decisions.record(decision)
+            champion = decisions.champion()
+        else:
+            if rollback_to is not None:
+                same = _is_return_to(shown.model(rollback_to), str(reason), recorded, champion)
+            else:
+                same = _is_verdict_on(_read(str(evaluation_uri)).challenger, recorded)
+            if not same:
+                raise RefusedInput(
+                    f"--run-id (RUN_ID) {settings.run.run_id} stands for decision {recorded.decision_id},"
+                    f" {recorded.outcome}: {recorded.reason!r}; use another --run-id for another decision"
+                )
+        version = shown.show(champion)
+    _logger.info("decision %d: %s: %s", recorded.decision_id, recorded.outcome, recorded.reason)
+    return Promoted(
+        recorded.outcome,
+        recorded.reason,
+        champion.algorithm if champion else None,
+        version,
+        recorded.decision_id,
+    )
+
+
+def _read(evaluation_uri: str) -> Assessment:
+    return Assessment.from_json(ObjectStore().get(evaluation_uri))
+
+
+def _judge(settings: Settings, contest: Contest, evaluation_uri: str, champion: Model | None) -> Decision:
+    """Follows an evaluation's verdict; when the champion has changed since, that of a new one."""
+    found = _read(evaluation_uri)
+    if found.champion != champion:
+        _logger.info("the champion has changed since the evaluation: the challenger is scored again")
+        found = assess(settings, contest, found.challenger, champion, found.snapshot_uri, found.thresholds)
+    return Decision(
+        outcome="promoted" if found.verdict == "promote" else "refused",
+        reason=found.reason,
+        challenger=found.challenger,
+        champion=champion,
+        metrics=found.metrics,
+        comparison=found.comparison,
+        parameters_sha256=found.parameters_sha256,
+    )
+
+
+def _return_to(version: int, reason: str, shown: registry.Registry, champion: Model | None) -> Decision:
+    former = shown.model(version)
+    if former == champion:
+        raise RefusedInput(f"version {version} is the champion already")
+    return Decision("rolled_back", reason, challenger=former, champion=champion)
+
+
+def _is_return_to(former: Model, reason: str, recorded: Recorded, champion: Model | None) -> bool:
+    """Says whether a decision is this return; one that a later decision took away again is not."""
+    return (recorded.outcome, recorded.reason, recorded.challenger, champion) == (
+        "rolled_back",
+        reason,
+        former,
+        former,
+    )
+
+
+def _is_verdict_on(challenger: Model, recorded: Recorded) -> bool:
+    return recorded.outcome != "rolled_back" and recorded.challenger == challenger

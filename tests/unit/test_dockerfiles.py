@@ -1,0 +1,92 @@
+"""Each step's image holds the code that the step imports and no other: an edit rebuilds one image."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PIPELINES = sorted(path.parent.name for path in (REPOSITORY / "pipelines").glob("*/Dockerfile"))
+
+
+@cache
+def stages(pipeline: str) -> dict[str, tuple[str, str]]:
+    """Gives each stage's base and instructions."""
+    text = (REPOSITORY / "pipelines" / pipeline / "Dockerfile").read_text().replace("\\\n", " ")
+    found = re.findall(r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)", text, re.M | re.S)
+    return {name: (base, body) for base, name, body in found}
+
+
+def targets(pipeline: str) -> list[str]:
+    """Gives the stages that run a step."""
+    return sorted(name for name, (_, body) in stages(pipeline).items() if "ENTRYPOINT" in body)
+
+
+STEPS = [(pipeline, step) for pipeline in PIPELINES for step in targets(pipeline)]
+
+
+def copied(pipeline: str, stage: str) -> set[str]:
+    """Gives the repository's paths that a stage holds as code, its bases' too."""
+    if stage not in stages(pipeline):
+        return set()
+    base, body = stages(pipeline)[stage]
+    sources = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", body, re.M)
+        for source in line.split()[:-1]
+        if not source.endswith(".lock") and "/data" not in source
+    }
+    return sources | copied(pipeline, base)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Gives the names of the modules that a file imports, at its top or later."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def needed(pipeline: str, step: str) -> set[str]:
+    """Gives the repository's paths that a step's module leads to."""
+    paths, waiting = {f"pipelines/{pipeline}/__init__.py"}, [f"{pipeline}.{step}"]
+    while waiting:
+        top, _, rest = waiting.pop().partition(".")
+        first = rest.split(".")[0]
+        if top == "bundle":
+            paths.add("bundle")
+        elif top == "stepkit":
+            paths.add("stepkit/*.py")
+            if first and (REPOSITORY / "stepkit" / first).is_dir():
+                paths.add(f"stepkit/{first}")
+        elif top == pipeline and (file := REPOSITORY / "pipelines" / pipeline / f"{first}.py").is_file():
+            path = str(file.relative_to(REPOSITORY))
+            if path not in paths:
+                paths.add(path)
+                waiting.extend(imported(file))
+    return paths
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_there_is_a_target_for_each_step(pipeline: str) -> None:
+    folder = REPOSITORY / "pipelines" / pipeline
+    modules = {path.stem for path in folder.glob("*.py") if "\n    run(" in path.read_text()}
+    assert set(targets(pipeline)) == modules
+
+
+@pytest.mark.parametrize(("pipeline", "step"), STEPS)
+def test_an_image_holds_what_its_step_imports_and_no_more(pipeline: str, step: str) -> None:
+    assert copied(pipeline, step) == needed(pipeline, step)
+
+
+@pytest.mark.parametrize(("pipeline", "step"), STEPS)
+def test_an_image_runs_its_step(pipeline: str, step: str) -> None:
+    entry = f'ENTRYPOINT ["tini", "--", "python", "-m", "{pipeline}.{step}"]'
+    assert entry in stages(pipeline)[step][1]
