@@ -35,19 +35,20 @@ def call(client: Client, wsdl_url: str, operation: str) -> Call:
         OutsideDown: the server does not answer, after retries.
     """
     try:
-        service = zeep.Client(
+        read = zeep.Client(
             wsdl_url, transport=_Documents(client, wsdl_url), settings=zeep.Settings(forbid_dtd=True)
         )
     except (zeep.exceptions.Error, etree.LxmlError) as error:
         raise RefusedInput(f"{wsdl_url} is not a WSDL that can be read: {_sentence(error)}") from error
-    for port in (port for each in service.wsdl.services.values() for port in each.ports.values()):
+    ports = ((service, port) for service in read.wsdl.services.values() for port in service.ports.values())
+    for service, port in ports:
         if isinstance(port.binding, Soap12Binding):
             if operation not in port.binding.all():
                 raise RefusedInput(f"{wsdl_url} has no operation {operation}: check sipsa_wsdl_url")
-            envelope = port.binding.create_message(operation)
+            envelope = read.create_message(read.bind(service.name, port.name), operation)
             url = at_the_same_host(wsdl_url, str(port.binding_options["address"]))
             return Call(url, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
-    raise RefusedInput(f"{wsdl_url} offers no SOAP 1.2: check sipsa_wsdl_url")
+    raise RefusedInput(f"{wsdl_url} is no WSDL of a service by SOAP 1.2: check sipsa_wsdl_url")
 
 
 def at_the_same_host(wsdl_url: str, address: str) -> str:
