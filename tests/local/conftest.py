@@ -63,8 +63,8 @@ def folder() -> Iterator[State]:
 
 
 @contextmanager
-def local() -> Iterator[Local]:
-    with folder() as state, state.alone(), services(state) as started:
+def local(*pipelines: str) -> Iterator[Local]:
+    with folder() as state, state.alone(), services(state, pipelines or ["forest"]) as started:
         assert started.runner
         yield Local(started.platform, started.runner)
 

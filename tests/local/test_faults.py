@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quintet.local.platform import SERVICES, Platform
+from quintet.local.platform import Platform, services_of
 from quintet.local.processes import Running, wait_until
 from quintet.local.state import State
 from tests.local.conftest import CAPTURE, folder
 from tests.table_hash import tables
 
+SERVICES = services_of(["forest"])
 SECONDS = 300
 ROOTS = os.pathsep.join([".", "pipelines", "sources", "serving", "cli"])
 

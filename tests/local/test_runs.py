@@ -51,11 +51,11 @@ def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: 
     ]
     promoted = result_of(trained, "promote")
     assert (promoted["verdict"], promoted["version"]) == ("promoted", 1)
-    serving = served.await_champion(platform.platform)
+    serving = served.await_champion(platform.platform, "inference-forest")
     digests = {task["result"]["bundle_digest"] for task in trained if task["map_index"] >= 0}
     assert serving["digest"] in digests
     sample = json.loads(Path("charts/quintet/files/sample.json").read_text())
-    (prediction,) = served.predict(platform.platform, [sample])
+    (prediction,) = served.predict(platform.platform, "inference-forest", [sample])
     assert prediction["class_name"] in {label["name"] for label in serving["classes"]}
 
 
@@ -77,7 +77,7 @@ def test_the_same_rows_are_not_trained_on_again(platform: Local, trained: list[A
 @pytest.mark.parametrize(
     ("dag", "params", "sentence"),
     [
-        ("no_such_dag", {}, "there is no DAG no_such_dag; there are forest_cover_data_extraction"),
+        ("no_such_dag", {}, "there is no DAG no_such_dag; there are .*forest_cover_data_extraction"),
         (TRAINING, {"trees": 5}, "has no parameter trees; it takes min_captures"),
         (TRAINING, {"n_estimators": "many"}, "refuses n_estimators='many'"),
     ],

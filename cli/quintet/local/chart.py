@@ -38,6 +38,30 @@ def steps() -> dict[str, list[str]]:
     return {name: given["steps"] for name, given in values("airflow")["steps"]["pipelines"].items()}
 
 
+def simulators() -> dict[str, dict[str, Any]]:
+    """Return the simulator of each pipeline whose source is outside: its name, and its settings on kind."""
+    kind = _read(CHARTS / "quintet" / "values-kind.yaml").get("sources", {})
+    sources = _merged(values("sources"), kind)
+    return {
+        pipeline: source["simulator"]
+        for pipeline, source in sources.items()
+        if isinstance(source, dict) and "simulator" in source
+    }
+
+
+def models() -> list[str]:
+    """Return the models that are served; each has the name of its pipeline."""
+    return list(values("inference")["models"])
+
+
+def pipeline_of(dag: str) -> str | None:
+    """Return the pipeline of a DAG: the name of the file that has its id; None for an unknown one."""
+    for file in sorted((REPOSITORY / "dags").glob("*.py")):
+        if f'dag_id="{dag}"' in file.read_text(encoding="utf-8"):
+            return file.stem
+    return None
+
+
 def _read(path: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 

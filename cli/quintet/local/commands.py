@@ -5,16 +5,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from quintet.local import demo, services, step
+from quintet.local import chart, demo, services, step
 from quintet.local.airflow import LocalAirflow, follow_one
 from quintet.local.evidence import LocalRuns
-from quintet.local.platform import SERVICES, Platform
+from quintet.local.platform import Platform, shown_services
 from quintet.local.processes import answers, end_of
 from quintet.local.served import champion
 from quintet.local.state import State
 from quintet.local.together import interruptible
 from quintet.progress import UserError, stage
 from quintet.why import explain
+
+FIRST = "forest"
+"""The pipeline whose services `up` starts; those of another start with its first run."""
 
 
 def add_commands(commands: Any) -> None:
@@ -36,7 +39,7 @@ def up(arguments: argparse.Namespace) -> None:
     state = State.of(arguments.state)
     with interruptible(), state.alone():
         state.refuse_full_disk()
-        services.Start(state).run()
+        services.Start(state, [FIRST]).run()
     _show(state)
     print("Next: quintet run forest_cover_data_pipeline")
 
@@ -58,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     date = arguments.date or datetime.now(UTC)
     with interruptible(), state.alone():
         state.refuse_full_disk()
-        start = services.Start(state)
+        start = services.Start(state, [chart.pipeline_of(arguments.dag) or FIRST])
         start.run(keep_runner=True)
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:
@@ -77,8 +80,9 @@ def status(arguments: argparse.Namespace) -> None:
     _show(state)
     platform = Platform(state)
     running = state.running()
-    if "inference" in running and running["inference"].process:
-        print(f"champion {champion(platform)}")
+    for name in shown_services(state):
+        if name.startswith("inference-") and name in running and running[name].process:
+            print(f"champion {champion(platform, name)}")
     if "postgres" in running and running["postgres"].process:
         airflow = LocalAirflow(platform)
         for dag in airflow.dags():
@@ -98,7 +102,7 @@ def why(arguments: argparse.Namespace) -> None:
 
 def _show(state: State) -> None:
     platform, running = Platform(state), state.running()
-    for name in SERVICES:
+    for name in shown_services(state):
         if name not in running:
             condition = "stopped: `quintet up` starts it"
         elif not running[name].process:
@@ -109,4 +113,4 @@ def _show(state: State) -> None:
             condition = "Ready" if platform.s3.answers() else "does not answer"
         else:
             condition = "Ready" if answers(f"{platform.url(name)}/health") else "does not answer"
-        print(f"service  {name:12} {platform.url(name):48} {condition}")
+        print(f"service  {name:16} {platform.url(name):48} {condition}")

@@ -13,7 +13,7 @@ import requests
 from forest.schema import COLUMNS, COVER_TYPES, NAMES
 from quintet.local.airflow import follow_one
 from quintet.local.memory import PeakMemory
-from quintet.local.platform import SERVICES, Platform
+from quintet.local.platform import Platform, shown_services
 from quintet.local.served import await_champion, predict
 from quintet.local.services import services
 from quintet.local.state import DEFAULT, State
@@ -23,6 +23,7 @@ from quintet.progress import UserError, stage
 CAPTURE, TRAINING, CAPTURES = "forest_cover_data_pipeline", "forest_training_pipeline", 3
 PARAMETERS = {"n_estimators": 50, "svc_max_rows": 5000, "svc_components": 150}
 """Smaller than the defaults, with which training alone would take as long as all the rest."""
+INFERENCE = "inference-forest"
 OTHER_GROUP = 10
 """Group of the data API whose samples no DAG captures: it gives the demo what to predict."""
 MOST_DEMOS = 20
@@ -44,7 +45,7 @@ def main(arguments: argparse.Namespace) -> None:
     seconds: dict[str, float] = {}
     with interruptible(), fresh_state(arguments.state) as state, PeakMemory(state) as memory:
         begun = time.monotonic()
-        with services(state) as started:
+        with services(state, ["forest"]) as started:
             seconds["environments and services"] = time.monotonic() - begun
             platform, runner = started.platform, started.runner
             assert runner  # noqa: S101 - `services` keeps one
@@ -57,9 +58,9 @@ def main(arguments: argparse.Namespace) -> None:
             with _timed(seconds, "training"):
                 tasks += follow_one(platform, runner, TRAINING, datetime.now(UTC), PARAMETERS)
             with _timed(seconds, "predictions"), stage("predictions", "three samples, to the inference API"):
-                served = await_champion(platform)
+                served = await_champion(platform, INFERENCE)
                 samples = _samples(platform)
-                predictions = predict(platform, [sample for sample, _ in samples])
+                predictions = predict(platform, INFERENCE, [sample for sample, _ in samples])
             _print_results(tasks, served)
             for (_, true), predicted in zip(samples, predictions, strict=True):
                 print(f"predicts {predicted['class_name']:20} where {true} grows")
@@ -67,8 +68,9 @@ def main(arguments: argparse.Namespace) -> None:
                 print(f"time     {name:28} {taken:6.1f} s")
             print(f"time     {'all':28} {time.monotonic() - begun:6.1f} s")
             print(f"memory   {memory.bytes / 2**20:.0f} MiB at most, all processes together")
-            for name in SERVICES:
-                print(f"url      {name:12} {platform.url(name)}{'/docs' if name == 'inference' else ''}")
+            for name in shown_services(state):
+                docs = "/docs" if name == INFERENCE else ""
+                print(f"url      {name:16} {platform.url(name)}{docs}")
             print(f"state    {state.folder}; passwords are in its credentials.json", flush=True)
             if not arguments.exit:
                 print("Ctrl-C ends.", flush=True)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,10 @@ from quintet.local.s3 import S3, Key
 from quintet.local.state import State
 from quintet.paths import REPOSITORY, cache_dir
 from quintet.release import revision
-from run_in import environment
+from run_in import environment, folder_of
 
-SERVICES = ("postgres", "s3", "mlflow", "forest-api", "inference")
-PORTS = (*SERVICES, "inference-admin")
+FOREST_API = "forest-api"
+"""The source of the forest pipeline, which is no simulator but the real one."""
 ROOTS = (".", "pipelines", "sources", "serving")
 """Where the code of steps and services is found; the images have it in one folder."""
 SAMPLE_SEED = 42
@@ -70,9 +71,12 @@ class Platform:
         return self.postgres.url(database, role, self.credentials[f"postgres-{_dashed(role)}"]["password"])
 
     def service_environment(self, service: str) -> dict[str, str]:
-        """Return the environment of one of our own two APIs."""
+        """Return the environment of one of our own services: a source, or the API of a model."""
         code = {"PYTHONPATH": python_path(), "BIND_HOST": "127.0.0.1", "PORT": str(self.ports[service])}
-        if service == "forest-api":
+        for simulator in chart.simulators().values():
+            if simulator["name"] == service:
+                return {**code, **{name: str(value) for name, value in simulator.get("env", {}).items()}}
+        if service == FOREST_API:
             return {
                 **code,
                 # Each capture is the next batch, as nobody here wants to wait for one.
@@ -82,9 +86,10 @@ class Platform:
             }
         return {
             **code,
-            "ADMIN_PORT": str(self.ports["inference-admin"]),
+            "ADMIN_PORT": str(self.ports[f"{service}-admin"]),
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
-            "BUNDLE_CACHE_DIR": str(self.state.path("inference")),
+            "MLFLOW_MODEL_NAME": service.removeprefix("inference-"),
+            "BUNDLE_CACHE_DIR": str(self.state.path(service)),
             "POLL_SECONDS": "0.5",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
@@ -100,7 +105,7 @@ class Platform:
         here = {
             "AWS_ENDPOINT_URL_S3": self.s3.endpoint,
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
-            "SOURCE_API_BASE_URL": self.url("forest-api"),
+            "SOURCE_API_BASE_URL": self._source_url(pipeline),
             "GIT_REVISION": revision(),
         }
         names = [*settings["env"], *settings["configEnv"]]
@@ -114,11 +119,16 @@ class Platform:
         code = {"PYTHONPATH": python_path(), "MPLCONFIGDIR": str(cache_dir("matplotlib"))}
         return {**values, **code, **WITHOUT_A_PROXY}, secret
 
+    def _source_url(self, pipeline: str) -> str:
+        """Return the address of a pipeline's source; "" where it has none, or none is started."""
+        service = source_of(pipeline)
+        return self.url(service) if service in self.ports else ""
+
     def describe_steps(self) -> Path:
         """Write the file that STEP_PODS_FILE names, which says how each step runs, and return its path."""
         described = {}
         for pipeline, steps in chart.steps().items():
-            python, code = str(environment(pipeline) / "bin" / "python"), _code(pipeline)
+            python, code = str(folder_of(pipeline) / "bin" / "python"), _code(pipeline)
             for step in steps:
                 plain, secret = self.step_environment(pipeline, step)
                 described[f"{pipeline}-{step}"] = {
@@ -151,6 +161,36 @@ class Platform:
             "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt-secret"],
             "STEP_PODS_FILE": str(self.state.folder / "pods.json"),
         }
+
+
+def source_of(pipeline: str) -> str | None:
+    """Return the service that is a pipeline's source, if it has one."""
+    if pipeline == "forest":
+        return FOREST_API
+    simulator = chart.simulators().get(pipeline)
+    return str(simulator["name"]) if simulator else None
+
+
+def services_of(pipelines: Iterable[str]) -> list[str]:
+    """Return the services that pipelines need, in the order in which they are shown."""
+    names = sorted(set(pipelines))
+    sources = [source for name in names if (source := source_of(name))]
+    models = [f"inference-{name}" for name in chart.models() if name in names]
+    return ["postgres", "s3", "mlflow", *sources, *models]
+
+
+def ports_of(services: Iterable[str]) -> list[str]:
+    """Return the names of the ports of services: each its own, and the API of a model a second one."""
+    return [
+        port
+        for name in services
+        for port in ([name, f"{name}-admin"] if name.startswith("inference-") else [name])
+    ]
+
+
+def shown_services(state: State) -> list[str]:
+    """Return the services of a state: those that have a port."""
+    return [name for name in state.ports() if not name.endswith("-admin")]
 
 
 def choose(state: State, stopped: list[str]) -> Platform:
@@ -189,9 +229,20 @@ def python(name: str) -> Path:
     return environment(name) / "bin" / "python"
 
 
-def needed_environments() -> list[str]:
-    """Return the environments that the platform needs."""
-    return ["airflow", "mlflow", *chart.steps(), "serving", "forest_api"]
+def environment_of(service: str) -> str | None:
+    """Return the environment that a service runs in, if it is a Python program."""
+    if service in ("postgres", "s3"):
+        return None
+    if service.startswith("inference-"):
+        return "serving"
+    return service.replace("-", "_")
+
+
+def needed_environments(pipelines: Iterable[str]) -> list[str]:
+    """Return the environments that pipelines need, with the platform's own."""
+    names = sorted(set(pipelines))
+    needed = ["airflow", *names, *filter(None, map(environment_of, services_of(names)))]
+    return list(dict.fromkeys(needed))
 
 
 def python_path() -> str:

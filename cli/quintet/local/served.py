@@ -11,27 +11,27 @@ from quintet.progress import UserError
 CHAMPION_SECONDS = 60
 
 
-def champion(platform: Platform) -> str:
-    """Say in a few words which model is served."""
+def champion(platform: Platform, service: str) -> str:
+    """Say in a few words which model a service serves."""
     try:
-        served = metadata(platform)
+        served = metadata(platform, service)
     except UserError as error:
         return f"unknown: {error}"
     if served["model"] is None:
-        return "none yet: `quintet run forest_training_pipeline` trains one"
+        return f"none yet of {service.removeprefix('inference-')}: its training DAG makes one"
     return f"{served['model']} version {served['version']}"
 
 
-def await_champion(platform: Platform) -> dict[str, Any]:
+def await_champion(platform: Platform, service: str) -> dict[str, Any]:
     """Wait until a champion is served and return what the API says of it.
 
     Raises:
         UserError: when none is served in time.
     """
     deadline = time.monotonic() + CHAMPION_SECONDS
-    while (served := metadata(platform))["model"] is None:
+    while (served := metadata(platform, service))["model"] is None:
         if time.monotonic() > deadline:
-            log = platform.state.log("inference")
+            log = platform.state.log(service)
             raise UserError(
                 f"The API serves no model {CHAMPION_SECONDS} s after its training: {log} says why."
             )
@@ -39,16 +39,14 @@ def await_champion(platform: Platform) -> dict[str, Any]:
     return served
 
 
-def predict(platform: Platform, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def predict(platform: Platform, service: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the API's predictions of samples.
 
     Raises:
         UserError: with the API's own sentence, when it refuses.
     """
     try:
-        answer = _session().post(
-            f"{platform.url('inference')}/predict", json={"samples": samples}, timeout=30
-        )
+        answer = _session().post(f"{platform.url(service)}/predict", json={"samples": samples}, timeout=30)
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error
     if not answer.ok:
@@ -56,14 +54,14 @@ def predict(platform: Platform, samples: list[dict[str, Any]]) -> list[dict[str,
     return list(answer.json()["predictions"])
 
 
-def metadata(platform: Platform) -> dict[str, Any]:
+def metadata(platform: Platform, service: str) -> dict[str, Any]:
     """Return what the API says of itself and its model.
 
     Raises:
         UserError: when it does not answer.
     """
     try:
-        answer = _session().get(f"{platform.url('inference')}/metadata", timeout=30)
+        answer = _session().get(f"{platform.url(service)}/metadata", timeout=30)
         answer.raise_for_status()
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from quintet.local import chart, mlflow, postgres
 from quintet.local.airflow import Runner
-from quintet.local.platform import PORTS, SERVICES, choose, for_sqlalchemy, needed_environments, python
+from quintet.local.platform import (
+    FOREST_API,
+    choose,
+    environment_of,
+    for_sqlalchemy,
+    needed_environments,
+    ports_of,
+    python,
+    services_of,
+    shown_services,
+)
 from quintet.local.processes import (
     END_SECONDS,
     POLL_SECONDS,
@@ -34,12 +44,9 @@ PURPOSES = {
     "s3": "SeaweedFS, with the buckets of the chart",
     "mlflow": "runs and the model registry",
     "airflow": "Airflow's database",
-    "forest-api": "samples of the real covertype set",
-    "inference": "predictions of the champion",
+    FOREST_API: "samples of the real covertype set",
 }
 BUCKET_SECONDS = 60
-ADDRESSES = {"mlflow": ["postgres", "s3"], "inference": ["mlflow"]}
-"""The services that are told where others are."""
 STOPS = {
     "postgres": (postgres.STOP, postgres.STOP_SECONDS),
     # It has written all it has within a second, and then waits a quarter of a minute for clients to leave.
@@ -53,17 +60,19 @@ class Start:
 
     Args:
         state: of the platform; this command has it alone.
+        pipelines: whose services are started, with those that the state has had before.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, pipelines: Sequence[str]) -> None:
+        self.pipelines = pipelines
+        wanted = list(dict.fromkeys([*services_of(pipelines), *shown_services(state)]))
         alive = {name: bool(entry.process) for name, entry in state.running().items()}
-        self.missing = [name for name in SERVICES if not alive.get(name)]
+        self.missing = [name for name in wanted if not alive.get(name)]
         stop(state, self.missing)  # a killed server may have left workers
-        stopped = [port for port in PORTS if port.removesuffix("-admin") in self.missing]
         former = state.ports()
-        self.platform = choose(state, stopped)
+        self.platform = choose(state, ports_of(self.missing))
         moved = {name for name, port in former.items() if self.platform.ports[name] != port}
-        misled = [name for name, needed in ADDRESSES.items() if moved & set(needed) and alive.get(name)]
+        misled = [name for name in wanted if moved & set(_addresses(name)) and alive.get(name)]
         stop(state, misled)
         self.missing += misled
         self.state = state
@@ -93,30 +102,18 @@ class Start:
 
     def _jobs(self, keep_runner: bool) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
-        for name in needed_environments():
+        environments = needed_environments(self.pipelines)
+        environments += [other for other in map(environment_of, self.missing) if other]
+        for name in dict.fromkeys(environments):
             if not is_made(name):
                 jobs[f"environment {name}"] = ([], partial(self._make, name))
-        environments = {
-            "mlflow": ["mlflow"],
-            "airflow": ["airflow", *chart.steps()],
-            "forest-api": ["forest_api"],
-            "inference": ["serving"],
-        }
         needs = {"mlflow": ["postgres", "s3"], "airflow": ["postgres"]}
-        work = {
-            "postgres": self._postgres,
-            "s3": self._s3,
-            "forest-api": self._forest_api,
-            "inference": self._inference,
-            "mlflow": self._mlflow,
-        }
-        for name, start in work.items():
-            if name in self.missing:
-                needed = [f"environment {other}" for other in environments.get(name, [])] + needs.get(
-                    name, []
-                )
-                jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
-        needed = [f"environment {other}" for other in environments["airflow"]] + needs["airflow"]
+        work = {"postgres": self._postgres, "s3": self._s3, "mlflow": self._mlflow}
+        for name in sorted(self.missing, key=lambda name: name == "mlflow"):
+            start = work.get(name, partial(self._program, name))
+            needed = [f"environment {environment_of(name)}", *needs.get(name, [])]
+            jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
+        needed = [f"environment {other}" for other in ["airflow", *self.pipelines]] + needs["airflow"]
         migrated = self.state.made_with("airflow") == str(python_of("airflow"))
         if keep_runner or not migrated:
             jobs["airflow"] = ([job for job in needed if job in jobs], self._run_airflow)
@@ -126,7 +123,7 @@ class Start:
 
     def _staged(self, name: str, start: Callable[[Stage], None]) -> Callable[[], None]:
         def work() -> None:
-            with stage(name, PURPOSES[name]) as current:
+            with stage(name, _purpose(name)) as current:
                 start(current)
 
         return work
@@ -193,15 +190,13 @@ class Start:
         self.runner.migrate()
         self.state.made_with("airflow", str(python_of("airflow")))
 
-    def _forest_api(self, current: Stage) -> None:
-        environment = self.platform.service_environment("forest-api")
-        self._answering("forest-api", [python("forest_api"), "-m", "forest_api"], environment)
-        current.outcome = self.platform.url("forest-api")
-
-    def _inference(self, current: Stage) -> None:
-        environment = self.platform.service_environment("inference")
-        self._answering("inference", [python("serving"), "-m", "app"], environment)
-        current.outcome = self.platform.url("inference")
+    def _program(self, name: str, current: Stage) -> None:
+        """Start one of our own programs: a source, or the API of a model."""
+        environment = str(environment_of(name))
+        module = "app" if environment == "serving" else environment
+        command: list[str | Path] = [python(environment), "-m", module]
+        self._answering(name, command, self.platform.service_environment(name))
+        current.outcome = self.platform.url(name)
 
     def _answering(self, name: str, command: list[str | Path], environment: dict[str, str]) -> None:
         url = f"{self.platform.url(name)}/health"
@@ -222,6 +217,19 @@ class Start:
         self.state.note_running(name, Running.of(child.pid))
         self._started.append(name)
         await_ready(name, child, log, ready, self.cancelled)
+
+
+def _addresses(service: str) -> list[str]:
+    """Return the services whose addresses a service is told."""
+    if service == "mlflow":
+        return ["postgres", "s3"]
+    return ["mlflow"] if service.startswith("inference-") else []
+
+
+def _purpose(service: str) -> str:
+    if service.startswith("inference-"):
+        return "predictions of the champion"
+    return PURPOSES.get(service, "a simulator of the source outside")
 
 
 def stop(state: State, names: Sequence[str] | None = None) -> None:
@@ -246,9 +254,9 @@ def stop(state: State, names: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def services(state: State) -> Iterator[Start]:
-    """Have the services of a state, and a runner of DAGs, for as long as the block runs."""
-    start = Start(state)
+def services(state: State, pipelines: Sequence[str]) -> Iterator[Start]:
+    """Have the services that pipelines need, and a runner of DAGs, for as long as the block runs."""
+    start = Start(state, pipelines)
     start.run(keep_runner=True)
     try:
         yield start

@@ -16,8 +16,11 @@ IMAGES = {
     "airflow": "images/airflow",
     "mlflow": "images/mlflow",
     "serving": "serving",
-    "forest_api": "sources/forest_api",
-    "forest": "pipelines/forest",
+    **{
+        path.parent.name: f"{path.parent.parent.name}/{path.parent.name}"
+        for folder in ("pipelines", "sources")
+        for path in REPOSITORY.glob(f"{folder}/*/Dockerfile")
+    },
 }
 
 
@@ -34,7 +37,7 @@ def test_an_environment_has_the_lock_of_its_image(name: str) -> None:
 
 
 def test_the_local_platform_needs_those_and_no_other() -> None:
-    assert set(needed_environments()) == set(IMAGES)
+    assert set(needed_environments(chart.steps())) == set(IMAGES)
 
 
 @pytest.mark.parametrize("pipeline", chart.steps())
