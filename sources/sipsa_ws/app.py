@@ -83,7 +83,7 @@ def create_app(
             pieces, headers = _gzipped(pieces), {"Content-Encoding": "gzip"}
         return StreamingResponse(_slowly(pieces, settings, sleep), media_type=SOAP, headers=headers)
 
-    def healthz(request: Request) -> JSONResponse:
+    def health(request: Request) -> JSONResponse:
         """Says that the server answers, and what its clock shows."""
         return JSONResponse({"status": "OK", "now": clock.now().isoformat()})
 
@@ -91,7 +91,7 @@ def create_app(
         routes=[
             Route(PATH, interface, methods=["GET"]),
             Route(PATH, operation, methods=["POST"]),
-            Route("/healthz", healthz, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
         ]
     )
 

@@ -29,5 +29,5 @@ def sipsa_server(**settings: str) -> Iterator[Started]:
     environment = {"PORT": str(port), "PYTHONPATH": str(SOURCES), "REPLAY_SPEED": "0", **settings}
     with tempfile.TemporaryDirectory(prefix="quintet-sipsa-") as folder:
         command = [sys.executable, "-m", "sipsa_ws"]
-        with process(command, Path(folder, "log"), environment, ready=lambda: answers(f"{url}/healthz")):
+        with process(command, Path(folder, "log"), environment, ready=lambda: answers(f"{url}/health")):
             yield Started(url)

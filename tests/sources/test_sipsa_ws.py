@@ -274,7 +274,7 @@ def test_the_clock_runs_as_fast_as_it_is_told() -> None:
 
 
 def test_health_shows_the_clock() -> None:
-    assert client(replay_speed=0).get("/healthz").json() == {
+    assert client(replay_speed=0).get("/health").json() == {
         "status": "OK",
         "now": "2025-07-11T15:00:00-05:00",
     }

@@ -25,7 +25,7 @@ containers:
         value: {{ toJson .Values.pools | quote }}
       # Makes a new Job when these change; the Secrets' own names would not.
       - name: SETUP_CHECKSUM
-        value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
+        value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
     resources: {{- toYaml .Values.migrate.resources | nindent 6 }}
     securityContext: {{- include "common.containerSecurityContext" . | nindent 6 }}
     volumeMounts:
@@ -40,6 +40,11 @@ volumes:
   {{- $sources := list }}
   {{- if $given.values }}
   {{- $sources = append $sources (dict "secret" (dict "name" (printf "airflow-%s" $name))) }}
+  {{- end }}
+  {{- range $key, $ref := $given.secrets | default dict }}
+  {{- $items := list (dict "key" $ref.key "path" $key) }}
+  {{- $secret := include "common.secretName" (dict "root" $ "name" $ref.secret) }}
+  {{- $sources = append $sources (dict "secret" (dict "name" $secret "items" $items)) }}
   {{- end }}
   {{- with $given.existingSecret }}
   {{- $sources = append $sources (dict "secret" (dict "name" .)) }}
