@@ -55,7 +55,12 @@ def test_steps_find_the_services_of_their_release() -> None:
     }
     source = named(render("quintet"), "ConfigMap", "sources")
     assert source["metadata"]["namespace"] == pods["namespace"]
-    assert source["data"] == {"forest": "http://api-data.quintet.svc"}
+    assert source["data"] == {
+        "bitcoin": "https://data-api.binance.vision",
+        "crime": "https://data.cityofchicago.org",
+        "forest": "http://api-data.quintet.svc",
+        "sipsa": "https://appweb.dane.gov.co",
+    }
 
 
 def test_every_secret_of_a_step_stands_in_the_namespace_of_steps() -> None:

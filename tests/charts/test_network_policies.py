@@ -85,7 +85,7 @@ def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
         **workloads(release),
         "step forest-extract": step_pod(release, "forest", "extract"),
         "step forest-promote": step_pod(release, "forest", "promote"),
-        "step of another pipeline": step_pod(release, "crime", "extract"),
+        "step of another pipeline": step_pod(release, "penguins", "extract"),
         "client of inference": Endpoint(PLATFORM, {"quintet/client": "inference"}),
         "client of mlflow": Endpoint(PLATFORM, {"quintet/client": "mlflow"}),
         "client of airflow": Endpoint(PLATFORM, {"quintet/client": "airflow"}),
@@ -145,6 +145,20 @@ def test_a_source_outside_is_opened_by_value_for_its_pipeline_alone() -> None:
     assert not network.allows(pods["step forest-extract"], OUTSIDE, 80)
     assert not network.allows(pods["step of another pipeline"], OUTSIDE, 443)
     assert not network.allows(pods["step forest-extract"], pods["api-data"], 8080)
+
+
+def test_a_simulator_takes_the_place_of_a_source_outside() -> None:
+    step = Endpoint(TASKS, {"app.kubernetes.io/component": "step", "pipeline": "crime"})
+    other = Endpoint(TASKS, {"app.kubernetes.io/component": "step", "pipeline": "bitcoin"})
+    on = {"crime": {"simulator": {"enabled": True}}}
+    release = render("quintet", {"sources": on})
+    network, socrata = Network(release), pods_of(release)["socrata"]
+    assert named(release, "ConfigMap", "sources")["data"]["crime"] == "http://socrata.quintet.svc"
+    assert network.allows(step, socrata, 8080)
+    assert not network.allows(other, socrata, 8080)
+    assert not network.allows(step, OUTSIDE, 443)
+    assert not network.allows(socrata, OUTSIDE, 443)
+    assert Network(render("quintet")).allows(step, OUTSIDE, 443)
 
 
 def test_clients_of_predictions_are_narrowed_by_value() -> None:

@@ -93,7 +93,10 @@ OBJECTS = {
     },
     "sources": {
         ("ConfigMap", "sources"),
+        ("NetworkPolicy", "source-bitcoin"),
+        ("NetworkPolicy", "source-crime"),
         ("NetworkPolicy", "source-forest"),
+        ("NetworkPolicy", "source-sipsa"),
     },
 }
 # What the umbrella has beside its parts.
@@ -104,6 +107,7 @@ PLATFORM = {
     ("NetworkPolicy", "client-minio"),
     ("NetworkPolicy", "client-mlflow"),
     ("NetworkPolicy", "client-postgres"),
+    ("NetworkPolicy", "client-sources"),
     ("NetworkPolicy", "default-deny"),
     ("Pod", "test-airflow"),
     ("Pod", "test-api-data"),
@@ -118,7 +122,10 @@ IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
     ("LimitRange", "steps"),
     ("NetworkPolicy", "default-deny"),
+    ("NetworkPolicy", "source-bitcoin"),
+    ("NetworkPolicy", "source-crime"),
     ("NetworkPolicy", "source-forest"),
+    ("NetworkPolicy", "source-sipsa"),
     ("NetworkPolicy", "steps"),
     ("ResourceQuota", "steps"),
     ("Role", "airflow-launcher"),
