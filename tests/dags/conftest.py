@@ -28,7 +28,6 @@ sys.path.insert(0, str(ROOT / "dags"))
 
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
-STEPS = ("extract", "load", "export", "preprocess", "train", "evaluate", "promote")
 PODS = {
     "namespace": "quintet-tasks",
     "service_account": "step",
@@ -57,7 +56,9 @@ PODS = {
 def step_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The two files that the chart mounts; the answer is the folder that holds them."""
     (tmp_path / "pods.json").write_text(json.dumps(PODS))
-    images = {f"forest-{step}": f"registry.test/quintet/forest-{step}:1" for step in STEPS}
+    artifacts = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"]["artifacts"]
+    names = [artifact["image"] for artifact in artifacts]
+    images = {name: f"registry.test/quintet/{name}:1" for name in names}
     (tmp_path / "images.json").write_text(json.dumps(images))
     monkeypatch.setenv("STEP_PODS_FILE", str(tmp_path / "pods.json"))
     monkeypatch.setenv("STEP_IMAGES_FILE", str(tmp_path / "images.json"))

@@ -45,7 +45,7 @@ def metadata_database() -> None:
 def dags(step_files: object) -> dict[str, DAG]:
     bag = DagBag(dag_folder=str(ROOT / "dags"))
     assert bag.import_errors == {}
-    return dict(bag.dags)
+    return {dag_id: dag for dag_id, dag in bag.dags.items() if dag.owner == "forest"}
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:

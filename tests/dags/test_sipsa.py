@@ -77,7 +77,7 @@ def test_each_report_has_its_three_steps(dag: DAG) -> None:
 
 def test_it_runs_once_a_day_after_two_in_bogota(dag: DAG) -> None:
     timetable: Any = dag.timetable
-    assert (timetable.expression, str(timetable.timezone.name)) == ("30 14 * * *", "America/Bogota")
+    assert (timetable.expression, str(timetable.timezone)) == ("30 14 * * *", "America/Bogota")
     assert (dag.max_active_runs, dag.catchup, dag.owner) == (1, False, "sipsa")
     assert dag.doc_md
 
@@ -155,7 +155,7 @@ def test_a_service_that_is_down_is_tried_again_after_that_time(
     def ending(pod: Pod) -> Ending:
         operation = options_of(pod)["operation"]
         tries.append(operation)
-        if tries == ["promediosSipsaCiudad"]:
+        if operation == "promediosSipsaCiudad" and tries.count(operation) == 1:
             return Ending(exit_code=75, message='{"error": "SIPSA does not answer"}')
         return Ending(message=json.dumps({"raw_uri": f"s3://data/{operation}", "sha256": "a"}))
 

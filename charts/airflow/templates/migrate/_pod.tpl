@@ -35,21 +35,27 @@ containers:
       {{- end }}
 volumes:
   {{- include "airflow.volumes" . | nindent 2 }}
-  {{- range $name := list "variables" "connections" }}
-  {{- $given := get $.Values $name }}
-  {{- $sources := list }}
-  {{- if $given.values }}
-  {{- $sources = append $sources (dict "secret" (dict "name" (printf "airflow-%s" $name))) }}
+  {{- $variables := list }}
+  {{- if .Values.variables.values }}
+  {{- $variables = append $variables (dict "configMap" (dict "name" "airflow-variables")) }}
   {{- end }}
-  {{- range $key, $ref := $given.secrets | default dict }}
-  {{- $items := list (dict "key" $ref.key "path" $key) }}
+  {{- with .Values.variables.existingSecret }}
+  {{- $variables = append $variables (dict "secret" (dict "name" .)) }}
+  {{- end }}
+  - name: variables
+    projected: {sources: {{ toJson $variables }}}
+  {{- $connections := list }}
+  {{- if .Values.connections.values }}
+  {{- $connections = append $connections (dict "secret" (dict "name" "airflow-connections")) }}
+  {{- end }}
+  {{- range $id, $ref := .Values.connections.secrets }}
   {{- $secret := include "common.secretName" (dict "root" $ "name" $ref.secret) }}
-  {{- $sources = append $sources (dict "secret" (dict "name" $secret "items" $items)) }}
+  {{- $items := list (dict "key" $ref.key "path" $id) }}
+  {{- $connections = append $connections (dict "secret" (dict "name" $secret "items" $items)) }}
   {{- end }}
-  {{- with $given.existingSecret }}
-  {{- $sources = append $sources (dict "secret" (dict "name" .)) }}
+  {{- with .Values.connections.existingSecret }}
+  {{- $connections = append $connections (dict "secret" (dict "name" .)) }}
   {{- end }}
-  - name: {{ $name }}
-    projected: {sources: {{ toJson $sources }}}
-  {{- end }}
+  - name: connections
+    projected: {sources: {{ toJson $connections }}}
 {{- end }}
