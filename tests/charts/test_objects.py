@@ -116,7 +116,7 @@ PLATFORM = {
     ("Pod", "test-minio"),
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
-    ("Pod", "test-prediction"),
+    ("Pod", "test-prediction-forest"),
     ("Secret", "postgres-forest"),
     ("Secret", "postgres-sipsa"),
 }
