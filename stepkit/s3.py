@@ -96,7 +96,7 @@ class ObjectStore:
         """
         bucket, key = split(uri)
         try:
-            with _naming(uri), path.open("rb") as file:
+            with naming(uri), path.open("rb") as file:
                 self._client.put_object(
                     Bucket=bucket,
                     Key=key,
