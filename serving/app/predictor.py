@@ -46,7 +46,7 @@ class Predictor:
                 503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"}
             )
         body = await self._read(scope, receive)
-        if len(body) > LARGE_BYTES:
+        if len(body) > LARGE_BYTES or model.bars:  # stored bars may have to be fetched
             with self._large.place():
                 return await asyncio.get_running_loop().run_in_executor(
                     self._thread, self._compute, model, body, with_probabilities
@@ -57,6 +57,9 @@ class Predictor:
             return self._compute(model, body, with_probabilities)
 
     def _compute(self, model: ServedModel, body: bytes, with_probabilities: bool) -> bytes:
+        if model.bars:
+            labels = model.bundle.contract.labels
+            return model.bars.answer(body, lambda rank: self._metrics.predicted(labels, [rank], {}))
         samples = model.samples.read(body)
         matrix, unknown = model.bundle.preparation.apply_to_samples(samples)
         probabilities = model.bundle.probabilities(matrix)
