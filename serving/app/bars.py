@@ -1,6 +1,5 @@
 """Predictions from bars: of a model whose contract names the transform `bars`."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, NotRequired
 
@@ -95,12 +94,8 @@ class BarsModel:
         self._version, self._bundle, self._newest = version, loaded, newest
         self._request: TypeAdapter[BarsRequest] = TypeAdapter(BarsRequest)
 
-    def answer(self, body: bytes, count: Callable[[int], None]) -> bytes:
-        """Gives the answer to a request, as JSON.
-
-        Args:
-            body: The request's.
-            count: Called with the place of the label among the contract's.
+    def answer(self, body: bytes) -> tuple[bytes, int]:
+        """Gives the answer to a request, as JSON, and the place of its label among the contract's.
 
         Raises:
             HTTPException: 503, when stored bars are asked for and there are none.
@@ -124,7 +119,6 @@ class BarsModel:
             ) from None
         probabilities = self._bundle.predict(columns).probabilities[0].tolist()
         rank = max(range(len(probabilities)), key=lambda place: probabilities[place])
-        count(rank)
         labels = self._bundle.contract.labels
         opened = int(bars["open_time"][-1])
         prediction = BarPrediction(
@@ -140,11 +134,10 @@ class BarsModel:
             stored=given is None,
         )
         version = self._version
-        return to_json(
-            BarPredictions(
-                model=version.name, version=version.version, digest=version.digest, predictions=[prediction]
-            )
+        answer = BarPredictions(
+            model=version.name, version=version.version, digest=version.digest, predictions=[prediction]
         )
+        return to_json(answer), rank
 
     def request_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
