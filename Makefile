@@ -7,7 +7,7 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run why \
+.PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run run-all land why \
         predict test lint e2e bench package airflow-cli
 
 help: ## Show this list
@@ -48,10 +48,14 @@ push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
 run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
 	@$(QUINTET) --on cluster run $(DAG) $(ARGS)
+run-all: ## Run every DAG once and print a table: steps, seconds, rows, models
+	@$(QUINTET) --on cluster run-all $(ARGS)
+land: ## Drop a workbook into the Excel landing zone: FILE=prices.xlsx
+	@$(QUINTET) --on cluster land $(FILE)
 why: ## Say why a run failed or stands still: RUN=id, RUN=dag, or the latest
 	@$(QUINTET) --on cluster why $(RUN)
-predict: ## Send a sample to the API from inside the cluster
-	@$(QUINTET) predict
+predict: ## Send an example to a model's API from inside the cluster: MODEL=crime, or forest
+	@$(QUINTET) predict $(MODEL)
 airflow-cli: ## Airflow's own command line: ARGS="dags list"
 	@$(QUINTET) airflow-cli $(ARGS)
 package: ## Write the charts as .tgz files to dist/

@@ -1,14 +1,17 @@
-"""A GET that survives a bad server: time-outs, bounded retries, and limits on what it takes in."""
+"""A client that survives a bad server: time-outs, bounded retries, and limits on what it takes in."""
 
 from __future__ import annotations
 
 import email.utils
 import logging
+import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
@@ -16,8 +19,10 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from stepkit.outcomes import OutsideDown, RefusedInput
 
+T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEP_METHOD = frozenset({307, 308})
 _CHUNK = 1 << 16
 _logger = logging.getLogger(__name__)
 
@@ -49,38 +54,151 @@ class Limits:
     max_redirects: int = 3
 
 
-class _Unfinished(Exception):
-    """An attempt that may go better next time."""
+class Unfinished(Exception):
+    """An attempt that may go better next time; a consumer raises it when what it has read is cut off."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
 
 
+class Stream:
+    """An answer on its way: status and headers are there, the body is read piece by piece.
+
+    A file to read from, for parsers, or an iterator of pieces. Reading raises `Unfinished` when the answer
+    breaks off or takes too long, and `RefusedInput` when it is too large; a consumer lets both pass.
+    """
+
+    def __init__(self, url: str, response: urllib3.BaseHTTPResponse, limits: Limits) -> None:
+        self.url = url
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._limits = limits
+        self._end = time.monotonic() + limits.answer_timeout
+        self._taken = 0
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """Gives the next piece, of `size` bytes at most, unpacked; empty at the end."""
+        try:
+            piece: bytes = self._response.read1(size)
+        except HTTPError as error:
+            raise Unfinished(f"broke off after {self._taken} bytes ({type(error).__name__})") from error
+        self._taken += len(piece)
+        if self._taken > self._limits.max_bytes:
+            raise RefusedInput(f"{self.url} sent more than {self._limits.max_bytes} bytes")
+        if piece and time.monotonic() > self._end:
+            raise Unfinished(f"did not finish its answer in {self._limits.answer_timeout:.0f} s")
+        return piece
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read():
+            yield piece
+
+    def whole(self) -> Answer:
+        """Reads what is left of the body into memory."""
+        return Answer(self.url, self.status, self.headers, b"".join(self))
+
+
 class Client:
-    """Gets answers over HTTP.
+    """Gets answers over HTTP, in one session.
 
     Waits between attempts grow exponentially with full jitter (AWS Architecture Blog, "Exponential Backoff
     And Jitter"), unless the server sets the wait by `Retry-After`, in seconds or as a date.
+
+    Args:
+        limits: how long, how often, how much.
+        headers: sent with each request, such as a token.
+        ask_again: statuses that mean "later", besides 429 and the 5xx that pass.
     """
 
-    def __init__(self, limits: Limits | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ask_again: Collection[int] = (),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._limits = limits or Limits()
         self._sleep = sleep
+        self._retried = _RETRIED | frozenset(ask_again)
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=self._limits.connect_timeout, read=self._limits.read_timeout),
             retries=False,
+            headers=dict(headers or {}),
         )
 
-    def get(self, url: str, parameters: Mapping[str, str | int] | None = None) -> Answer:
-        """Asks until there is an answer.
+    def get(
+        self,
+        url: str,
+        parameters: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Asks until there is an answer, and takes it into memory.
 
         Args:
             url: http or https.
             parameters: the query.
+            headers: of this request, besides the client's.
 
         Returns:
             The answer, which may be a 4xx other than 429: what it means is the caller's to say.
+
+        Raises:
+            OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
+            RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
+        """
+        return self.stream(url, Stream.whole, parameters, headers=headers)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Sends a body until there is an answer; only for requests that may be repeated. Else as `get`."""
+        return self.stream(url, Stream.whole, headers=headers, body=body)
+
+    def download(
+        self,
+        url: str,
+        path: Path,
+        parameters: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Writes the body of a 200 to a file, which is there only when it is whole. Else as `get`.
+
+        Returns:
+            The answer, without its body when that is in the file.
+        """
+
+        def keep(stream: Stream) -> Answer:
+            if stream.status != 200:
+                return stream.whole()
+            part = path.with_name(f"{path.name}.part")
+            with part.open("wb") as file:
+                file.writelines(stream)
+            os.replace(part, path)
+            return Answer(stream.url, stream.status, stream.headers, b"")
+
+        return self.stream(url, keep, parameters, headers=headers)
+
+    def stream(
+        self,
+        url: str,
+        consume: Callable[[Stream], T],
+        parameters: Mapping[str, str | int] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> T:
+        """Gives what `consume` makes of an answer, in bounded memory.
+
+        An answer that breaks off is asked for again, and `consume` called anew with the new one: it must
+        begin from the start and leave nothing of the attempt before.
+
+        Args:
+            url: http or https.
+            consume: reads the stream; sees every status that is not worth a retry.
+            parameters: the query.
+            headers: of this request, besides the client's.
+            body: what to send, by POST; without it, GET.
 
         Raises:
             OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
@@ -93,8 +211,8 @@ class Client:
         patience = self._limits.longest_asked_wait
         for attempt in range(1, self._limits.attempts + 1):
             try:
-                return self._follow(url)
-            except _Unfinished as failure:
+                return self._follow(url, consume, headers, body)
+            except Unfinished as failure:
                 reason, asked = str(failure), failure.wait
             if asked is not None and asked > patience:
                 raise OutsideDown(
@@ -112,51 +230,57 @@ class Client:
         longest = min(self._limits.longest_wait, self._limits.first_wait * 2**attempt)
         return random.uniform(0, longest)  # noqa: S311 - spreads retries, hides nothing
 
-    def _follow(self, url: str) -> Answer:
+    def _follow(
+        self,
+        url: str,
+        consume: Callable[[Stream], T],
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> T:
         """Follows redirects on the same host only: another could be an address inside the cluster."""
+        method = "GET" if body is None else "POST"
+        every = {**self._pool.headers, **(headers or {})}
         for _ in range(self._limits.max_redirects + 1):
-            answer = self._ask(url)
-            location = answer.headers.get("Location")
-            if answer.status not in _REDIRECTS or not location:
-                return answer
-            target = urljoin(url, location)
-            if urlsplit(target).hostname != urlsplit(url).hostname or urlsplit(target).scheme not in (
-                "http",
-                "https",
-            ):
-                raise RefusedInput(
-                    f"{url} redirects to {target}, another host: give that URL if it is the right one"
-                )
-            url = target
-        raise RefusedInput(f"{url} redirects more than {self._limits.max_redirects} times")
-
-    def _ask(self, url: str) -> Answer:
-        try:
-            response = self._pool.request("GET", url, redirect=False, preload_content=False)
             try:
-                if response.status in _RETRIED:
-                    raise _Unfinished(
+                response = self._pool.request(
+                    method, url, body=body, headers=every, redirect=False, preload_content=False
+                )
+            except LocationValueError as error:
+                raise RefusedInput(f"{url!r} is not a URL: {error}") from error
+            except HTTPError as error:
+                raise Unfinished(f"did not answer ({type(error).__name__})") from error
+            try:
+                location = response.headers.get("Location")
+                if response.status in self._retried:
+                    raise Unfinished(
                         f"answered {response.status}", retry_after(response.headers.get("Retry-After"))
                     )
-                body = b"".join(self._chunks(url, response))
+                if response.status not in _REDIRECTS or not location:
+                    return consume(Stream(url, response, self._limits))
+                if method == "POST" and response.status not in _KEEP_METHOD:
+                    raise RefusedInput(
+                        f"{url} answers a POST with {response.status} to {location}, which would make it"
+                        " a GET: give the final URL"
+                    )
             finally:
                 response.close()
-        except LocationValueError as error:
-            raise RefusedInput(f"{url!r} is not a URL: {error}") from error
-        except HTTPError as error:
-            raise _Unfinished(f"did not answer ({type(error).__name__})") from error
-        return Answer(url, response.status, response.headers, body)
+            url = same_host(url, location)
+        raise RefusedInput(f"{url} redirects more than {self._limits.max_redirects} times")
 
-    def _chunks(self, url: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        end = time.monotonic() + self._limits.answer_timeout
-        taken = 0
-        while chunk := response.read1(_CHUNK):
-            taken += len(chunk)
-            if taken > self._limits.max_bytes:
-                raise RefusedInput(f"{url} sent more than {self._limits.max_bytes} bytes")
-            if time.monotonic() > end:
-                raise _Unfinished(f"did not finish its answer in {self._limits.answer_timeout:.0f} s")
-            yield chunk
+
+def same_host(url: str, location: str) -> str:
+    """Gives the URL that a redirect leads to.
+
+    Raises:
+        RefusedInput: it is on another host, or no longer encrypted.
+    """
+    target = urljoin(url, location)
+    here, there = urlsplit(url), urlsplit(target)
+    if there.hostname != here.hostname or there.scheme not in ("http", "https"):
+        raise RefusedInput(f"{url} redirects to {target}, another host: give that URL if it is the right one")
+    if (here.scheme, there.scheme) == ("https", "http"):
+        raise RefusedInput(f"{url} redirects to {target}, which is not encrypted: a token could be read")
+    return target
 
 
 def retry_after(header: str | None) -> float | None:

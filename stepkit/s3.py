@@ -44,20 +44,13 @@ class ObjectStore:
     """
 
     def __init__(self) -> None:
-        config = Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 4},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        self._client = boto3.Session().client("s3", config=config)
+        self._client = client()
 
     def exists(self, uri: str) -> bool:
         """Says whether there is an object at the URI."""
         bucket, key = split(uri)
         try:
-            with _naming(uri):
+            with naming(uri):
                 self._client.head_object(Bucket=bucket, Key=key)
         except ObjectMissing:
             return False
@@ -66,7 +59,7 @@ class ObjectStore:
     def get(self, uri: str) -> bytes:
         """Gives the object's bytes."""
         bucket, key = split(uri)
-        with _naming(uri):
+        with naming(uri):
             body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
@@ -91,7 +84,7 @@ class ObjectStore:
         """Writes a file as an object, in parts when it is large, and gives its sha256."""
         bucket, key = split(uri)
         digest = file_sha256(path)
-        with _naming(uri):
+        with naming(uri):
             self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
         return digest
 
@@ -99,7 +92,7 @@ class ObjectStore:
         """Writes the object to a file in chunks of bounded size and gives its sha256."""
         bucket, key = split(uri)
         digest = hashlib.sha256()
-        with _naming(uri), path.open("wb") as file:
+        with naming(uri), path.open("wb") as file:
             for chunk in self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
@@ -153,7 +146,7 @@ class ObjectStore:
     def _put(self, uri: str, body: bytes, content_type: str, **conditions: Any) -> str:
         bucket, key = split(uri)
         digest = hashlib.sha256(body).hexdigest()
-        with _naming(uri):
+        with naming(uri):
             self._client.put_object(
                 Bucket=bucket,
                 Key=key,
@@ -167,6 +160,18 @@ class ObjectStore:
 
 class _AlreadyThere(Exception):
     """A conditional write found an object."""
+
+
+def client() -> Any:
+    """Gives boto3's client with the time-outs and retries of a step."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 4},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.Session().client("s3", config=config)
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -189,8 +194,8 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def _naming(uri: str) -> Iterator[None]:
-    """Turns boto3's errors into endings that name the object."""
+def naming(uri: str) -> Iterator[None]:
+    """Turns boto3's errors into endings that name the object; its URI need not have a key."""
     try:
         yield
     except NoCredentialsError:

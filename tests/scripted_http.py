@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ class ScriptedServer:
     scripts: list[Script]
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    """Their paths and queries."""
+    received: list[bytes] = field(default_factory=list)
+    """All of their bytes."""
 
     def serve(self, connection: socket) -> None:
         request = b""
@@ -27,6 +31,11 @@ class ScriptedServer:
             if not (received := connection.recv(65536)):
                 return
             request += received
+        head, _, body = request.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        while length and len(body) < int(length[1]):
+            body += connection.recv(65536)
+        self.received.append(head + b"\r\n\r\n" + body)
         self.requests.append(request.split(b" ", 2)[1].decode())
         script = self.scripts[min(len(self.requests), len(self.scripts)) - 1]
         if callable(script):

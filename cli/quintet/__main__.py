@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import urllib3
 
-from quintet import env, predict, run, services, status, ui, why, workshop
+from quintet import env, land, predict, run, run_all, services, status, ui, why, workshop
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
@@ -26,6 +26,13 @@ IN_EITHER: dict[str, tuple[OnPlatform, OnMachine, Describe, str]] = {
         "services, DAGs, champion, and what to do about what is wrong",
     ),
     "run": (run.main, local.run, run.add_arguments, "run a DAG and follow it to its end"),
+    "run-all": (
+        run_all.main,
+        run_all.on_machine,
+        run_all.add_arguments,
+        "run every DAG once, with a table",
+    ),
+    "land": (land.main, land.on_machine, land.add_arguments, "drop workbooks into the Excel landing zone"),
     "why": (
         why.main,
         local.why,

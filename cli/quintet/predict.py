@@ -11,28 +11,39 @@ from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 
 EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
+REQUESTS = REPOSITORY / "charts" / "quintet" / "files" / "requests"
+"""An example request for each model, which `helm test` sends too."""
+MODEL = "forest"
 SECONDS = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options: it has none."""
+    """Describe the command's options."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=MODEL,
+        choices=sorted(path.stem for path in REQUESTS.glob("*.json")),
+        help=f"default: {MODEL}",
+    )
 
 
-def main(kube: Kube, _arguments: argparse.Namespace) -> None:
-    """Print the answer to the example's sample.
+def main(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Print a model's answer to its example.
 
     Raises:
         UserError: with the API's own sentence, when it refuses.
     """
-    print(ask(kube))
+    print(ask(kube, arguments.model))
 
 
-def ask(kube: Kube, samples: str | None = None) -> str:
-    """Send samples to the API from a Job in its namespace and return the answer's text.
+def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
+    """Send a request to a model's API from a Job in its namespace and return the answer's text.
 
     Args:
         kube: the platform.
-        samples: the body of the request; None sends the example's own.
+        model: whose API.
+        body: of the request; None sends the model's example.
 
     Raises:
         UserError: when the API refuses or the Job does not end in time.
@@ -40,11 +51,12 @@ def ask(kube: Kube, samples: str | None = None) -> str:
     job: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    api = kube.workloads("inference-forest")[0].spec.template.spec
+    api = kube.workloads(f"inference-{model}")[0].spec.template.spec
     container["image"] = api.containers[0].image
     pod["imagePullSecrets"] = [{"name": secret.name} for secret in api.image_pull_secrets or []]
-    if samples is not None:
-        next(entry for entry in container["env"] if entry["name"] == "SAMPLES")["value"] = samples
+    body = body or (REQUESTS / f"{model}.json").read_text(encoding="utf-8")
+    asked = {"URL": f"http://inference-{model}/predict", "BODY": body}
+    container["env"] = [{"name": name, "value": value} for name, value in asked.items()]
     job["metadata"] = {"generateName": f"{job['metadata']['name']}-"}
     name = kube.batch.create_namespaced_job(kube.namespace, job).metadata.name
     try:

@@ -115,7 +115,7 @@ PLATFORM = {
     ("Pod", "test-minio"),
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
-    ("Pod", "test-prediction"),
+    ("Pod", "test-prediction-forest"),
     ("Secret", "postgres-forest"),
 }
 IN_THE_TASKS_NAMESPACE = {

@@ -111,7 +111,7 @@ def test_train_and_promote(kube: Kube, platform: Platform) -> None:
 def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, platform: Platform) -> None:
     frame = evidence.samples(kube, SAMPLES)
     answer = json.loads(
-        predict.ask(kube, json.dumps({"samples": json.loads(frame.to_json(orient="records"))}))
+        predict.ask(kube, body=json.dumps({"samples": json.loads(frame.to_json(orient="records"))}))
     )
     served = [prediction["cover_type"] for prediction in answer["predictions"]]
     assert served == evidence.model_labels(kube, frame)

@@ -83,7 +83,7 @@ def test_an_answer_for_another_group_is_refused(bucket: str) -> None:
         (response(503), OutsideDown, "answered 503, 2 times over"),
         (response(429), OutsideDown, "answered 429, 2 times over"),
         (response(501), OutsideDown, "answered 501"),
-        (response(200, "{", length=9), OutsideDown, "did not answer"),
+        (response(200, "{", length=9), OutsideDown, "broke off after 1 bytes"),
         (lambda connection: connection.recv(1), OutsideDown, "ReadTimeoutError"),
     ],
 )

@@ -6,10 +6,11 @@ import gzip
 import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
-from stepkit.http import Client, Limits, retry_after
+from stepkit.http import Client, Limits, Stream, Unfinished, retry_after, same_host
 from stepkit.outcomes import OutsideDown, RefusedInput
 from tests.scripted_http import response, serving
 
@@ -164,3 +165,114 @@ def test_a_circle_of_redirects_is_refused(client: Client) -> None:
 def test_what_is_no_url_is_refused(client: Client, url: str) -> None:
     with pytest.raises(RefusedInput, match="is not a URL"):
         client.get(url)
+
+
+def test_a_redirect_to_where_a_token_could_be_read_is_refused() -> None:
+    with pytest.raises(RefusedInput, match="not encrypted"):
+        same_host("https://data.example/resource", "http://data.example/resource")
+
+
+def test_headers_of_the_client_and_of_the_request_are_sent(waits: list[float]) -> None:
+    client = Client(FAST, headers={"X-App-Token": "t0ken"}, sleep=waits.append)
+    with serving(response(200)) as server:
+        client.get(server.url, headers={"If-None-Match": '"7"'})
+    assert b"X-App-Token: t0ken\r\n" in server.received[0]
+    assert b'If-None-Match: "7"\r\n' in server.received[0]
+
+
+@pytest.mark.parametrize("status", [202, 418])
+def test_a_status_that_means_later_is_asked_again(waits: list[float], status: int) -> None:
+    client = Client(FAST, ask_again={202, 418}, sleep=waits.append)
+    with serving(response(status, Retry_After="9"), response(200, "ready")) as server:
+        assert client.get(server.url).body == b"ready"
+    assert waits == [9]
+
+
+def test_without_being_told_so_an_answer_is_an_answer(client: Client) -> None:
+    with serving(response(202, "in progress")) as server:
+        assert client.get(server.url).status == 202
+
+
+def test_a_body_is_sent_again_with_each_attempt(client: Client) -> None:
+    with serving(response(503), response(200, "taken")) as server:
+        answer = client.post(server.url, b"<question/>", {"Content-Type": "application/soap+xml"})
+    assert answer.body == b"taken"
+    assert len(server.received) == 2
+    for request in server.received:
+        assert request.startswith(b"POST / ")
+        assert b"Content-Type: application/soap+xml\r\n" in request
+        assert request.endswith(b"\r\n\r\n<question/>")
+
+
+def test_a_post_keeps_its_body_through_a_redirect_or_is_refused(client: Client) -> None:
+    with serving(response(308, Location="/there"), response(200)) as server:
+        client.post(server.url, b"body")
+        assert server.received[1].startswith(b"POST /there ")
+        assert server.received[1].endswith(b"body")
+    with serving(response(303, Location="/there")) as server, pytest.raises(RefusedInput, match="a GET"):
+        client.post(server.url, b"body")
+
+
+def test_a_large_answer_is_read_in_pieces(waits: list[float]) -> None:
+    client = Client(Limits(max_bytes=10 << 20), sleep=waits.append)
+    with serving(response(200, b"0123456789" * 100_000)) as server:
+        sizes = client.stream(server.url, lambda stream: [len(piece) for piece in stream])
+    assert sum(sizes) == 1_000_000
+    assert max(sizes) <= 1 << 16
+
+
+def test_what_was_read_of_an_answer_that_breaks_off_is_thrown_away(client: Client) -> None:
+    taken: list[bytes] = []
+
+    def consume(stream: Stream) -> bytes:
+        taken.clear()
+        taken.extend(stream)
+        return b"".join(taken)
+
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+    with serving(chunks, response(200, "complete")) as server:
+        assert client.stream(server.url, consume) == b"complete"
+
+
+def test_a_consumer_may_find_that_an_answer_is_cut_off(client: Client, waits: list[float]) -> None:
+    def consume(stream: Stream) -> bytes:
+        body = stream.whole().body
+        if not body.endswith(b"]"):
+            raise Unfinished("ends in the middle of a list")
+        return body
+
+    with serving(response(200, "[1, "), response(200, "[1, 2]")) as server:
+        assert client.stream(server.url, consume) == b"[1, 2]"
+    with serving(response(200, "[1, ")) as server, pytest.raises(OutsideDown, match="middle of a list"):
+        client.stream(server.url, consume)
+
+
+def test_a_download_is_there_when_it_is_whole(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    with serving(response(200, "a,b", length=8), response(200, "a,b\n1,2\n", ETag='"1"')) as server:
+        answer = client.download(server.url, path)
+    assert (answer.status, answer.headers["ETag"], answer.body) == (200, '"1"', b"")
+    assert path.read_text() == "a,b\n1,2\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_download_that_never_ends_well_leaves_the_file_before(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("of yesterday")
+    cut = response(200, "half", length=8)
+    with serving(cut) as server, pytest.raises(OutsideDown, match="broke off after 4 bytes"):
+        client.download(server.url, path)
+    with serving(response(404, "no such dataset")) as server:
+        assert client.download(server.url, path).body == b"no such dataset"
+    assert path.read_text() == "of yesterday"
+
+
+def test_requests_share_one_connection(client: Client) -> None:
+    def answer_two(connection: socket.socket) -> None:
+        whole = response(200, "one").replace(b"Connection: close\r\n", b"")
+        connection.sendall(whole)
+        if connection.recv(65536):
+            connection.sendall(whole.replace(b"one", b"two"))
+
+    with serving(answer_two, response(500)) as server:
+        assert [client.get(server.url).body for _ in range(2)] == [b"one", b"two"]

@@ -1,0 +1,72 @@
+"""``quintet land``: drop workbooks into the landing zone, as a person would by MinIO's console."""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from quintet.kube import Kube
+from quintet.local.state import State
+from quintet.progress import UserError
+
+BUCKET, PREFIX = "data", "landing_zone/"
+LANDING_FOLDER = "landing_zone"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a workbook, .xls or .xlsx")
+
+
+def main(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Upload the files to the platform's S3.
+
+    Raises:
+        UserError: when one cannot be read, or S3 does not take it.
+    """
+    refuse_absent(arguments.files)
+    with kube.forward("minio", 9000) as port:
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id=kube.secret("minio-steps", "access-key"),
+            aws_secret_access_key=kube.secret("minio-steps", "secret-key"),
+            region_name="us-east-1",
+        )
+        for file in arguments.files:
+            _upload(client, file)
+            print(f"landed   s3://{BUCKET}/{PREFIX}{file.name}")
+
+
+def on_machine(arguments: argparse.Namespace) -> None:
+    """Copy the files to the local platform's landing folder, whose files the next run takes.
+
+    Raises:
+        UserError: when one cannot be read.
+    """
+    refuse_absent(arguments.files)
+    folder = State.of(arguments.state).path(LANDING_FOLDER)
+    for file in arguments.files:
+        shutil.copyfile(file, folder / file.name)
+        print(f"landed   {folder / file.name}")
+
+
+def refuse_absent(files: list[Path]) -> None:
+    """Check that all files are there, before the first one lands.
+
+    Raises:
+        UserError: when one is not.
+    """
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} is no file: name workbooks, .xls or .xlsx.")
+
+
+def _upload(client: Any, file: Path) -> None:
+    try:
+        client.upload_file(str(file), BUCKET, f"{PREFIX}{file.name}")
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(f"S3 does not take {file}: {error}") from error

@@ -1,0 +1,163 @@
+"""``quintet run-all``: every DAG once, and what came of each as a table."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from quintet import first_runs, land
+from quintet.airflow_api import AirflowApi
+from quintet.kube import Kube
+from quintet.local import services
+from quintet.local.airflow import LocalAirflow, Runner, follow_one
+from quintet.local.chart import steps
+from quintet.local.platform import Platform
+from quintet.local.state import State
+from quintet.local.together import interruptible
+from quintet.paths import REPOSITORY
+from quintet.progress import UserError
+from quintet.run import Airflow, follow
+
+EXAMPLE = REPOSITORY / "pipelines" / "excel" / "samples"
+"""Workbooks that are dropped into the landing zone first, so that there is something to take in."""
+INGESTION = (
+    "forest_cover_data_pipeline",
+    "forest_cover_data_extraction",
+    "dane_sipsa_prices_ingestion",
+    "file_ingestion_from_excel",
+    "bitcoin_data_ingestion",
+    "etl_with_taskflow",
+    "modelo_penguin",
+)
+TRAINING = ("forest_training_pipeline", "bitcoin_training_pipeline")
+"""They learn from what the others have taken in."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run."""
+
+    dag: str
+    state: str
+    tasks: list[dict[str, Any]]
+
+    def line(self) -> str:
+        """Return the run's line of the table."""
+        return (
+            f"{self.dag:30} {self.state:8} {self._steps():28} {self._seconds():7.1f}"
+            f"  {self._rows():>21}  {self._model()}"
+        ).rstrip()
+
+    def _steps(self) -> str:
+        states = [task["state"] for task in self.tasks]
+        return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states) if state)
+
+    def _seconds(self) -> float:
+        times = [
+            datetime.fromisoformat(task[key])
+            for task in self.tasks
+            for key in ("start_date", "end_date")
+            if task[key]
+        ]
+        return (max(times) - min(times)).total_seconds() if times else 0.0
+
+    def _rows(self) -> str:
+        new = [result["rows_new"] for result in self._results() if "rows_new" in result]
+        if new:
+            read = [result.get("rows_read", 0) for result in self._results() if "rows_new" in result]
+            return f"{sum(new):,} new of {sum(read):,}" if sum(read) else f"{sum(new):,} new"
+        return next((f"{result['rows']:,}" for result in self._results() if "rows" in result), "")
+
+    def _model(self) -> str:
+        for result in reversed(self._results()):
+            if "verdict" in result and "decision_id" in result:
+                version = f", version {result['version']} serves" if result.get("version") else ""
+                return f"{result['verdict']}{version}: {result['reason']}"
+        return ""
+
+    def _results(self) -> list[dict[str, Any]]:
+        return [task["result"] for task in self.tasks if isinstance(task.get("result"), dict)]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options."""
+    parser.add_argument(
+        "--no-example",
+        action="store_true",
+        help="drop no example workbook into the landing zone first",
+    )
+
+
+def main(kube: Kube, arguments: argparse.Namespace) -> None:
+    """Run every DAG on the cluster, those that do not wait for others at the same time.
+
+    Raises:
+        UserError: when a run fails, after the table.
+    """
+    _land(arguments, lambda files: land.main(kube, argparse.Namespace(files=files)))
+    with AirflowApi.connect(kube) as airflow:
+        paused = {dag["dag_id"] for dag in airflow.dags() if dag["is_paused"]}
+        outcomes = []
+        for wave in (INGESTION, TRAINING):
+            runs = {dag: first_runs.start(airflow, dag) for dag in wave}
+            for dag, run in runs.items():
+                outcomes.append(_followed(airflow, dag, partial(follow, airflow, dag, run)))
+                if dag in paused:
+                    airflow.pause(dag)
+    show(outcomes)
+
+
+def on_machine(arguments: argparse.Namespace) -> None:
+    """Run every DAG on the local platform, one after the other.
+
+    Raises:
+        UserError: when a run fails, after the table.
+    """
+    _land(arguments, lambda files: land.on_machine(argparse.Namespace(files=files, state=arguments.state)))
+    state = State.of(arguments.state)
+    with interruptible(), state.alone():
+        state.refuse_full_disk()
+        start = services.Start(state, list(steps()))
+        start.run(keep_runner=True)
+        assert start.runner  # noqa: S101 - it was asked for
+        with start.runner as runner:
+            outcomes = [_here(start.platform, runner, dag) for dag in (*INGESTION, *TRAINING)]
+    show(outcomes)
+
+
+def show(outcomes: Iterable[Outcome]) -> None:
+    """Print the table.
+
+    Raises:
+        UserError: when a run has failed; names each.
+    """
+    outcomes = list(outcomes)
+    print(f"\n{'DAG':30} {'state':8} {'steps':28} seconds  {'rows':>21}  model")
+    for outcome in outcomes:
+        print(outcome.line())
+    if failed := [outcome.dag for outcome in outcomes if outcome.state != "success"]:
+        raise UserError(f"{', '.join(failed)} failed: `quintet why` says why.")
+    print("Next: quintet status")
+
+
+def _land(arguments: argparse.Namespace, drop: Callable[[list[Path]], None]) -> None:
+    if not arguments.no_example:
+        drop(sorted(EXAMPLE.glob("*.xls*")))
+
+
+def _here(platform: Platform, runner: Runner, dag: str) -> Outcome:
+    airflow = LocalAirflow(platform)
+    return _followed(airflow, dag, partial(follow_one, platform, runner, dag, datetime.now(UTC), {}))
+
+
+def _followed(airflow: Airflow, dag: str, run: Callable[[], list[dict[str, Any]]]) -> Outcome:
+    """Return what came of a run; one that fails does not keep the others from being told of."""
+    try:
+        tasks = run()
+    except UserError as error:
+        print(f"  {error}", flush=True)
+        return Outcome(dag, "failed", [])
+    return Outcome(dag, "success", [{**task, "result": airflow.result(task)} for task in tasks])
