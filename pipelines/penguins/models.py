@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -51,7 +50,15 @@ def scores(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> dict[str, f
     }
 
 
-def baseline(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
+def cross_validated(train: pd.DataFrame, *, seed: int, n_estimators: int) -> dict[str, float]:
+    """Gives the mean accuracy over five folds of the train rows: less a matter of luck than few test rows."""
+    model = make_pipeline(preparation(), RandomForestClassifier(n_estimators, random_state=seed, n_jobs=1))
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    accuracies = cross_val_score(model, train[list(FEATURES)], train[TARGET], cv=folds)
+    return {"cross_validated_accuracy": float(accuracies.mean())}
+
+
+def baseline(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
     """Gives the accuracy of always naming the commonest species of the train rows."""
     commonest = train[TARGET].mode().iloc[0]
     return {"baseline_accuracy": float((test[TARGET] == commonest).mean())}

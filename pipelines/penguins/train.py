@@ -10,7 +10,7 @@ from typing import Annotated
 
 import mlflow
 
-from penguins.models import baseline, fit, scores
+from penguins.models import baseline, cross_validated, fit, scores
 from penguins.schema import FEATURES, SPECIES, TARGET
 from penguins.snapshot import fetch
 from stepkit import tracking
@@ -74,7 +74,8 @@ def train(
                     **asdict(snapshot.defects),
                 }
             )
-            mlflow.log_metrics({**metrics, **baseline(train_rows, test_rows)})
+            others = cross_validated(train_rows, seed=seed, n_estimators=n_estimators)
+            mlflow.log_metrics({**metrics, **others, **baseline(train_rows, test_rows)})
             mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
             log_pipeline(pipeline, test_rows[features].head(5), folder)
             log_bundle(folder)
