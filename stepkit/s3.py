@@ -88,6 +88,28 @@ class ObjectStore:
             self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
         return digest
 
+    def upload_if_absent(self, path: Path, uri: str, content_type: str = "application/octet-stream") -> bool:
+        """Writes a file of at most 5 GB as an object unless there is one already, atomically.
+
+        Returns:
+            Whether this call wrote it; if not, the object that was there is untouched.
+        """
+        bucket, key = split(uri)
+        try:
+            with _naming(uri), path.open("rb") as file:
+                self._client.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=file,
+                    ContentType=content_type,
+                    Metadata={"sha256": file_sha256(path)},
+                    IfNoneMatch="*",
+                )
+        except _AlreadyThere:
+            _logger.info("%s is already there and stays as it is", uri)
+            return False
+        return True
+
     def download(self, uri: str, path: Path) -> str:
         """Writes the object to a file in chunks of bounded size and gives its sha256."""
         bucket, key = split(uri)

@@ -57,6 +57,7 @@ OBJECTS = {
         ("ConfigMap", "airflow-scripts"),
         ("ConfigMap", "airflow-step-images"),
         ("ConfigMap", "airflow-step-pods"),
+        ("ConfigMap", "airflow-variables"),
         ("Deployment", "airflow-api-server"),
         ("Deployment", "airflow-dag-processor"),
         ("Deployment", "airflow-scheduler"),
@@ -117,6 +118,7 @@ PLATFORM = {
     ("Pod", "test-postgres"),
     ("Pod", "test-prediction-forest"),
     ("Secret", "postgres-forest"),
+    ("Secret", "postgres-sipsa"),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -134,6 +136,7 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "mlflow-promotion"),
     ("Secret", "mlflow-steps"),
     ("Secret", "postgres-forest"),
+    ("Secret", "postgres-sipsa"),
     ("ServiceAccount", "step"),
 }
 OUTSIDE_POSTGRES: dict[str, Any] = {
@@ -200,7 +203,7 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
     }
     assert urls.keys() == {
-        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest")
+        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest", "sipsa")
     }
     for url in map(urlsplit, urls.values()):
         assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")

@@ -32,7 +32,7 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     for secret in secrets(render("quintet")):
         copies[secret["metadata"]["name"]].append(secret["data"])
     doubled = {name for name, data in copies.items() if len(data) == 2}
-    assert doubled == {"minio-steps", "mlflow-promotion", "mlflow-steps", "postgres-forest"}
+    assert doubled == {"minio-steps", "mlflow-promotion", "mlflow-steps", "postgres-forest", "postgres-sipsa"}
     assert all(data == [data[0]] * len(data) for data in copies.values())
 
 

@@ -143,10 +143,21 @@ class Platform:
 
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment of Airflow, which runs a DAG and nothing else here."""
+        given = chart.values("airflow")
         own = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))
+            **{
+                f"AIRFLOW_VAR_{key.upper()}": str(value)
+                for key, value in given["variables"]["values"].items()
+            },
+            **{
+                f"AIRFLOW_CONN_{key.upper()}": self.credentials[reference["secret"]][reference["key"]]
+                for key, reference in given["connections"]["secrets"].items()
+            },
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))
+            },
         }
         keys = self.credentials["airflow-keys"]
         return {
