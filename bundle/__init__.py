@@ -13,7 +13,7 @@ Reading needs numpy alone. `export` and `verify_against` are for training and ne
 
 from bundle.contract import Contract, Engine, Feature, Label, Transform
 from bundle.errors import BundleError, BundleRefused
-from bundle.fitted import export, verify_against, write
+from bundle.fitted import engine_of, export, verify_against, versions, write
 from bundle.preparation import Columns, normalise_category
 from bundle.reader import Bundle, Prediction, load
 
@@ -28,9 +28,11 @@ __all__ = [
     "Label",
     "Prediction",
     "Transform",
+    "engine_of",
     "export",
     "load",
     "normalise_category",
     "verify_against",
+    "versions",
     "write",
 ]

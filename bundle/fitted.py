@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.contract import Contract, Engine, Feature, Label
+from bundle.engines import BOOSTER
 from bundle.errors import BundleRefused
-from bundle.reader import ARRAYS, BOOSTER, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,7 +65,7 @@ def export(
         BundleRefused: a part of the pipeline has no form in a bundle.
     """
     columns, *maps, classifier = (step for _, step in pipeline.steps)
-    engine, arrays = _engine(maps, classifier)
+    engine, arrays = engine_of(*maps, classifier)
     contract = Contract(
         model=model,
         target=target,
@@ -73,7 +74,7 @@ def export(
         labels=tuple(Label(int(value), label_names[int(value)]) for value in classifier.classes_),
         metrics=dict(metrics),
         data_sha256=data_sha256,
-        versions=_versions(),
+        versions=versions(),
     )
     return write(path, contract, arrays, frame)
 
@@ -175,8 +176,17 @@ def _categories(imputer: Any, encoder: Any, names: list[str]) -> Iterator[Featur
         yield Feature(name, "category", imputed=str(imputed), categories=tuple(map(str, categories)))
 
 
-def _engine(maps: list[Any], classifier: Any) -> tuple[Engine, dict[str, NDArray[Any]]]:
-    match [type(part).__name__ for part in (*maps, classifier)]:
+def engine_of(*parts: Any) -> tuple[Engine, dict[str, NDArray[Any]]]:
+    """Gives the engine that computes what fitted parts do, and its arrays.
+
+    Args:
+        parts: the feature maps, if any, then the classifier.
+
+    Raises:
+        BundleRefused: no engine does.
+    """
+    *maps, classifier = parts
+    match [type(part).__name__ for part in parts]:
         case ["LogisticRegression"]:
             return Engine("linear", {}), _linear(classifier)
         case ["RandomForestClassifier"]:
@@ -184,8 +194,8 @@ def _engine(maps: list[Any], classifier: Any) -> tuple[Engine, dict[str, NDArray
         case ["Nystroem", "LinearSVC"] if maps[0].kernel == "rbf" and maps[0].gamma is not None:
             landmarks = {"landmarks": maps[0].components_, "normalization": maps[0].normalization_}
             return Engine("kernel_map", {"gamma": float(maps[0].gamma)}), landmarks | _linear(classifier)
-        case parts:
-            raise BundleRefused(f"no engine computes {' > '.join(parts)} (Nystroem: rbf kernel, gamma given)")
+        case kinds:
+            raise BundleRefused(f"no engine computes {' > '.join(kinds)} (Nystroem: rbf kernel, gamma given)")
 
 
 def _linear(classifier: Any) -> dict[str, NDArray[Any]]:
@@ -267,7 +277,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Gives the versions of what fits: for `Contract.versions`."""
     import sklearn
 
     return {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}

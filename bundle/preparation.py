@@ -14,8 +14,6 @@ from bundle.errors import BundleError
 Columns = Mapping[str, NDArray[Any]]
 """One array of equal length for each feature: floats (NaN = missing) or strings (None or NaN = missing)."""
 
-_UNKNOWN = -1
-
 
 def normalise_category(value: str, categories: Iterable[str]) -> str:
     """Gives the known category that equals `value` but for case and outer blanks, else `value` itself."""
@@ -37,19 +35,12 @@ class Preparation:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = features
-        self._width = sum(feature.width for feature in features)
-        self._codes = {
-            feature.name: {_key(category): code for code, category in enumerate(feature.categories)}
-            for feature in features
-            if feature.type == "category"
-        }
-        for feature in features:
-            if feature.type == "category" and _key(str(feature.imputed)) not in self._codes[feature.name]:
-                raise BundleError(
-                    f"contract.json: {feature.name} has no category {feature.imputed!r} to impute"
-                )
-            if feature.log and (feature.low is None or feature.low <= -1):
-                raise BundleError(f"contract.json: {feature.name} has a logarithm and no bound above -1")
+        ends = np.cumsum([feature.width for feature in features])
+        self._width = int(ends[-1])
+        starts = (ends - [feature.width for feature in features]).tolist()
+        placed = list(zip(starts, features, strict=True))
+        self._numbers = _Numbers([each for each in placed if each[1].type == "number"])
+        self._categories = [_Category(at, feature) for at, feature in placed if feature.type == "category"]
 
     def apply(self, columns: Columns) -> tuple[NDArray[np.float64], dict[str, NDArray[np.bool_]]]:
         """Gives the matrix, shape (rows, width), and for each category feature which rows are new to it.
@@ -61,38 +52,110 @@ class Preparation:
         if absent:
             raise ValueError(f"the model also takes {', '.join(absent)}")
         rows = len(columns[self._features[0].name])
-        matrix = np.zeros((rows, self._width))
-        unknown = {}
-        at = 0
         for feature in self._features:
-            values = columns[feature.name]
-            if len(values) != rows:
-                raise ValueError(f"{feature.name} has {len(values)} values, the first column has {rows}")
-            if feature.type == "number":
-                matrix[:, at] = _scaled(values, feature)
-            else:
-                codes = self._encoded(values, feature)
-                unknown[feature.name] = codes == _UNKNOWN
-                known = np.flatnonzero(codes != _UNKNOWN)
-                matrix[known, at + codes[known]] = 1.0
-            at += feature.width
+            if (given := len(columns[feature.name])) != rows:
+                raise ValueError(f"{feature.name} has {given} values, the first column has {rows}")
+        matrix = np.zeros((rows, self._width))
+        self._numbers.fill(matrix, self._numbers.imputed(columns))
+        unknown = {}
+        for category in self._categories:
+            new = category.fill(matrix, columns[category.name])
+            unknown[category.name] = np.isin(np.arange(rows), new)
         return matrix, unknown
 
-    def _encoded(self, values: NDArray[Any], feature: Feature) -> NDArray[np.intp]:
-        codes = self._codes[feature.name]
-        imputed = codes[_key(str(feature.imputed))]
-        return np.fromiter(
-            (codes.get(_key(value), _UNKNOWN) if isinstance(value, str) else imputed for value in values),
-            dtype=np.intp,
-            count=len(values),
-        )
+    def apply_to_samples(
+        self, samples: Sequence[Mapping[str, Any]]
+    ) -> tuple[NDArray[np.float64], dict[str, list[int]]]:
+        """Gives the same matrix for samples that lack nothing, and the rows that are new to a feature.
+
+        Args:
+            samples: one finite number or string for each feature, by its name.
+
+        Returns:
+            The matrix, and those rows' positions by the feature's name; features without any are left out.
+        """
+        matrix = np.zeros((len(samples), self._width))
+        self._numbers.fill(matrix, self._numbers.taken(samples))
+        unknown = {}
+        for category in self._categories:
+            name = category.name
+            if new := category.fill(matrix, [sample[name] for sample in samples]):
+                unknown[name] = new
+        return matrix, unknown
 
 
-def _scaled(values: NDArray[Any], feature: Feature) -> NDArray[np.float64]:
-    numbers = np.asarray(values, dtype=np.float64)
-    numbers = np.where(np.isnan(numbers), float(feature.imputed), numbers)
-    if feature.low is not None or feature.high is not None:
-        numbers = np.clip(numbers, feature.low, feature.high)
-    if feature.log:
-        numbers = np.log1p(numbers)
-    return (numbers - feature.mean) / feature.scale
+class _Numbers:
+    """The number features: each row's numbers side by side, then scaled all at once."""
+
+    def __init__(self, placed: Sequence[tuple[int, Feature]]) -> None:
+        self._features = features = [feature for _, feature in placed]
+        for feature in features:
+            if feature.log and (feature.low is None or feature.low <= -1):
+                raise BundleError(f"contract.json: {feature.name} has a logarithm and no bound above -1")
+        self._names = [feature.name for feature in features]
+        places = [at for at, _ in placed]
+        side_by_side = places == list(range(len(places)))
+        self._places: slice | list[int] = slice(len(places)) if side_by_side else places
+        self._low = np.array([-np.inf if feature.low is None else feature.low for feature in features])
+        self._high = np.array([np.inf if feature.high is None else feature.high for feature in features])
+        self._bounded = bool(np.isfinite([self._low, self._high]).any())
+        self._logs = np.array([feature.log for feature in features], dtype=bool)
+        self._logged = bool(self._logs.any())
+        self._means = np.array([feature.mean for feature in features])
+        self._scales = np.array([feature.scale for feature in features])
+        self._scaled = bool(self._means.any() or (self._scales != 1).any())
+
+    def imputed(self, columns: Columns) -> NDArray[np.float64]:
+        """Gives columns side by side, with what training put where one is missing."""
+        numbers = np.empty((len(columns[self._names[0]]) if self._names else 0, len(self._names)))
+        for at, feature in enumerate(self._features):
+            values = np.asarray(columns[feature.name], dtype=np.float64)
+            numbers[:, at] = np.where(np.isnan(values), float(feature.imputed), values)
+        return numbers
+
+    def taken(self, samples: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+        """Gives the samples' numbers side by side."""
+        names = self._names
+        return np.array([[sample[name] for name in names] for sample in samples], dtype=np.float64)
+
+    def fill(self, matrix: NDArray[np.float64], numbers: NDArray[np.float64]) -> None:
+        """Writes numbers, one column a feature, to their columns of the matrix."""
+        if not self._names:
+            return
+        if self._bounded:
+            numbers = np.clip(numbers, self._low, self._high)
+        if self._logged:
+            numbers[:, self._logs] = np.log1p(numbers[:, self._logs])
+        if self._scaled:
+            numbers = (numbers - self._means) / self._scales
+        matrix[:, self._places] = numbers
+
+
+class _Category:
+    """A category feature: the column of the matrix for each spelling of a category."""
+
+    def __init__(self, at: int, feature: Feature) -> None:
+        self.name = feature.name
+        self._columns = {_key(category): at + code for code, category in enumerate(feature.categories)}
+        if _key(str(feature.imputed)) not in self._columns:
+            raise BundleError(f"contract.json: {feature.name} has no category {feature.imputed!r} to impute")
+        self._imputed = self._columns[_key(str(feature.imputed))]
+        self._as_written = {
+            category: self._columns[_key(category)] for category in feature.categories
+        }  # most clients write a category as training did
+
+    def fill(self, matrix: NDArray[np.float64], values: Iterable[Any]) -> list[int]:
+        """Writes a 1 to each row's column; gives the rows whose category training did not see."""
+        new = []
+        for row, value in enumerate(values):
+            if not isinstance(value, str):
+                matrix[row, self._imputed] = 1.0
+                continue
+            column = self._as_written.get(value)
+            if column is None:
+                column = self._columns.get(_key(value))
+            if column is None:
+                new.append(row)
+            else:
+                matrix[row, column] = 1.0
+        return new

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.contract import Contract
-from bundle.engines import ENGINES, Arrays, Engine
+from bundle.engines import BOOSTER, ENGINES, Arrays, Engine
 from bundle.errors import BundleError
 from bundle.preparation import Columns, Preparation
 
@@ -22,8 +22,6 @@ DIGESTS = "digests.json"
 CONTRACT = "contract.json"
 SMOKE = "smoke.json"
 ARRAYS = "arrays"
-
-BOOSTER = "model.ubj"
 
 _FILE_NAME = re.compile(r"(arrays/\w+\.npy|model\.ubj|contract\.json|smoke\.json)")
 _SMOKE_TOLERANCE = 1e-9
@@ -75,12 +73,17 @@ class Bundle:
     def predict(self, columns: Columns) -> Prediction:
         """Gives each row's class, probabilities and unknown categories; raises as `predict_proba` does."""
         matrix, unknown = self.preparation.apply(columns)
+        probabilities = self.probabilities(matrix)
+        values = np.array([label.value for label in self.contract.labels], dtype=np.int64)
+        return Prediction(values[probabilities.argmax(axis=1)], probabilities, unknown)
+
+    def probabilities(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gives what the engine says of a matrix of `preparation`, freed of the balance of training."""
         probabilities = self.engine.predict_proba(matrix)
         if self.contract.class_weights is not None:
             probabilities = probabilities * np.array(self.contract.class_weights)
             probabilities /= probabilities.sum(axis=1, keepdims=True)
-        values = np.array([label.value for label in self.contract.labels], dtype=np.int64)
-        return Prediction(values[probabilities.argmax(axis=1)], probabilities, unknown)
+        return probabilities
 
     def check_smoke(self) -> None:
         """Asks the rows of `smoke.json` and compares.

@@ -7,6 +7,7 @@ named by the hash of its locks. It counts as made once it holds ``complete``: a 
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ ENVIRONMENTS = {
     "mlflow": ["images/mlflow/requirements.lock"],
     "bitcoin": ["pipelines/bitcoin/requirements-train.lock"],
     "crime": ["pipelines/crime/requirements-train.lock"],
-    "excel": ["pipelines/excel/requirements.lock"],
+    "excel": ["pipelines/excel/requirements-prices.lock"],
     "forest": ["pipelines/forest/requirements-train.lock"],
     "penguins": ["pipelines/penguins/requirements-train.lock"],
     "sipsa": ["pipelines/sipsa/requirements.lock"],
@@ -31,6 +32,13 @@ ENVIRONMENTS = {
     "forest_api": ["sources/forest_api/requirements.lock"],
     "sipsa_ws": ["sources/sipsa_ws/requirements.lock"],
     "socrata": ["sources/socrata/requirements.lock"],
+    # A C compiler, for machines without one.
+    "compiler": ["cli/compiler-requirements.lock"],
+    # The servers that bench/serving compares ours with.
+    "bench-mlflow": ["bench/serving/requirements/mlflow.lock"],
+    "bench-mlserver": ["bench/serving/requirements/mlserver.lock"],
+    "bench-bentoml": ["bench/serving/requirements/bentoml.lock"],
+    "bench-kserve": ["bench/serving/requirements/kserve.lock"],
 }
 IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
 
@@ -45,7 +53,12 @@ def main() -> None:
     name, *arguments = sys.argv[1:]
     python = environment(name) / "bin" / "python"
     roots = os.pathsep.join(str(REPOSITORY / root) for root in IMPORT_ROOTS)
-    os.execve(python, [str(python), *arguments], {**os.environ, "PYTHONPATH": roots})  # noqa: S606 - our own Python
+    variables = {**os.environ, "PYTHONPATH": roots}
+    if shutil.which("cc") is None:
+        # What it is needed for: bundle/engines/native.py. The environment is made when it is first called.
+        this_file = str(Path(__file__).resolve())
+        variables.setdefault("CC", shlex.join([sys.executable, this_file, "compiler", "-m", "ziglang", "cc"]))
+    os.execve(python, [str(python), *arguments], variables)  # noqa: S606 - our own Python
 
 
 def folder_of(name: str) -> Path:

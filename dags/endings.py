@@ -48,6 +48,28 @@ def result_of(message: str) -> dict[str, Any]:
     return result
 
 
+def returned(result: dict[str, Any], entry: str | None, ti: Any) -> Any:
+    """Give Airflow what it takes for a task's result.
+
+    Args:
+        result: Of the step.
+        entry: Name of the entry, a list, that a later step is mapped over; the others become XComs of
+            their own. None for a task whose result is taken as it is.
+        ti: The task instance.
+
+    Raises:
+        AirflowFailException: There is no such entry, or it is no list.
+    """
+    if entry is None:
+        return result
+    if not isinstance(result.get(entry), list):
+        raise AirflowFailException(f"The step's result has no list {entry!r} to map over: {sorted(result)}")
+    for name, value in result.items():
+        if name != entry:
+            ti.xcom_push(name, value)
+    return result[entry]
+
+
 def failure_of(name: str, exit_code: int, message: str, reason: str) -> AirflowException:
     """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
 

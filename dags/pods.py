@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 from endings import options
@@ -38,7 +38,8 @@ def step(
     step: str,
     *,
     arguments: Mapping[str, Any] | None = None,
-    variants: Sequence[Mapping[str, Any]] | None = None,
+    variants: Sequence[Mapping[str, Any]] | XComArg | None = None,
+    returns: str | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: timedelta = timedelta(minutes=15),
     **settings: Any,
@@ -50,7 +51,10 @@ def step(
         step: Name of the step in kebab-case, such as `train`.
         arguments: The step's options by name in snake_case, templated; one that renders to nothing is
             left out.
-        variants: One mapping of further options for each instance of a mapped step.
+        variants: One mapping of further options for each instance of a mapped step; or the output of an
+            earlier task that `returns` such a list, whose length only the run knows.
+        returns: Entry of the result, a list, that Airflow takes for the whole of it, so that a later step
+            can be mapped over it; each other entry is an XCom of its own.
         environment: Environment variables of this task alone, templated.
         timeout: Time the step may run before it is stopped.
         settings: Any other setting of the operator or of Airflow's BaseOperator, such as `size`,
@@ -69,6 +73,7 @@ def step(
         "task_id": step.replace("-", "_"),
         "arguments": options(arguments or {}),
         "env_vars": {**RUN_ENVIRONMENT, **(environment or {})},
+        "returns": returns,
         "execution_timeout": timeout + timedelta(minutes=10),
         "pool": "steps",
         "retries": 2,
@@ -81,7 +86,9 @@ def step(
     made = {**shared, **own, **settings}
     if variants is None:
         return operator(**made)
-    return operator.partial(**made).expand(variant=list(variants))
+    return operator.partial(**made).expand(
+        variant=variants if isinstance(variants, XComArg) else list(variants)
+    )
 
 
 def code_of(step: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from endings import failure_of, given, options, result_of
+from endings import failure_of, given, options, result_of, returned
 from pod_template import read_json
 
 from stepkit.settings import Run
@@ -38,6 +38,7 @@ class ProcessStepOperator(BaseOperator):
         arguments: Command-line options of the step, templated.
         env_vars: Environment variables of this task alone, templated.
         timeout: Time the step may run before it is stopped.
+        returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from
             `arguments` because Airflow renders no templates in a mapped value.
     """
@@ -52,6 +53,7 @@ class ProcessStepOperator(BaseOperator):
         arguments: list[str],
         env_vars: Mapping[str, str],
         timeout: timedelta,
+        returns: str | None = None,
         variant: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -61,10 +63,11 @@ class ProcessStepOperator(BaseOperator):
         self.arguments = arguments
         self.env_vars = env_vars
         self.timeout = timeout
+        self.returns = returns
         self.variant = variant or {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         """Run the step to its end and return its result."""
         name = f"{self.pipeline}-{self.step}"
         platform = read_json("STEP_PODS_FILE")
@@ -85,8 +88,7 @@ class ProcessStepOperator(BaseOperator):
         if exit_code:
             reason = signal.Signals(exit_code - KILLED).name if exit_code > KILLED else "it gave no reason"
             raise failure_of(name, exit_code, message, reason)
-        parsed: dict[str, Any] = result_of(message)
-        return parsed
+        return returned(result_of(message), self.returns, context["ti"])
 
     def on_kill(self) -> None:
         """Stop the step with everything that it has started."""

@@ -19,7 +19,7 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
 )
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from endings import NOTHING_TO_DO, failure_of, given, options, result_of
+from endings import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
 from pod_report import REPORT_KEY, PodReport
 from pod_template import CONTAINER, SIZE, pod_template, read_json
@@ -91,6 +91,7 @@ class StockStepOperator(KubernetesPodOperator):
         pipeline: Name of the pipeline, such as `forest`.
         step: Name of the step in kebab-case, such as `train`; the image is `<pipeline>-<step>`.
         size: Resources of the container unless STEP_PODS_FILE says otherwise.
+        returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from
             `arguments` because Airflow renders no templates in a mapped value.
     """
@@ -103,6 +104,7 @@ class StockStepOperator(KubernetesPodOperator):
         pipeline: str,
         step: str,
         size: Mapping[str, Any] = SIZE,
+        returns: str | None = None,
         variant: Mapping[str, Any] | None = None,
         do_xcom_push: bool = True,
         skip_on_exit_code: int | None = NOTHING_TO_DO,
@@ -112,7 +114,13 @@ class StockStepOperator(KubernetesPodOperator):
         self.pipeline = pipeline
         self.step = step
         self.size = size
+        self.returns = returns
         self.variant = variant or {}
+
+    def execute(self, context: Context) -> Any:
+        """Run the step and return its result, or the entry of it that later steps are mapped over."""
+        result = super().execute(context)
+        return result and returned(result, self.returns, context["ti"])
 
     def build_pod_request_obj(self, context: Context | None = None, dry_run: bool = False) -> k8s.V1Pod:
         """Build the pod from the files as they are now, and drop options that rendered to nothing."""
@@ -164,7 +172,7 @@ class StepOperator(StockStepOperator):
         super().__init__(do_xcom_push=False, skip_on_exit_code=None, deferrable=True, **kwargs)
         self.inline_wait = inline_wait
         self._pod_at_end: k8s.V1Pod | None = None
-        self._result: dict[str, Any] | None = None
+        self._result: Any = None
 
     @cached_property
     def pod_manager(self) -> PodManager:
@@ -227,17 +235,18 @@ class StepOperator(StockStepOperator):
             return ()
         return events
 
-    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def trigger_reentry(self, context: Context, event: dict[str, Any]) -> Any:
         """Finish the step once its pod has ended, and return its result as XCom.
 
         `do_xcom_push` is False until here, as it makes the parent add a sidecar and wait for it.
         """
         super().trigger_reentry(context, event)
-        self._result = result_of_pod(terminated(self._pod_at_end))
+        result = result_of_pod(terminated(self._pod_at_end))
+        self._result = returned(result, self.returns, context["ti"])
         self.do_xcom_push = True
         return self._result
 
-    def execute(self, context: Context) -> dict[str, Any] | None:
+    def execute(self, context: Context) -> Any:
         """Start the pod; return the result here when it ended inline, as the parent drops it."""
         super().execute(context)
         return self._result

@@ -6,9 +6,10 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
@@ -25,6 +26,16 @@ class ObjectMissing(RefusedInput):
     """There is no object at the URI."""
 
 
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing shows it; `etag` changes with its bytes."""
+
+    uri: str
+    size: int
+    etag: str
+    modified: datetime
+
+
 class ObjectStore:
     """A connection to S3. Every object written carries the sha256 of its bytes as metadata.
 
@@ -33,20 +44,13 @@ class ObjectStore:
     """
 
     def __init__(self) -> None:
-        config = Config(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 4},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        self._client = boto3.Session().client("s3", config=config)
+        self._client = client()
 
     def exists(self, uri: str) -> bool:
         """Says whether there is an object at the URI."""
         bucket, key = split(uri)
         try:
-            with _naming(uri):
+            with naming(uri):
                 self._client.head_object(Bucket=bucket, Key=key)
         except ObjectMissing:
             return False
@@ -55,7 +59,7 @@ class ObjectStore:
     def get(self, uri: str) -> bytes:
         """Gives the object's bytes."""
         bucket, key = split(uri)
-        with _naming(uri):
+        with naming(uri):
             body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
@@ -80,7 +84,7 @@ class ObjectStore:
         """Writes a file as an object, in parts when it is large, and gives its sha256."""
         bucket, key = split(uri)
         digest = file_sha256(path)
-        with _naming(uri):
+        with naming(uri):
             self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
         return digest
 
@@ -110,16 +114,61 @@ class ObjectStore:
         """Writes the object to a file in chunks of bounded size and gives its sha256."""
         bucket, key = split(uri)
         digest = hashlib.sha256()
-        with _naming(uri), path.open("wb") as file:
+        with naming(uri), path.open("wb") as file:
             for chunk in self._client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(_CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
         return digest.hexdigest()
 
+    def listed(self, prefix_uri: str) -> Iterator[Listed]:
+        """Gives the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
+        bucket, prefix = split(prefix_uri)
+        with _naming(prefix_uri):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    uri = f"s3://{bucket}/{found['Key']}"
+                    yield Listed(uri, found["Size"], found["ETag"], found["LastModified"])
+
+    def look(self, uri: str) -> Listed | None:
+        """Gives what a listing would show of one object; None when there is none."""
+        bucket, key = split(uri)
+        try:
+            with _naming(uri):
+                found = self._client.head_object(Bucket=bucket, Key=key)
+        except ObjectMissing:
+            return None
+        return Listed(uri, found["ContentLength"], found["ETag"], found["LastModified"])
+
+    def move(self, source: Listed, uri: str) -> bool:
+        """Moves an object, unless it is not the one any more that was listed.
+
+        Killed at any point it can be called again: the object is at one of the two places, or at both.
+
+        Returns:
+            Whether the listed object has left its place, now or before; False when another has taken it.
+        """
+        now = self.look(source.uri)
+        if now is None:
+            return True
+        if now.etag != source.etag:
+            return False
+        (bucket, key), (from_bucket, from_key) = split(uri), split(source.uri)
+        origin = {"Bucket": from_bucket, "Key": from_key}
+        try:
+            with _naming(source.uri):
+                self._client.copy_object(
+                    Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=source.etag
+                )
+                # Without versions S3 has no atomic move; where it knows the condition, a new object stays.
+                self._client.delete_object(Bucket=from_bucket, Key=from_key, IfMatch=source.etag)
+        except (_AlreadyThere, ObjectMissing):
+            return self.look(source.uri) is None
+        return True
+
     def _put(self, uri: str, body: bytes, content_type: str, **conditions: Any) -> str:
         bucket, key = split(uri)
         digest = hashlib.sha256(body).hexdigest()
-        with _naming(uri):
+        with naming(uri):
             self._client.put_object(
                 Bucket=bucket,
                 Key=key,
@@ -135,17 +184,29 @@ class _AlreadyThere(Exception):
     """A conditional write found an object."""
 
 
+def client() -> Any:
+    """Gives boto3's client with the time-outs and retries of a step."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 4},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return boto3.Session().client("s3", config=config)
+
+
 def split(uri: str) -> tuple[str, str]:
     """Gives the bucket and the key of an S3 URI.
 
     Raises:
         RefusedInput: it is not of the form `s3://bucket/key`.
     """
-    parts = urlsplit(uri)
-    key = parts.path.removeprefix("/")
-    if parts.scheme != "s3" or not parts.netloc or not key:
+    # Not as a URL: a key may hold `?` and `#`.
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not uri.startswith("s3://") or not bucket or not key:
         raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key")
-    return parts.netloc, key
+    return bucket, key
 
 
 def file_sha256(path: Path) -> str:
@@ -155,8 +216,8 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def _naming(uri: str) -> Iterator[None]:
-    """Turns boto3's errors into endings that name the object."""
+def naming(uri: str) -> Iterator[None]:
+    """Turns boto3's errors into endings that name the object; its URI need not have a key."""
     try:
         yield
     except NoCredentialsError:

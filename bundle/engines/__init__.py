@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from bundle.engines.arrays import Arrays, Matrix
+from bundle.engines.arrays import BOOSTER, Arrays, Matrix
 from bundle.engines.forest import Forest
 from bundle.engines.kernel_map import KernelMap
 from bundle.engines.linear import Linear
+from bundle.engines.xgboost import XGBoost
 
-__all__ = ["ENGINES", "Arrays", "Engine", "Forest", "KernelMap", "Linear", "Matrix"]
+__all__ = ["BOOSTER", "ENGINES", "Arrays", "Engine", "Forest", "KernelMap", "Linear", "Matrix", "XGBoost"]
 
 
 class Engine(Protocol):
@@ -24,8 +25,9 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: Mapping[str, type[Linear] | type[KernelMap] | type[Forest]] = {
+ENGINES: Mapping[str, type[Linear] | type[KernelMap] | type[Forest] | type[XGBoost]] = {
     "linear": Linear,
     "kernel_map": KernelMap,
     "forest": Forest,
+    "xgboost": XGBoost,
 }

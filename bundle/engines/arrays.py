@@ -13,6 +13,9 @@ from bundle.errors import BundleError
 Arrays = Mapping[str, NDArray[Any]]
 Matrix = NDArray[np.float64]
 
+BOOSTER = "model.ubj"
+"""XGBoost's own file in a bundle, and the name of its bytes (uint8) among the arrays."""
+
 
 def checked(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Gives an array of that name and shape.

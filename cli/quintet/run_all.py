@@ -21,7 +21,7 @@ from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 from quintet.run import Airflow, follow
 
-EXAMPLE = REPOSITORY / "pipelines" / "excel" / "example"
+EXAMPLE = REPOSITORY / "pipelines" / "excel" / "samples"
 """Workbooks that are dropped into the landing zone first, so that there is something to take in."""
 INGESTION = (
     "forest_cover_data_pipeline",

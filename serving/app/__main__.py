@@ -14,6 +14,7 @@ from app.latest_run import read_latest_run
 from app.main import create_app
 from app.metrics import Metrics
 from app.registry import Registry
+from app.server import Server
 from app.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of common proxies, which else meet closed connections
@@ -21,7 +22,7 @@ GRACEFUL_SECONDS = 20
 
 
 def main() -> None:
-    """Runs until SIGTERM; requests that are under way are answered first."""
+    """Runs until SIGTERM; requests that are under way, or come on an open connection, are answered first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings, metrics = Settings(), Metrics()
@@ -32,7 +33,8 @@ def main() -> None:
     admin = _config(create_admin_app(settings, champion, metrics), settings.bind_host, settings.admin_port)
     socket = admin.bind_socket()
     threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()
-    uvicorn.Server(_config(create_app(settings, champion, metrics), settings.bind_host, settings.port)).run()
+    public = _config(create_app(settings, champion, metrics), settings.bind_host, settings.port)
+    Server(public, settings.drain_seconds).run()
 
 
 def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:

@@ -5,22 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.champion import Champion
-from app.metrics import Metrics
-from app.settings import Settings
-
-
-def _settings(request: Request) -> Settings:
-    return request.app.state.settings  # type: ignore[no-any-return]
+from app.predictor import Predictor
 
 
 def _champion(request: Request) -> Champion:
     return request.app.state.champion  # type: ignore[no-any-return]
 
 
-def _metrics(request: Request) -> Metrics:
-    return request.app.state.metrics  # type: ignore[no-any-return]
+def _predictor(request: Request) -> Predictor:
+    return request.app.state.predictor  # type: ignore[no-any-return]
 
 
-SettingsDep = Annotated[Settings, Depends(_settings)]
 ChampionDep = Annotated[Champion, Depends(_champion)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
+PredictorDep = Annotated[Predictor, Depends(_predictor)]

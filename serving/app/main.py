@@ -11,12 +11,13 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from app.champion import Champion
+from app.direct import Direct
 from app.measure import Measure
 from app.metrics import Metrics
+from app.predictor import Predictor
 from app.routes import health, metadata, predict
 from app.samples import REFERENCE
 from app.settings import Settings
-from app.turns import Turns
 
 
 def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
@@ -36,9 +37,12 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         version="1.0.0",
         lifespan=lifespan,
     )
-    app.state.settings, app.state.champion, app.state.metrics = settings, champion, metrics
-    app.state.turns = Turns(settings.max_waiting_batches)
+    predictor = Predictor(settings, champion, metrics)
+    app.state.champion, app.state.predictor = champion, predictor
     app.add_middleware(Measure, metrics=metrics)
+    app.add_middleware(
+        Direct, predictor=predictor, metrics=metrics
+    )  # the last one added is the first one asked
     for router in (health.router, metadata.router, predict.router):
         app.include_router(router)
 

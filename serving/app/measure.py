@@ -31,5 +31,4 @@ class Measure:
             await self._app(scope, receive, noting)
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(path, status).inc()
-            self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
+            self._metrics.answered(path, status, time.perf_counter() - start)

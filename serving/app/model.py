@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import bundle
+from app.answers import AnswerWriter
 from app.registry import ModelVersion
 from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
@@ -19,6 +20,7 @@ class ServedModel:
     bundle: bundle.Bundle
     samples: SampleSchema
     answer: type[Predictions[Any]]
+    writer: AnswerWriter
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
@@ -31,4 +33,10 @@ class ServedModel:
         loaded = bundle.load(folder, expected_digest=version.digest)
         loaded.check_smoke()
         contract = loaded.contract
-        return cls(version, loaded, SampleSchema(contract, max_samples), predictions_of(contract.target))
+        return cls(
+            version,
+            loaded,
+            SampleSchema(contract, max_samples),
+            predictions_of(contract.target),
+            AnswerWriter(version, contract),
+        )

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from bundle import Columns, Contract, Feature
+from bundle import Contract, Feature
 
 MAX_ERRORS = 20
 REFERENCE = "#/components/schemas/{model}"
@@ -15,7 +14,7 @@ STRICT = with_config(ConfigDict(extra="forbid", strict=True))
 
 
 class SampleSchema:
-    """Checks request bodies and turns them into the model's columns."""
+    """Checks request bodies."""
 
     def __init__(self, contract: Contract, max_samples: int) -> None:
         """Generates the checks.
@@ -24,32 +23,24 @@ class SampleSchema:
             contract: The model's features.
             max_samples: The most samples that one request may hold.
         """
-        self._features = contract.features
         fields = {feature.name: _field(feature) for feature in contract.features}
         sample = STRICT(TypedDict("Sample", fields))  # type: ignore[operator]
         samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
         request = STRICT(TypedDict("PredictRequest", {"samples": samples}))  # type: ignore[operator]
         self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
 
-    def columns(self, body: bytes) -> tuple[Columns, int]:
-        """Gives one array for each feature, and how many samples there are.
+    def read(self, body: bytes) -> list[dict[str, Any]]:
+        """Gives the samples of a body, each with a finite number or a string for every feature.
 
         Raises:
             RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
                 error names the sample and the field.
         """
         try:
-            samples = self._request.validate_json(body)["samples"]
+            samples: list[dict[str, Any]] = self._request.validate_json(body)["samples"]
         except ValidationError as error:
             raise RequestValidationError(_explained(error)) from None
-        columns = {
-            feature.name: np.array(
-                [sample[feature.name] for sample in samples],
-                dtype=np.float64 if feature.type == "number" else object,
-            )
-            for feature in self._features
-        }
-        return columns, len(samples)
+        return samples
 
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""

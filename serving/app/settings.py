@@ -25,8 +25,14 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=5, gt=0)
     max_samples: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_waiting_requests: int = Field(
+        default=500, ge=1, description="How many small requests may wait at once; more get 429."
+    )
     max_waiting_batches: int = Field(
         default=16, ge=1, description="How many large requests may wait or compute at once; more get 429."
+    )
+    drain_seconds: float = Field(
+        default=2, ge=0, description="How long open connections may send one more request after SIGTERM."
     )
     bind_host: str = Field(default="0.0.0.0", description="Address that both ports listen on.")  # noqa: S104
     port: int = Field(default=8000, ge=1, le=65535)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, decoded, named, of_kind, plain_name, render
+from tests.charts.render import NAMES, ChartError, decoded, default_values, named, of_kind, plain_name, render
 
 OBJECTS = {
     "postgres": {
@@ -100,6 +100,8 @@ OBJECTS = {
         ("NetworkPolicy", "source-sipsa"),
     },
 }
+PIPELINES = default_values("quintet")["postgres"]["pipelines"]
+PIPELINE_SECRETS = {("Secret", f"postgres-{pipeline}") for pipeline in PIPELINES}
 # What the umbrella has beside its parts.
 PLATFORM = {
     ("NetworkPolicy", "client-airflow"),
@@ -117,8 +119,7 @@ PLATFORM = {
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
     ("Pod", "test-prediction-forest"),
-    ("Secret", "postgres-forest"),
-    ("Secret", "postgres-sipsa"),
+    *PIPELINE_SECRETS,
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -135,9 +136,8 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "minio-steps"),
     ("Secret", "mlflow-promotion"),
     ("Secret", "mlflow-steps"),
-    ("Secret", "postgres-forest"),
-    ("Secret", "postgres-sipsa"),
     ("ServiceAccount", "step"),
+    *PIPELINE_SECRETS,
 }
 OUTSIDE_POSTGRES: dict[str, Any] = {
     "global": {"secrets": {"existing": {"postgres-superuser": "my-superuser"}}},
@@ -203,7 +203,7 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
     }
     assert urls.keys() == {
-        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest", "sipsa")
+        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", *PIPELINES)
     }
     for url in map(urlsplit, urls.values()):
         assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")

@@ -28,6 +28,12 @@ sys.path.insert(0, str(ROOT / "dags"))
 
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
+VALUES = yaml.safe_load((ROOT / "charts/airflow/values.yaml").read_text())
+IMAGES = [
+    f"{pipeline}-{step}"
+    for pipeline, given in VALUES["steps"]["pipelines"].items()
+    for step in given["steps"]
+]
 PODS = {
     "namespace": "quintet-tasks",
     "service_account": "step",
@@ -56,9 +62,7 @@ PODS = {
 def step_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The two files that the chart mounts; the answer is the folder that holds them."""
     (tmp_path / "pods.json").write_text(json.dumps(PODS))
-    artifacts = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"]["artifacts"]
-    names = [artifact["image"] for artifact in artifacts]
-    images = {name: f"registry.test/quintet/{name}:1" for name in names}
+    images = {image: f"registry.test/quintet/{image}:1" for image in IMAGES}
     (tmp_path / "images.json").write_text(json.dumps(images))
     monkeypatch.setenv("STEP_PODS_FILE", str(tmp_path / "pods.json"))
     monkeypatch.setenv("STEP_IMAGES_FILE", str(tmp_path / "images.json"))

@@ -213,3 +213,18 @@ def assert_gone(pids: Path) -> None:
     alive = [pid for pid in map(int, pids.read_text().split()) if psutil.pid_exists(pid)]
     _, left = psutil.wait_procs([psutil.Process(pid) for pid in alive], timeout=10)
     assert not left
+
+
+def test_a_list_of_the_result_is_returned_and_the_rest_shared(runs: Path) -> None:
+    shared: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id="processes",
+        run_id=RUN_ID,
+        task_id="load",
+        map_index=-1,
+        try_number=1,
+        xcom_push=shared.__setitem__,
+    )
+    task = operator('exit:0:{"uri": "s3://data/m", "files": [1, 2]}', returns="files")
+    assert task.execute({"ti": ti}) == [1, 2]  # type: ignore[typeddict-item]
+    assert shared == {"uri": "s3://data/m"}

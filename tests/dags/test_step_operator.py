@@ -54,10 +54,17 @@ class Try:
     try_number: int = 1
     store: StateStore = field(default_factory=StateStore)
     deferrals: int = 0
+    returns: str | None = None
 
     def __post_init__(self) -> None:
         with DAG("chain", schedule=None) as dag:
-            self.task = step("forest", "extract", arguments={"bucket": ""}, inline_wait=self.inline_wait)
+            self.task = step(
+                "forest",
+                "extract",
+                arguments={"bucket": ""},
+                inline_wait=self.inline_wait,
+                returns=self.returns,
+            )
         assert isinstance(self.task, StepOperator)
         self.task.env_vars = []
         ti = TaskInstance("extract", try_number=self.try_number)
@@ -201,3 +208,16 @@ def test_run_keeps_the_images_that_its_first_step_found(cluster: Cluster, step_f
         task.execute({"ti": ti, "run_id": "r", "dag": dag, "task_state_store": StateStore()})
     used = [pod["spec"]["containers"][0]["image"] for pod in cluster.requested]
     assert used == ["registry.test/forest-extract:1", "registry.test/forest-load:1"]
+
+
+def test_a_list_of_the_result_is_returned_and_the_rest_shared(cluster: Cluster) -> None:
+    ends(cluster, message=json.dumps({"uri": "s3://data/m", "files": [{"index": 0}]}))
+    first = Try(returns="files")
+    assert first.run() == [{"index": 0}]
+    assert first.context["ti"].xcoms["extract", "uri"] == "s3://data/m"
+
+
+def test_a_result_without_the_list_is_refused(cluster: Cluster) -> None:
+    ends(cluster, message=json.dumps({"uri": "s3://data/m"}))
+    with pytest.raises(AirflowFailException, match=r"no list 'files' to map over: \['uri'\]"):
+        Try(returns="files").run()

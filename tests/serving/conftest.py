@@ -179,6 +179,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                         "MLFLOW_TRACKING_URI": registry_url,
                         "BUNDLE_CACHE_DIR": str(tmp_path / "cache"),
                         "POLL_SECONDS": "0.5",
+                        "DRAIN_SECONDS": "0.3",
                         "PORT": str(port),
                         "ADMIN_PORT": str(admin_port),
                         "ADMIN_TOKEN": TOKEN,

@@ -34,6 +34,10 @@ class Step:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     variants: list[Mapping[str, Any]] = field(default_factory=list)
 
+    @property
+    def output(self) -> list[Mapping[str, Any]]:
+        return []
+
     def __rshift__(self, other: Any) -> Any:
         return other
 

@@ -107,6 +107,7 @@ class Platform:
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
             "SOURCE_API_BASE_URL": self._source_url(pipeline),
             "GIT_REVISION": revision(),
+            "LANDING_FOLDER": str(self.state.path("landing_zone")),
         }
         names = [*settings["env"], *settings["configEnv"]]
         values = {name: here.get(name, settings["env"].get(name, "")) for name in names}

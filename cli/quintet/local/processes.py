@@ -21,7 +21,7 @@ END_SECONDS = 15
 POLL_SECONDS = 0.05
 SAME_START_SECONDS = 2
 """How far two readings of a process' start may be apart; no pid is given away again within it."""
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "CC")
 """What a server takes from this process; the rest could lead it to other servers than its own."""
 WITHOUT_A_PROXY = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 

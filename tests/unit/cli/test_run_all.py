@@ -31,30 +31,14 @@ def test_a_line_counts_steps_seconds_rows_and_says_what_became_of_the_model() ->
         task("export", "skipped", 2),
         task("promote", "success", 4, promoted),
     ]
-    words = Outcome("etl_with_taskflow", "success", tasks).line().split()
-    assert words == [
-        "etl_with_taskflow",
-        "success",
-        "2",
-        "success,",
-        "1",
-        "skipped",
-        "6.0",
-        "1,200",
-        "new",
-        "of",
-        "1,500",
-        "promoted,",
-        "version",
-        "3",
-        "serves:",
-        "it",
-        "is",
-        "better",
-    ]
+    line = re.sub(" +", " ", Outcome("etl_with_taskflow", "success", tasks).line())
+    assert line == (
+        "etl_with_taskflow success 2 success, 1 skipped 6.0 1,200 new of 1,500"
+        " promoted, version 3 serves: it is better"
+    )
 
 
 def test_the_table_ends_in_the_names_of_those_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UserError, match="^bitcoin_data_ingestion failed"):
+    with pytest.raises(UserError, match="bitcoin_data_ingestion failed"):
         show([Outcome("modelo_penguin", "success", []), Outcome("bitcoin_data_ingestion", "failed", [])])
     assert "modelo_penguin" in capsys.readouterr().out

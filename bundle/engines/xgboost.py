@@ -1,0 +1,45 @@
+"""Gradient-boosted trees in XGBoost's own file. The library is imported only by a model that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bundle.engines.arrays import BOOSTER, Arrays, Matrix
+from bundle.errors import BundleError
+
+
+class XGBoost:
+    """A booster with the objective `binary:logistic` or `multi:softprob`, asked in place by one thread.
+
+    Arrays: `model.ubj`, XGBoost's Universal Binary JSON as bytes. It holds trees and numbers, no code.
+    """
+
+    def __init__(self, arrays: Arrays, parameters: Mapping[str, float], columns: int, classes: int) -> None:
+        try:
+            from xgboost import Booster
+            from xgboost.core import XGBoostError
+        except ImportError as error:
+            raise BundleError("the engine xgboost needs the package xgboost-cpu, which is absent") from error
+        if BOOSTER not in arrays:
+            raise BundleError(f"the bundle has no {BOOSTER}, which its engine needs")
+        self._booster = Booster()
+        try:
+            self._booster.load_model(bytearray(arrays[BOOSTER].tobytes()))
+        except (XGBoostError, ValueError) as error:
+            raise BundleError(f"{BOOSTER} cannot be read: {str(error).splitlines()[0]}") from error
+        # As many threads as cores, for one row, cost more than they save.
+        self._booster.set_param({"nthread": 1})
+        if self._booster.num_features() != columns:
+            raise BundleError(
+                f"{BOOSTER} takes {self._booster.num_features()} columns; the contract has {columns}"
+            )
+        found = self.predict_proba(np.zeros((1, columns))).shape
+        if found != (1, classes):
+            raise BundleError(f"{BOOSTER} tells {found[-1]} classes apart; the contract has {classes}")
+
+    def predict_proba(self, matrix: Matrix) -> Matrix:
+        """Gives the booster's probabilities; of two classes it gives the second's."""
+        answer = self._booster.inplace_predict(matrix, validate_features=False).astype(np.float64)
+        return np.column_stack([1 - answer, answer]) if answer.ndim == 1 else answer

@@ -1,0 +1,151 @@
+"""From price bars to features, for training and for serving: the same code on the same number of bars.
+
+The features of a bar are made from the `LEAST_BARS` bars that end with it and from nothing else. Indicators
+such as RSI remember all that they were ever given, and TA-Lib's running sums round by where they began: only
+a window of fixed length gives the last bar of a short series what it gets within a long one, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import talib
+from numpy.typing import NDArray
+
+LEAST_BARS = 120
+"""Bars that the features of the last of them need. After so many, MACD's 26-bar mean has forgotten all but
+one part in 10,000 of where it began."""
+FIELDS = ("open_time", "open", "high", "low", "close", "volume")
+"""What a bar must have; `open_time` in milliseconds since 1970."""
+RETURNS = (1, 2, 3, 6, 12, 24, 48)
+FEATURES = (
+    *(f"return_{bars}" for bars in RETURNS),
+    *("rsi_6", "rsi_14", "macd_histogram", "bollinger_20", "natr_14", "adx_14", "stochastic_14"),
+    *("williams_24", "cci_20", "mfi_14", "volume_ratio_24", "body", "deviation_6", "deviation_48"),
+    *("below_high_48", "above_low_48", "hour", "weekday"),
+)
+"""The names of the features, in the order of a model's columns. None depends on the level of the price."""
+
+Bars = Mapping[str, NDArray[np.float64]]
+"""One array of equal length for each of `FIELDS`, in the order of the times."""
+
+_HOUR = 3_600_000
+_DAY = 24 * _HOUR
+
+
+class UnusableBars(ValueError):
+    """The bars are too few, out of order, or no bars; the sentence names the bar, counted from 0."""
+
+
+def bars_of(rows: Sequence[Mapping[str, Any]]) -> Bars:
+    """Gives bars that were given one after the other as the arrays that the other functions take.
+
+    Raises:
+        UnusableBars: a bar lacks a field, or one is no finite number.
+    """
+    columns = {name: np.empty(len(rows)) for name in FIELDS}
+    for at, row in enumerate(rows):
+        for name in FIELDS:
+            try:
+                columns[name][at] = float(row[name])
+            except KeyError:
+                raise UnusableBars(f"bar {at} has no {name}: a bar has {', '.join(FIELDS)}") from None
+            except (TypeError, ValueError):
+                raise UnusableBars(f"bar {at}: {name} is {row[name]!r}, which is no number") from None
+    return columns
+
+
+def check(bars: Bars, interval_ms: int) -> int:
+    """Checks bars, and gives how many are missing between them, as when the exchange stood still.
+
+    Args:
+        bars: any number.
+        interval_ms: the length of a bar.
+
+    Raises:
+        UnusableBars: a number is not finite, a price not positive or outside low and high, a volume negative,
+            or the times do not rise by whole bars.
+    """
+    price = np.stack([bars[name] for name in ("open", "high", "low", "close")])
+    inside = (
+        (bars["low"] <= price.min(axis=0)) & (bars["high"] >= price.max(axis=0)) & (price > 0).all(axis=0)
+    )
+    sound = inside & np.isfinite(price).all(axis=0) & np.isfinite(bars["volume"]) & (bars["volume"] >= 0)
+    if not sound.all():
+        at = int(np.argmin(sound))
+        raise UnusableBars(
+            f"bar {at} is none: its prices must be positive and within low and high, its volume at least 0"
+        )
+    steps = np.diff(bars["open_time"]) / interval_ms
+    wrong = np.flatnonzero(~((steps >= 1) & (steps == np.floor(steps))))
+    if wrong.size:
+        at = int(wrong[0])
+        raise UnusableBars(
+            f"bar {at + 1} opens {steps[at]:g} bars after bar {at}: give bars of {interval_ms // 1000} s,"
+            " the oldest first, each once"
+        )
+    return int(steps.sum()) - len(steps)
+
+
+def features(bars: Bars) -> dict[str, NDArray[np.float64]]:
+    """Gives the features of every bar that has `LEAST_BARS - 1` bars before it, by name.
+
+    Args:
+        bars: sound ones, see `check`.
+
+    Raises:
+        UnusableBars: they are fewer than `LEAST_BARS`.
+    """
+    rows = len(bars["close"]) - LEAST_BARS + 1
+    if rows < 1:
+        raise UnusableBars(f"{len(bars['close'])} bars are too few: the features need {LEAST_BARS}")
+    series = [np.ascontiguousarray(bars[name], dtype=np.float64) for name in FIELDS]
+    matrix = np.empty((rows, len(FEATURES)))
+    for row in range(rows):
+        matrix[row] = _of_window(*(values[row : row + LEAST_BARS] for values in series))
+    return dict(zip(FEATURES, matrix.T.copy(), strict=True))
+
+
+def _of_window(
+    times: NDArray[np.float64],
+    opens: NDArray[np.float64],
+    highs: NDArray[np.float64],
+    lows: NDArray[np.float64],
+    closes: NDArray[np.float64],
+    volumes: NDArray[np.float64],
+) -> list[float]:
+    """Gives the features of the last bar of a window, in the order of `FEATURES`."""
+    close = closes[-1]
+    moves = np.log(closes[-49:])
+    moves = moves[1:] - moves[:-1]
+    upper, middle, lower = talib.BBANDS(closes, 20)
+    recent = volumes[-24:].mean()
+    moment = int(times[-1])
+    return [
+        *(np.log(close / closes[-1 - bars]) for bars in RETURNS),
+        talib.RSI(closes, 6)[-1],
+        talib.RSI(closes, 14)[-1],
+        talib.MACD(closes, 12, 26, 9)[2][-1] / close,
+        _share(close - middle[-1], upper[-1] - lower[-1]),
+        talib.NATR(highs, lows, closes, 14)[-1],
+        talib.ADX(highs, lows, closes, 14)[-1],
+        talib.STOCHF(highs, lows, closes, 14, 3)[0][-1],
+        talib.WILLR(highs, lows, closes, 24)[-1],
+        talib.CCI(highs, lows, closes, 20)[-1],
+        talib.MFI(highs, lows, closes, volumes, 14)[-1],
+        np.log1p(_share(volumes[-1], recent)),
+        _share(close - opens[-1], highs[-1] - lows[-1]),
+        moves[-6:].std(),
+        moves[-48:].std(),
+        np.log(close / highs[-48:].max()),
+        np.log(close / lows[-48:].min()),
+        moment % _DAY // _HOUR,
+        (moment // _DAY + 3) % 7,
+    ]
+
+
+def _share(part: float, whole: float) -> float:
+    """Gives part of whole; 0 where a price or a volume stood still."""
+    return part / whole if whole > 0 else 0.0

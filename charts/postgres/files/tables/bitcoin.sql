@@ -1,0 +1,1 @@
+../../../../pipelines/bitcoin/tables.sql

@@ -1,0 +1,91 @@
+"""How bitcoin models are judged: by roc_auc on the held-out bars, once the naive guesses are beaten."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bitcoin import backtest, models
+from bitcoin.backtest import LAST_MOVE, Contrast
+from bitcoin.features import SCHEMA
+from bitcoin.snapshot import TARGET, fetch
+from bundle import Prediction
+from bundle.fitted import columns_of
+from bundle.transforms.bars import FEATURES
+from stepkit.outcomes import RefusedInput
+from stepkit.promotion.contest import Contest, TestRows
+from stepkit.promotion.metrics import Labels, RocAuc
+from stepkit.s3 import ObjectStore
+
+
+@dataclass(frozen=True)
+class Hurdle:
+    """What the walk through the held-out bars has found of a way to train, whatever its model."""
+
+    contrast: Contrast
+    net: float
+    """What trading on it would have earned after costs, as a share of the stake."""
+    cost_bps: float
+    require_profit: bool
+    """Whether a loss stands against a model."""
+
+    def objection(self, rows: TestRows, answers: Prediction) -> str | None:
+        """Gives the sentence that stands against a challenger, if there is one."""
+        if not self.contrast.beaten:
+            return self.contrast.sentence("in the walk through the held-out bars")
+        of_model = backtest.contrast(rows.labels, answers.probabilities[:, 1], rows.columns[LAST_MOVE])
+        if not of_model.beaten:
+            return of_model.sentence("on the held-out bars")
+        if self.require_profit and self.net <= 0:
+            return (
+                f"trading on the model earns {self.net:+.1%} after costs of {self.cost_bps:g} hundredths of a"
+                " percent a trade, and a profit is required"
+            )
+        return None
+
+    def contest(self) -> Contest:
+        """Gives the contest in which this hurdle stands before every challenger."""
+        return replace(_CONTEST, objection=self.objection)
+
+    def to_json(self) -> bytes:
+        """Writes the document that `at` reads."""
+        fields = {**vars(self), "contrast": vars(self.contrast)}
+        return json.dumps(fields, indent=1).encode()
+
+    @classmethod
+    def at(cls, uri: str) -> Hurdle:
+        """Reads a document from S3.
+
+        Raises:
+            RefusedInput: there is none, or it is none.
+            OutsideDown: S3 does not answer.
+        """
+        try:
+            fields = json.loads(ObjectStore().get(uri))
+            return cls(contrast=Contrast(**fields.pop("contrast")), **fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RefusedInput(f"{uri} cannot be read: {error!r}; run evaluate again") from error
+
+
+def hurdle_uri(evaluation_uri: str) -> str:
+    """Gives where the hurdle of an evaluation is: beside its document."""
+    return f"{evaluation_uri.rpartition('/')[0]}/hurdle.json"
+
+
+def without_hurdle() -> Contest:
+    """Gives the contest for what needs no challenger: the return to an older version."""
+    return _CONTEST
+
+
+def _scores(true: Labels, answers: Prediction) -> dict[str, float]:
+    return models.scores(true, answers.probabilities[:, 1])
+
+
+def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
+    snapshot = fetch(snapshot_uri, folder, sha256)
+    test = snapshot.test
+    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), snapshot.parameters_sha256)
+
+
+_CONTEST = Contest("bitcoin", SCHEMA, RocAuc(), _scores, _test_rows)

@@ -1,0 +1,118 @@
+"""Asks the exchange for the bars that have closed since the last ones, and keeps them in S3 as received."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from bitcoin import capture
+from bitcoin.capture import Capture
+from bitcoin.market import PAGE, Market
+from bitcoin.schema import LENGTHS, Interval, moment
+from stepkit import postgres
+from stepkit.options import Option
+from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+from stepkit.step import run
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Where the bars are, and which."""
+
+    raw_uri: str
+    sha256: str
+    bars: int
+    first: str
+    last: str
+    """When the first and the last of them open."""
+
+
+def extract(
+    settings: Settings,
+    *,
+    source_url: Annotated[str, Option("base URL of the exchange", env="SOURCE_API_BASE_URL")],
+    symbol: Annotated[str, Option("what is traded")] = "BTCUSDT",
+    interval: Annotated[Interval, Option("length of a bar")] = "1h",
+    start: Annotated[
+        str, Option("opening of the first bar of all, ISO 8601", env="HISTORY_START")
+    ] = "2023-01-01T00:00:00Z",
+    max_bars: Annotated[int, Option("about so many bars in one run at most", minimum=1)] = 50_000,
+    bucket: Annotated[str, Option("bucket of the raw answers", env="DATA_BUCKET")] = "data",
+) -> Extracted:
+    """Stores the closed bars after the watermark in S3, once a run: a retry uses what it finds there."""
+    store = ObjectStore()
+    raw_uri = f"s3://{bucket}/bitcoin/raw/{symbol}-{interval}/{settings.run.key}/bars.json"
+    if not store.exists(raw_uri):
+        since = next_opening(settings, symbol, interval, _milliseconds(start))
+        taken = take(Market(source_url), symbol, interval, since, max_bars)
+        taken.bars(f"{source_url} ({symbol} {interval})")
+        store.put_if_absent(raw_uri, taken.to_json(), "application/json")
+    body = store.get(raw_uri)
+    bars = capture.read(body, raw_uri).bars(raw_uri)
+    first, last = (moment(bars[at].open_time).isoformat() for at in (0, -1))
+    _logger.info("%d bars of %s %s from %s to %s", len(bars), symbol, interval, first, last)
+    return Extracted(raw_uri, hashlib.sha256(body).hexdigest(), len(bars), first, last)
+
+
+def next_opening(settings: Settings, symbol: str, interval: str, start: int) -> int:
+    """Gives the time of the first bar that is not in the table yet, in milliseconds since 1970."""
+    with postgres.transaction(settings) as rows:
+        rows.execute(
+            "SELECT open_time FROM bitcoin.ingest_watermarks WHERE (symbol, interval) = (%s, %s)",
+            [symbol, interval],
+        )
+        found = rows.fetchone()
+    if found is None:
+        return start
+    return max(start, int(found[0].timestamp() * 1000) + LENGTHS[interval])
+
+
+def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) -> Capture:
+    """Gives the bars that have closed, page by page from a time on.
+
+    A bar in which the exchange's clock stands is left out: its numbers still change.
+
+    Raises:
+        NothingToDo: none has closed.
+    """
+    # Asked for before the bars: one that has closed by then is final in every answer that follows.
+    server_time = market.now()
+    rows: list[object] = []
+    start = since
+    while start <= server_time and len(rows) < max_bars:
+        page = market.bars(symbol, interval, start)
+        try:
+            rows += [row for row in page if row[6] < server_time]
+            behind = int(page[-1][0]) + 1 if page else start
+        except (TypeError, IndexError, KeyError, ValueError):
+            raise RefusedInput(f"the exchange sent rows that are no bars: {str(page[:1])[:200]}") from None
+        if len(page) < PAGE or behind <= start:
+            break
+        start = behind
+    if not rows:
+        raise NothingToDo(
+            f"no bar of {symbol} {interval} has closed from {moment(since).isoformat()} on:"
+            f" the exchange's clock shows {moment(server_time).isoformat(timespec='seconds')}"
+        )
+    return Capture(symbol, interval, server_time, rows)
+
+
+def _milliseconds(start: str) -> int:
+    try:
+        found = datetime.fromisoformat(start)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise RefusedInput(f"--start (HISTORY_START) got {start!r}: write 2023-01-01T00:00:00Z")
+    return int(found.timestamp() * 1000)
+
+
+if __name__ == "__main__":
+    run(extract)

@@ -1,0 +1,89 @@
+"""The exchange's public REST API: its clock and its bars, and what its refusals mean."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stepkit.http import Answer, Client
+from stepkit.outcomes import OutsideDown, RefusedInput
+
+PAGE = 1000
+"""Bars of one answer: the most that the exchange gives."""
+BANNED = 418
+"""Sent with `Retry-After` to an address that went on after 429: it is waited for as 429 is."""
+_PLACE_REFUSED = 451
+_FIREWALL = 403
+
+
+class Market:
+    """One exchange at one address, asked in one session.
+
+    Args:
+        base_url: such as `https://data-api.binance.vision`.
+        client: how long and how often to try.
+    """
+
+    def __init__(self, base_url: str, client: Client | None = None) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._client = client or Client(ask_again={BANNED})
+
+    def now(self) -> int:
+        """Gives the exchange's time in milliseconds since 1970.
+
+        Raises:
+            OutsideDown: it does not answer, or not now.
+            RefusedInput: it refuses to answer, or there is no such API at the address.
+        """
+        answer = self._get("time", {})
+        time = answer.get("serverTime") if isinstance(answer, dict) else None
+        if not isinstance(time, int):
+            raise RefusedInput(f"{self._base_url} does not tell its time: check --source-url")
+        return time
+
+    def bars(self, symbol: str, interval: str, start: int) -> list[Any]:
+        """Gives the oldest rows from a time on, at most `PAGE`, as the exchange sent them; raises as `now`.
+
+        Args:
+            symbol: what is traded, such as `BTCUSDT`.
+            interval: the length of a bar, such as `1h`.
+            start: the earliest opening, in milliseconds since 1970.
+        """
+        query: dict[str, str | int] = {"symbol": symbol, "interval": interval, "startTime": start}
+        query["limit"] = PAGE
+        rows = self._get("klines", query)
+        if not isinstance(rows, list):
+            raise RefusedInput(f"{self._base_url} answered {_excerpt(rows)} where bars were asked for")
+        return rows
+
+    def _get(self, path: str, query: dict[str, str | int]) -> Any:
+        answer = self._client.get(f"{self._base_url}/api/v3/{path}", query)
+        body = _json(answer)
+        if answer.status == 200:
+            return body
+        said = body.get("msg") if isinstance(body, dict) else None
+        if answer.status >= 500 or answer.status == _FIREWALL:
+            raise OutsideDown(f"{answer.url} answered {answer.status}: {said or _excerpt(body)}")
+        if answer.status == _PLACE_REFUSED:
+            raise RefusedInput(
+                f"{self._base_url} does not answer to this place ({said}): use an address that does,"
+                " such as https://data-api.binance.vision"
+            )
+        if said is not None:
+            raise RefusedInput(f"{answer.url} was refused: {body.get('code')} {said}")
+        raise RefusedInput(f"{answer.url} answered {answer.status}: check --source-url")
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except ValueError:
+        if answer.status == 200:
+            raise RefusedInput(
+                f"{answer.url} answered no JSON: {answer.body[:100]!r}: check --source-url"
+            ) from None
+        return None
+
+
+def _excerpt(body: Any) -> str:
+    return json.dumps(body)[:200]

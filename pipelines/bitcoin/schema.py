@@ -1,0 +1,107 @@
+"""What a bar is: the items of a row of the exchange, their order, and the columns that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Any, Literal
+
+from stepkit.outcomes import RefusedInput
+
+Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
+_MINUTE = 60_000
+LENGTHS: dict[str, int] = {
+    **{f"{minutes}m": minutes * _MINUTE for minutes in (1, 3, 5, 15, 30)},
+    **{f"{hours}h": hours * 60 * _MINUTE for hours in (1, 2, 4, 6, 8, 12)},
+    "1d": 24 * 60 * _MINUTE,
+}
+"""Milliseconds of each interval."""
+COLUMNS = (
+    *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades"),
+    *("taker_volume", "taker_quote_volume"),
+)
+"""A row's items, by the names that they have in our table; the twelfth says nothing."""
+_TIMES = (COLUMNS.index("open_time"), COLUMNS.index("close_time"))
+_TRADES = COLUMNS.index("trades")
+_ITEMS = len(COLUMNS) + 1
+_DIGITS = Decimal(10) ** 12
+
+
+class InvalidBarError(ValueError):
+    """A row is no bar; the text names the column and the value."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar; times are milliseconds since 1970, amounts as exact as the exchange sent them."""
+
+    open_time: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    close_time: int
+    quote_volume: Decimal
+    trades: int
+    taker_volume: Decimal
+    taker_quote_volume: Decimal
+
+    def fields(self) -> list[Any]:
+        """Gives the values of `COLUMNS`, as Postgres reads them."""
+        values: list[Any] = [getattr(self, name) for name in COLUMNS]
+        for at in _TIMES:
+            values[at] = moment(values[at]).isoformat(timespec="milliseconds")
+        return values
+
+
+def parse(row: Any, interval: str) -> Bar:
+    """Gives the bar of a row of the exchange.
+
+    Raises:
+        InvalidBarError: it has other items, or they are no bar of that interval.
+    """
+    if not isinstance(row, list) or len(row) != _ITEMS:
+        raise InvalidBarError(f"has {len(row) if isinstance(row, list) else 'no'} items; a bar has {_ITEMS}")
+    values: dict[str, Any] = {}
+    for at, (name, item) in enumerate(zip(COLUMNS, row, strict=False)):
+        values[name] = _whole(name, item) if at in (*_TIMES, _TRADES) else _amount(name, item)
+    bar = Bar(**values)
+    if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
+        raise InvalidBarError(f"column low: {bar.low} and high {bar.high} do not hold open and close")
+    if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
+        raise InvalidBarError(f"column open_time: {bar.open_time} to {bar.close_time} is no {interval}")
+    return bar
+
+
+def check_order(bars: list[Bar], source: str) -> None:
+    """Refuses bars that are not in the order of their times, each once."""
+    for number, (earlier, later) in enumerate(pairwise(bars), 2):
+        if later.open_time <= earlier.open_time:
+            raise RefusedInput(
+                f"{source}: row {number}, column open_time: {later.open_time} does not follow"
+                f" {earlier.open_time}: bars must come in the order of their times"
+            )
+
+
+def moment(milliseconds: int) -> datetime:
+    """Gives the time of milliseconds since 1970, in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _whole(name: str, item: Any) -> int:
+    if not isinstance(item, int) or isinstance(item, bool) or item < 0:
+        raise InvalidBarError(f"column {name}: {item!r} is no whole number of at least 0")
+    return item
+
+
+def _amount(name: str, item: Any) -> Decimal:
+    try:
+        amount = Decimal(item) if isinstance(item, str) else Decimal("NaN")
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 <= amount < _DIGITS:
+        raise InvalidBarError(f"column {name}: {item!r} is no amount of at least 0")
+    return amount

@@ -1,0 +1,138 @@
+"""A snapshot: the rows of one training, one a bar, the oldest first, each with its side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bundle.transforms.bars import FEATURES
+from stepkit.outcomes import RefusedInput
+from stepkit.s3 import ObjectStore
+
+OPEN_TIME, MOVE, TARGET, SIDE = "open_time", "move", "direction", "side"
+TRAIN, GAP, TEST = "train", "gap", "test"
+_METADATA = b"quintet"
+_COLUMNS = (OPEN_TIME, *FEATURES, MOVE, TARGET, SIDE)
+
+
+@dataclass(frozen=True)
+class Series:
+    """What the rows are of, and what is asked of them."""
+
+    symbol: str
+    interval: str
+    horizon: int
+    """The target is about so many bars ahead."""
+    min_move: float
+    """The logarithm of the rise that counts as up; 0 for any."""
+    gap: int
+    """Bars between what a model is fitted on and what it is scored on; never fewer than the horizon."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Rows with the open time of their bar, features, the move of the price that follows, target and side."""
+
+    rows: pd.DataFrame
+    series: Series
+    parameters_sha256: str
+    """The hash of the parameters that the rows are about to be trained with."""
+
+    @property
+    def train(self) -> pd.DataFrame:
+        """The older rows, that models are tuned and fitted on."""
+        return self.rows[self.rows[SIDE] == TRAIN]
+
+    @property
+    def test(self) -> pd.DataFrame:
+        """The newest rows, that nothing is tuned or fitted on but the refits of a walk through them."""
+        return self.rows[self.rows[SIDE] == TEST]
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the values, whichever library wrote the file: one column after the other."""
+        digest = hashlib.sha256(json.dumps(asdict(self.series), sort_keys=True).encode())
+        for name in _COLUMNS:
+            values = self.rows[name]
+            digest.update(f"{name} {len(values)}\n".encode())
+            digest.update("\0".join(values).encode() if name == SIDE else values.to_numpy("<f8").tobytes())
+        return digest.hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Writes the snapshot as Parquet."""
+        table = pa.Table.from_pandas(self.rows, preserve_index=False)
+        metadata = {"series": asdict(self.series), "parameters_sha256": self.parameters_sha256}
+        table = table.replace_schema_metadata(
+            {**table.schema.metadata, _METADATA: json.dumps(metadata).encode()}
+        )
+        pq.write_table(table, path, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads what `write` wrote.
+
+        Raises:
+            RefusedInput: the file is no snapshot.
+        """
+        try:
+            table = pq.read_table(path)
+            metadata = json.loads(table.schema.metadata[_METADATA])
+            series = Series(**metadata["series"])
+            return cls(table.to_pandas()[list(_COLUMNS)], series, metadata["parameters_sha256"])
+        except (pa.ArrowException, KeyError, TypeError) as error:
+            raise RefusedInput(f"{path.name} is no snapshot of features: {error!r}") from error
+
+
+def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
+    """Downloads a snapshot and checks that it is the one that was named.
+
+    Raises:
+        RefusedInput: its content has another hash; or there is none at the URI.
+        OutsideDown: S3 does not answer.
+    """
+    path = folder / "snapshot.parquet"
+    ObjectStore().download(uri, path)
+    snapshot = Snapshot.read(path)
+    if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
+        raise RefusedInput(
+            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: make the features again"
+        )
+    return snapshot
+
+
+def sides(rows: int, test_share: float, gap: int) -> list[str]:
+    """Gives the side of each row, the oldest first: train, then a gap that belongs to neither, then test.
+
+    The side is a matter of time alone: a row drawn at random would be scored by a model that knows the hours
+    around it.
+    """
+    test = round(rows * test_share)
+    between = min(gap, rows - test)
+    return [TRAIN] * (rows - test - between) + [GAP] * between + [TEST] * test
+
+
+def walk_forward(rows: int, first: int, folds: int, gap: int) -> list[tuple[slice, slice]]:
+    """Gives, for each of some stretches of equal length, what to fit on and what to score.
+
+    Each model is fitted on everything before its stretch but the gap, as one would have been at that time.
+
+    Args:
+        rows: all rows, the oldest first.
+        first: where the first stretch begins.
+        folds: how many stretches.
+        gap: rows before each stretch that are left out.
+    """
+    bounds = np.linspace(first, rows, folds + 1).astype(int)
+    return [
+        (slice(0, max(0, int(start) - gap)), slice(int(start), int(end)))
+        for start, end in pairwise(bounds)
+    ]

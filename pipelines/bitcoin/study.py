@@ -1,0 +1,174 @@
+"""The Optuna study of one run, in Postgres: several workers take trials from it until it has enough."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+from psycopg2.extensions import cursor
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from stepkit import postgres
+from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.settings import Settings
+
+SCHEMA = "bitcoin_optuna"
+HEARTBEAT_SECONDS = 5
+LOST_AFTER_SECONDS = 30
+"""A trial whose worker has not been heard of for so long counts as lost, and another takes its place."""
+_TAKEN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Turn:
+    """One worker at a time takes a trial: two that counted at once would both take the last one.
+
+    The lock is of a session of its own, so that Postgres frees it when the worker is killed.
+    """
+
+    def __init__(self, rows: cursor, name: str) -> None:
+        self._rows = rows
+        self._name = name
+        self._held = False
+
+    def take(self) -> None:
+        """Waits for the turn."""
+        self._rows.execute("SELECT pg_advisory_lock(hashtext(%s))", [self._name])
+        self._rows.connection.commit()
+        self._held = True
+
+    def give(self) -> None:
+        """Ends the turn, if it is ours."""
+        if self._held:
+            self._held = False
+            self._rows.execute("SELECT pg_advisory_unlock(hashtext(%s))", [self._name])
+            self._rows.connection.commit()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Has the turn until the block ends, or `give` is called in it."""
+        self.take()
+        try:
+            yield
+        finally:
+            self.give()
+
+
+@contextmanager
+def turn(settings: Settings) -> Iterator[Turn]:
+    """Opens a session for the turns of this run's study.
+
+    Raises:
+        OutsideDown: Postgres does not answer, or another worker keeps its turn for longer than a minute.
+    """
+    with postgres.transaction(settings) as rows:
+        yield Turn(rows, f"study {name_of(settings)}")
+
+
+def name_of(settings: Settings) -> str:
+    """Gives the name of a run's study: a run that is tried again goes on with it."""
+    return f"{settings.run.dag_id}/{settings.run.required_id}"
+
+
+def storage(settings: Settings) -> optuna.storages.RDBStorage:
+    """Connects to Optuna's tables, which the owner of the schema has made.
+
+    Raises:
+        RefusedInput: `DATABASE_URL` is not set, or the tables are not those of this Optuna.
+    """
+    if not settings.database_url:
+        raise RefusedInput("DATABASE_URL is not set: give the step its Postgres connection")
+    scheme, _, rest = settings.database_url.partition("://")
+    session = f"-c search_path={SCHEMA} -c statement_timeout=60s -c timezone=UTC"
+    try:
+        return optuna.storages.RDBStorage(
+            f"{scheme.partition('+')[0]}+psycopg2://{rest}",
+            engine_kwargs={
+                "pool_size": 2,
+                "max_overflow": 1,
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": 5, "options": session},
+            },
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=LOST_AFTER_SECONDS,
+            skip_table_creation=True,
+        )
+    except RuntimeError as error:
+        raise RefusedInput(
+            f"the tables of schema {SCHEMA} are not those of Optuna {optuna.__version__}: {error}"
+        ) from error
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """Turns the storage's failures to answer into `OutsideDown`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, StorageInternalError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise OutsideDown(f"Postgres did not finish the work of the study: {reason}") from error
+
+
+def opened(settings: Settings, seed: int = 0) -> Study:
+    """Gives this run's study, which the first to ask makes; it looks for the greatest value.
+
+    Args:
+        settings: the run, and Postgres.
+        seed: of the search; each worker has its own.
+
+    Raises:
+        OutsideDown: Postgres does not answer.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", ExperimentalWarning)
+    with errors():
+        study = optuna.create_study(
+            storage=storage(settings),
+            study_name=name_of(settings),
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0),
+        )
+        # A worker that is tried again must not draw what it drew before.
+        draws = seed + 7919 * len(study.get_trials(deepcopy=False))
+        # Several search at once: each keeps away from what the others are trying.
+        study.sampler = optuna.samplers.TPESampler(seed=draws, n_startup_trials=8, constant_liar=True)
+        return study
+
+
+def work(
+    study: Study,
+    turns: Turn,
+    objective: Callable[[Trial], float],
+    trials: int,
+    done: Callable[[FrozenTrial], None],
+) -> int:
+    """Takes trials from a study until it has enough, and gives how many were taken.
+
+    A trial that its worker has lost does not count. One that fails ends the work: it would fail again.
+
+    Args:
+        study: this run's.
+        turns: of this study.
+        objective: what a trial is worth; may raise `optuna.TrialPruned`.
+        trials: of all workers together.
+        done: called with each trial that ended.
+    """
+
+    def begun(trial: Trial) -> float:
+        # From here on the trial stands in the study as running: another worker may count.
+        turns.give()
+        return objective(trial)
+
+    taken = 0
+    while True:
+        with turns.taken():
+            optuna.storages.fail_stale_trials(study)
+            if len(study.get_trials(deepcopy=False, states=_TAKEN)) >= trials:
+                return taken
+            study.optimize(begun, n_trials=1, callbacks=[lambda _, trial: done(trial)])
+            taken += 1

@@ -1,0 +1,42 @@
+"""How arrest models are judged: by average precision on the test rows, which must beat knowing nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle import Prediction
+from bundle.fitted import columns_of
+from crime import models
+from crime.schema import FEATURES, SCHEMA, TARGET
+from crime.stage import TEST, Document, read
+from stepkit.outcomes import RefusedInput
+from stepkit.promotion.contest import Contest, TestRows
+from stepkit.promotion.metrics import AveragePrecision, Labels
+from stepkit.s3 import ObjectStore
+
+
+def _scores(true: Labels, answers: Prediction) -> dict[str, float]:
+    return models.scores(true, answers.labels, answers.probabilities[:, 1])
+
+
+def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
+    split = Document.from_json(ObjectStore().get(snapshot_uri), snapshot_uri)
+    if split.data_sha256 != sha256:
+        raise RefusedInput(
+            f"{snapshot_uri} has the data hash {split.data_sha256}, not {sha256}: run the DAG again"
+        )
+    test = read(split.files[TEST], folder)
+    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), split.parameters_sha256)
+
+
+def _objection(rows: TestRows, answers: Prediction) -> str | None:
+    found = _scores(rows.labels, answers)
+    if found["average_precision"] > found["base_rate"]:
+        return None
+    return (
+        f"average_precision {found['average_precision']:.4f} does not exceed the share of arrests,"
+        f" {found['base_rate']:.4f}, which a model that knows nothing has"
+    )
+
+
+CONTEST = Contest("crime", SCHEMA, AveragePrecision(), _scores, _test_rows, _objection)

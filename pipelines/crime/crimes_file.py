@@ -1,0 +1,151 @@
+"""Crimes as CSV: from the portal's rows to a file, and two files made one. All values are texts here."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from crime.schema import RAW_COLUMNS, REQUIRED_COLUMNS
+from crime.window import Window
+from stepkit.outcomes import RefusedInput
+
+
+def write_rows(rows: Iterable[dict[str, Any]], path: Path, columns: Sequence[str], source: str) -> int:
+    """Writes rows of the portal as they come, and gives how many there were.
+
+    Args:
+        rows: what is null has no entry.
+        path: the file to write.
+        columns: of the file; entries with other names are left out.
+        source: what the rows are called in a refusal.
+    """
+    number = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for number, row in enumerate(rows, 1):
+            try:
+                writer.writerow([_text(row.get(name)) for name in columns])
+            except TypeError as error:
+                raise RefusedInput(f"{source}: row {number}: {error}") from None
+    return number
+
+
+def checked(row: dict[str, Any], source: str) -> dict[str, Any]:
+    """Gives back a crime that has what every crime has.
+
+    Raises:
+        RefusedInput: it lacks a column that is never null, or its id is no number; names the row.
+    """
+    for name in REQUIRED_COLUMNS:
+        if row.get(name) in (None, ""):
+            raise RefusedInput(f"{source}: row with id {row.get('id')!r}: column {name} is missing")
+    if not str(row["id"]).isdecimal():
+        raise RefusedInput(f"{source}: row with id {row['id']!r}: column id is not a whole number")
+    if not isinstance(row["arrest"], bool) or not isinstance(row["domestic"], bool):
+        raise RefusedInput(
+            f"{source}: row with id {row['id']!r}: columns arrest and domestic must be true or false"
+        )
+    return row
+
+
+def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
+    """Reads a file of `write_rows` or `write`; an empty field is null.
+
+    Raises:
+        RefusedInput: it lacks a column, or is no CSV.
+    """
+    try:
+        return arrow_csv.read_csv(
+            path,
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(columns),
+                column_types=dict.fromkeys(columns, pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+        raise RefusedInput(f"{path.name} is not a file of crimes: {error}") from error
+
+
+def write(table: pa.Table, path: Path) -> None:
+    """Writes a table; the same rows give the same bytes."""
+    arrow_csv.write_csv(table, path, arrow_csv.WriteOptions(quoting_style="needed"))
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The crimes of a window, each once, by id; and how the received ones changed what was there."""
+
+    table: pa.Table
+    new: int
+    corrected: int
+
+    @property
+    def updated_on(self) -> str:
+        """The newest `updated_on`."""
+        values: str = pa.compute.max(self.table["updated_on"]).as_py()
+        return values
+
+
+def merge(former: pa.Table | None, received: pa.Table, window: Window) -> Merged:
+    """Puts received crimes into those that were there; of one id, the row with the newest `updated_on` stays.
+
+    Merging the same rows again changes nothing. Rows outside the window go.
+
+    Args:
+        former: the crimes of an earlier window, or of this one.
+        received: rows that are new, late or corrected, in any order.
+        window: the months to keep.
+    """
+    tables = [received] if former is None else [former, received]
+    table = pa.concat_tables(tables).combine_chunks()
+    keys = pd.DataFrame(
+        {
+            "id": table["id"].cast(pa.int64()).to_numpy(),
+            "updated_on": table["updated_on"].to_pandas(),
+            "received": np.arange(len(table)) >= (0 if former is None else len(former)),
+        }
+    )
+    date = table["date"].to_pandas().str.slice(0, 10)
+    keys = keys[(date >= window.first.isoformat()) & (date < window.end.isoformat())]
+    # Sorting is stable: of rows of the same refresh, the one that was received last stays.
+    newest = keys.sort_values(["id", "updated_on"], kind="stable").drop_duplicates("id", keep="last")
+    known = set() if former is None else set(former["id"].cast(pa.int64()).to_pylist())
+    taken = newest[newest["received"]]
+    is_known = taken["id"].isin(known)
+    merged = table.take(pa.array(newest.index.to_numpy()))
+    corrected = _changed(table, former, taken[is_known]) if former is not None else 0
+    return Merged(merged, int((~is_known).sum()), corrected)
+
+
+def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
+    """Gives how many rows differ from what was there under their id."""
+    place = dict(zip(former["id"].cast(pa.int64()).to_pylist(), range(len(former)), strict=True))
+    before = former.take(pa.array([place[key] for key in taken["id"]], pa.int64())).to_pylist()
+    after = table.take(pa.array(taken.index.to_numpy())).to_pylist()
+    return sum(one != other for one, other in zip(before, after, strict=True))
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case {"url": str(url)}:
+            return url
+        case _:
+            raise TypeError(f"holds {json.dumps(value, default=str):.100}, which is not one value")

@@ -1,0 +1,117 @@
+"""Adds to each crime the nearest police station, its distance, and the time in a model's words."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from crime import crimes_file, places, times
+from crime.layout import Layout
+from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
+from crime.stage import fetch
+from stepkit.options import Option
+from stepkit.outcomes import RefusedInput
+from stepkit.s3 import ObjectStore
+from stepkit.settings import Settings
+from stepkit.step import run
+
+_SPELLED = ("primary_type", "location_description")
+
+
+@dataclass(frozen=True)
+class Enriched:
+    """The enriched crimes, and how many are at no known place."""
+
+    enriched_uri: str
+    enriched_sha256: str
+    rows: int
+    without_place: int
+
+
+def enrich_data(
+    settings: Settings,
+    *,
+    window_date: Annotated[str, Option("last day of the window, which names its files")],
+    crimes_uri: Annotated[str, Option("S3 URI of download_data's crimes")],
+    crimes_sha256: Annotated[str, Option("sha256 of that file")],
+    stations_uri: Annotated[str, Option("S3 URI of download_data's police stations")],
+    stations_sha256: Annotated[str, Option("sha256 of that file")],
+    bucket: Annotated[str, Option("bucket of the pipeline", env="DATA_REPO_BUCKET_NAME")] = "data",
+) -> Enriched:
+    """Writes the crimes of the window with the columns that are added to them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        crimes = crimes_file.read(fetch(crimes_uri, crimes_sha256, folder / "crimes.csv"))
+        stations = crimes_file.read(
+            fetch(stations_uri, stations_sha256, folder / "stations.csv"), STATION_COLUMNS
+        )
+        enriched = enrich(crimes.to_pandas(), places.stations_of(stations.to_pandas()))
+        path = folder / "enriched.csv"
+        crimes_file.write(pa.Table.from_pandas(enriched, preserve_index=False), path)
+        uri = Layout(bucket, day(window_date)).enriched
+        digest = ObjectStore().upload(path, uri)
+    return Enriched(uri, digest, len(enriched), int(enriched["nearest_station"].isna().sum()))
+
+
+def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:
+    """Gives crimes with the columns of `ENRICHED_COLUMNS`.
+
+    A crime at no known place in Chicago keeps its row, without place and station. Names are spelled in one
+    way: without outer blanks and in capitals; districts have three digits.
+
+    Args:
+        crimes: the columns of `RAW_COLUMNS`, as texts.
+        stations: of the districts.
+    """
+    enriched = crimes.copy()
+    for name in _SPELLED:
+        enriched[name] = enriched[name].str.strip().str.upper()
+    enriched["district"] = enriched["district"].str.strip().str.zfill(3)
+    latitudes, longitudes = _number(crimes["latitude"]), _number(crimes["longitude"])
+    known = places.in_chicago(latitudes.to_numpy(), longitudes.to_numpy())
+    enriched["latitude"], enriched["longitude"] = latitudes.where(known), longitudes.where(known)
+    found = places.nearest(enriched["latitude"].to_numpy(), enriched["longitude"].to_numpy(), stations)
+    told = times.told(times.in_chicago(crimes["date"]))
+    added = {
+        "nearest_station": _of_station(found, stations.names),
+        "nearest_station_district": _of_station(found, stations.districts),
+        "station_distance_m": found.metres,
+    }
+    return enriched.assign(**told, **added)[list(ENRICHED_COLUMNS)]
+
+
+def day(text: str) -> date:
+    """Gives the day that a step is told by `--window-date`.
+
+    Raises:
+        RefusedInput: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RefusedInput(f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30") from None
+
+
+def _number(texts: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(texts, errors="coerce")
+    wrong = texts.notna() & numbers.isna()
+    if wrong.any():
+        at = int(wrong.to_numpy().argmax())
+        raise RefusedInput(f"crimes: row {at + 1}: column {texts.name}: {texts.iloc[at]!r} is no number")
+    return numbers.astype("float64")
+
+
+def _of_station(found: places.Nearest, values: tuple[str, ...]) -> pd.Series:
+    choices = np.array([*values, None], dtype=object)  # -1, no station, is the last
+    return pd.Series(choices[found.station], dtype="str")
+
+
+if __name__ == "__main__":
+    run(enrich_data)

@@ -1,0 +1,78 @@
+"""Reads a workbook of either layout; also in a process of its own, without secrets and with little memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from excel import daily, weekly
+from excel.findings import Findings
+from excel.workbook import Workbook, WorkbookRefused
+
+LAYOUTS = {
+    "boletín diario de precios mayoristas": daily.read,
+    "boletín semanal precios mayoristas": weekly.read,
+}
+"""How a workbook of each layout is read, by its title."""
+MOST_MEMORY_BYTES = 512 << 20
+MOST_SECONDS = 120
+_TITLE_ROWS = 10
+_INHERITED = ("PATH", "LANG", "LC_ALL")
+
+
+def read(body: bytes) -> Findings:
+    """Gives what a workbook holds; a file that is none gives findings that say why it was refused."""
+    try:
+        workbook = Workbook(body)
+        for name in workbook.sheets[:1]:
+            for cells in workbook.rows(name)[:_TITLE_ROWS]:
+                title = " ".join(" ".join(map(str, cells)).lower().split())
+                for beginning, read_layout in LAYOUTS.items():
+                    if beginning in title:
+                        return read_layout(workbook)
+        known = " nor ".join(f"`{title}`" for title in LAYOUTS)
+        raise WorkbookRefused(f"the head of its first sheet is neither {known}")
+    except WorkbookRefused as refusal:
+        return Findings(refused=str(refusal))
+
+
+def read_apart(path: Path) -> Findings:
+    """Gives what `read` gives, from a process of its own.
+
+    A file that would take all memory, or that the reader of the format cannot bear, ends that process and not
+    this one; and what its bytes may do, they do where there are no secrets.
+    """
+    code = "from excel.reader import main; main()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            env=environment(),
+            capture_output=True,
+            timeout=MOST_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Findings(refused=f"it cannot be read in {MOST_SECONDS} s")
+    if done.returncode:
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:300]
+        return Findings(
+            refused=f"it is damaged, or cannot be read with {MOST_MEMORY_BYTES >> 20} MB of memory: "
+            f"its reader ended with {done.returncode} ({last})"
+        )
+    return Findings.from_json(done.stdout)
+
+
+def environment() -> dict[str, str]:
+    """Gives what the process apart is told: where the code is, and nothing of ours that is a secret."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
+
+
+def main() -> None:
+    """Prints what the file that the command line names holds, as JSON."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    print(read(Path(sys.argv[1]).read_bytes()).to_json())

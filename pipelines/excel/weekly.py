@@ -1,0 +1,127 @@
+"""The weekly layout: a sheet a group of products, a row a product and market."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from excel.dates import week_of
+from excel.findings import Findings
+from excel.schema import HIGHEST_PRICE, TENDENCIES, WEEKLY, FaultyCellError, Texts, is_missing, price
+from excel.workbook import Sheet, Workbook, WorkbookRefused
+
+SHEETS = tuple(f"1.{number}" for number in range(1, 9))
+"""Prices a kilogram. Sheets 1.9 and 1.10 are now supply, now rice at the mill, and not read."""
+PRICES = {"price_min": "Precio mínimo", "price_max": "Precio máximo", "price_mean": "Precio medio"}
+_HEADER = ("producto", "mercado mayorista")
+_GROUP = re.compile(r"1\.\d+\.?\s*(.+?)[*\s]*$")
+_HEAD_ROWS = 30
+
+
+def read(workbook: Workbook) -> Findings:
+    """Reads a weekly workbook.
+
+    Raises:
+        WorkbookRefused: a sheet of prices is missing or has another header, or its title names no week or
+            another than the other sheets.
+    """
+    if missing := [name for name in SHEETS if name not in workbook.sheets]:
+        raise WorkbookRefused(f"it has no sheet {', '.join(missing)}: a weekly workbook has 1.1 to 1.8")
+    found = Findings(WEEKLY)
+    texts, seen = Texts(), dict[tuple[str, str], tuple[str, int]]()
+    for name in SHEETS:
+        sheet = workbook.rows(name)
+        first = _first_row(sheet, name)
+        week = _week(sheet, name)
+        if found.period and week != found.period:
+            raise WorkbookRefused(
+                f"sheet {name} is of the week of {week[0]}, the sheets before it of that of {found.period[0]}"
+            )
+        found.period = week
+        _read_sheet(sheet, name, first, found, texts, seen)
+    return found
+
+
+def _read_sheet(
+    sheet: Sheet,
+    name: str,
+    first: int,
+    found: Findings,
+    texts: Texts,
+    seen: dict[tuple[str, str], tuple[str, int]],
+) -> None:
+    group = _group(sheet, name)
+    keep = found.rows.append
+    read = 0
+    for number, cells in enumerate(sheet[first:], first + 1):
+        product, market, low, high, mean, tendency = cells[:6]
+        if market == "" and low == high == mean == "":
+            continue  # an empty row, or a line below the table
+        read += 1
+        try:
+            if not (
+                type(low) is type(high) is type(mean) is float
+                and 0 < low <= mean <= high <= HIGHEST_PRICE
+                and tendency in TENDENCIES
+            ):
+                if is_missing(low) and is_missing(high) and is_missing(mean):
+                    found.rows_missing += 1
+                    continue
+                low, high, mean, tendency = _checked(low, high, mean, tendency)
+            key = texts[product], texts[market]
+        except FaultyCellError as error:
+            found.refuse_row(f"sheet {name} row {number} {error}")
+            continue
+        if key in seen:
+            there, row = seen[key]
+            found.refuse_row(
+                f"sheet {name} row {number} repeats {key[0]} in {key[1]} of sheet {there} row {row}"
+            )
+            continue
+        seen[key] = name, number
+        keep((group, *key, low, high, mean, TENDENCIES[tendency]))
+    found.rows_read += read
+
+
+def _checked(low: Any, high: Any, mean: Any, tendency: Any) -> tuple[float, float, float, str]:
+    prices = []
+    for column, cell in zip(PRICES.values(), (low, high, mean), strict=True):
+        try:
+            prices.append(price(cell))
+        except FaultyCellError as error:
+            raise FaultyCellError(f"column {column}: {error}") from None
+    if not prices[0] <= prices[2] <= prices[1]:
+        raise FaultyCellError(f"column Precio medio: {mean!r} is not between {low!r} and {high!r}")
+    sign = str(tendency).strip().lower()
+    if sign not in TENDENCIES:
+        raise FaultyCellError(f"column Tendencia: {tendency!r} is none of + ++ +++ - -- --- = n.d.")
+    return prices[0], prices[1], prices[2], sign
+
+
+def _first_row(sheet: Sheet, name: str) -> int:
+    """Gives the index of the first row below the header, which takes two rows."""
+    for at, cells in enumerate(sheet[:_HEAD_ROWS]):
+        if tuple(str(cell).strip().lower() for cell in cells[:2]) == _HEADER:
+            below = sheet[at + 1] if at + 1 < len(sheet) else []
+            if tuple(str(cell).strip() for cell in below[2:5]) == tuple(PRICES.values()) and len(cells) >= 6:
+                return at + 2
+            raise WorkbookRefused(
+                f"sheet {name} row {at + 2} does not name the columns {', '.join(PRICES.values())}"
+            )
+    raise WorkbookRefused(f"sheet {name} has no row `Producto | Mercado mayorista` at its head")
+
+
+def _week(sheet: Sheet, name: str) -> tuple[date, date]:
+    for cells in sheet[:_HEAD_ROWS]:
+        if isinstance(cells[0], str) and (week := week_of(cells[0])):
+            return week
+    raise WorkbookRefused(f"sheet {name} has no title that names a week, such as `1 al 7 de mayo de 2021`")
+
+
+def _group(sheet: Sheet, name: str) -> str:
+    for cells in sheet[:_HEAD_ROWS]:
+        found = _GROUP.match(str(cells[0]).strip())
+        if found and str(cells[0]).strip().startswith(name):
+            return " ".join(found[1].split())
+    raise WorkbookRefused(f"sheet {name} has no title `{name}. <group of products>`")

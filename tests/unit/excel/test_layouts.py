@@ -1,0 +1,178 @@
+"""What is read of daily and weekly workbooks, and which cells are refused with which sentence."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from excel import reader
+from excel.dates import day_of, week_of
+from excel.schema import DAILY, WEEKLY
+from tests.unit.excel import workbooks
+
+GOOD = ["Acelga", "Armenia, Mercar", 1000, 1200, 1100, "+"]
+
+
+@pytest.mark.parametrize(
+    ("path", "week", "rows"),
+    [
+        (workbooks.XLS, (date(2021, 5, 1), date(2021, 5, 7)), 3505),
+        (workbooks.XLSX_NAMED_XLS, (date(2021, 10, 2), date(2021, 10, 8)), 4395),
+        (workbooks.ACROSS_YEARS, (date(2024, 12, 28), date(2025, 1, 3)), 4248),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_every_price_of_a_real_weekly_workbook_is_read(
+    path: Path, week: tuple[date, date], rows: int
+) -> None:
+    found = reader.read(path.read_bytes())
+    assert (found.refused, found.reasons) == (None, [])
+    assert (found.layout, found.period) == (WEEKLY, week)
+    assert (found.rows_read, len(found.rows), found.rows_refused) == (rows, rows, 0)
+    assert len({row[0] for row in found.rows}) == 8
+    assert len({row[1:3] for row in found.rows}) == rows
+
+
+def test_a_row_of_a_real_workbook_is_what_it_shows() -> None:
+    found = reader.read(workbooks.ACROSS_YEARS.read_bytes())
+    prices = ("Bogotá, D.C., Corabastos", 800.0, 1667.0, 1245.0, "-")
+    assert ("Verduras y hortalizas", "Acelga", *prices) in found.rows
+    assert {row[0] for row in found.rows} >= {"Huevos y lácteos", "Productos procesados"}
+
+
+def test_a_daily_workbook_becomes_a_row_a_market() -> None:
+    found = reader.read(workbooks.daily())
+    assert (found.refused, found.reasons) == (None, [])
+    assert (found.layout, found.period) == (DAILY, (date(2023, 8, 2),))
+    assert (found.rows_read, found.rows_missing, found.rows_refused) == (9, 2, 0)
+    assert found.rows == [
+        ("Verduras y hortalizas", "Ahuyama", "Armenia, Mercar", 1200.0, 0.03, False),
+        ("Verduras y hortalizas", "Ahuyama", "Bogotá, D.C., Corabastos", 1150.0, -0.01, False),
+        ("Verduras y hortalizas", "Cebolla cabezona blanca", "Armenia, Mercar", 2000.0, 0.0, True),
+        ("Verduras y hortalizas", "Cebolla cabezona blanca", "Ibagué, La 21", 1900.0, None, True),
+        ("Frutas frescas", "Banano Urabá", "Armenia, Mercar", 1450.0, 0.1, False),
+        ("Frutas frescas", "Banano Urabá", "Bogotá, D.C., Corabastos", 1500.0, 0.0, False),
+        ("Frutas frescas", "Banano Urabá", "Ibagué, La 21", 1475.0, -0.2, False),
+    ]
+
+
+def test_a_daily_workbook_need_not_name_the_columns_of_a_pair() -> None:
+    rows = [row for row in workbooks.DAILY if row[0] != "Producto"]
+    assert len(reader.read(workbooks.xlsx({"Hoja1": rows})).rows) == 7
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "sentence"),
+    [
+        ("B6", "mil", "row 6 column Armenia, Mercar: 'mil' is not a price"),
+        ("B6", -5, "row 6 column Armenia, Mercar: -5.0 is not a price above 0 and at most 10,000,000"),
+        ("B6", True, "row 6 column Armenia, Mercar: True is not a price"),
+        ("C6", "much", "row 6 column Armenia, Mercar: 'much' is not a variation, a fraction such as 0.03"),
+        ("A9", "Ahuyama", "row 9 column Armenia, Mercar: repeats Ahuyama of row 6"),
+        ("A6", "x" * 200, "row 6 column Producto: "),
+    ],
+)
+def test_a_faulty_cell_of_a_daily_workbook_is_named(cell: str, value: Any, sentence: str) -> None:
+    found = reader.read(workbooks.daily(**{cell: value}))
+    assert found.refused is None
+    assert found.reasons[0].startswith(sentence)
+    assert len(found.rows) + found.rows_missing + found.rows_refused == found.rows_read == 9
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (["Ajo", "Cali", "x", 2, 2, "="], "sheet 1.1 row 6 column Precio mínimo: 'x' is not a price"),
+        (
+            ["Ajo", "Cali", 5, 9, 10, "="],
+            "sheet 1.1 row 6 column Precio medio: 10.0 is not between 5.0 and 9.0",
+        ),
+        (["Ajo", "Cali", 5, 9, 7, "?"], "sheet 1.1 row 6 column Tendencia: '?' is none of + ++"),
+        (GOOD, "sheet 1.1 row 6 repeats Acelga in Armenia, Mercar of sheet 1.1 row 5"),
+        (["", "Cali", 5, 9, 7, "="], "sheet 1.1 row 6 '' is not a name"),
+    ],
+)
+def test_a_faulty_row_of_a_weekly_workbook_is_named(row: list[Any], sentence: str) -> None:
+    found = reader.read(workbooks.weekly([GOOD, row]))
+    assert found.refused is None
+    assert found.reasons[0].startswith(sentence)
+    assert (len(found.rows), found.rows_refused, found.rows_read) == (8, 1, 9)
+
+
+def test_a_week_without_prices_and_one_without_a_tendency() -> None:
+    rows = [["Ajo", "Cali", "n.d.", "n.d.", "n.d.", "n.d."], ["Ajo *", "Cúcuta", 5, 9, 7, "N.D. "]]
+    found = reader.read(workbooks.weekly(rows))
+    assert (found.rows_missing, found.reasons) == (1, [])
+    assert found.rows[0] == ("Grupo 1", "Ajo", "Cúcuta", 5.0, 9.0, 7.0, None)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "sentence"),
+    [
+        ({"Hoja1": [["Ventas de mayo"]]}, "neither `boletín diario de precios mayoristas` nor"),
+        ({"Hoja1": workbooks.DAILY[:2]}, r"sheet Hoja1 has no row `Precio \$/Kg`"),
+        ({"Hoja1": [workbooks.DAILY[0], *workbooks.DAILY[2:]]}, "no title that names a day"),
+        (
+            {"Hoja1": [*workbooks.DAILY[:2], ["Precio $/Kg", None, "Cali"]]},
+            "row 3 must name a market over each pair",
+        ),
+        (
+            {"Hoja1": [*workbooks.DAILY[:2], ["Precio $/Kg", "Cali", None, "Cali", None]]},
+            "row 3 names a market twice",
+        ),
+        (
+            {"Hoja1": [*workbooks.DAILY[:3], ["Producto", "Var%", "Precio", *["Precio", "Var%"] * 2]]},
+            "row 4 must name Precio and Var% under Armenia, Mercar",
+        ),
+        (
+            {"Índice": [["Boletín semanal precios mayoristas - 1 al 7 de mayo de 2021"]]},
+            "it has no sheet 1.1, 1.2",
+        ),
+    ],
+)
+def test_a_workbook_of_neither_layout_is_refused_as_a_whole(
+    sheets: dict[str, list[list[Any]]], sentence: str
+) -> None:
+    refused = reader.read(workbooks.xlsx(sheets)).refused
+    assert refused is not None
+    with pytest.raises(ValueError, match=sentence):
+        raise ValueError(refused)
+
+
+def test_a_title_without_a_week_is_refused() -> None:
+    refused = reader.read(workbooks.weekly([GOOD], title="mayo de 2021")).refused
+    assert refused == "sheet 1.1 has no title that names a week, such as `1 al 7 de mayo de 2021`"
+
+
+@pytest.mark.parametrize(
+    ("title", "week"),
+    [
+        ("Boletín - 1 al 7 de mayo de 2021", (date(2021, 5, 1), date(2021, 5, 7))),
+        ("29 de mayo al 4 de junio de 2021", (date(2021, 5, 29), date(2021, 6, 4))),
+        ("28 de diciembre de 2024 al\n3 de enero de 2025", (date(2024, 12, 28), date(2025, 1, 3))),
+        ("28 de diciembre al 3 de enero de 2025", (date(2024, 12, 28), date(2025, 1, 3))),
+        ("12 al 16 de Abril de 2025", (date(2025, 4, 12), date(2025, 4, 16))),
+        ("7 al 1 de mayo de 2021", None),
+        ("1 al 30 de mayo de 2021", None),
+        ("30 al 31 de febrero de 2021", None),
+        ("1 al 7 de brumario de 2021", None),
+    ],
+)
+def test_weeks_of_titles(title: str, week: tuple[date, date] | None) -> None:
+    assert week_of(title) == week
+
+
+@pytest.mark.parametrize(
+    ("title", "day"),
+    [
+        ("Miércoles 2 de agosto de 2023", date(2023, 8, 2)),
+        ("2 de Agosto  de 2023", date(2023, 8, 2)),
+        ("31 de septiembre de 2023", None),
+        ("agosto de 2023", None),
+    ],
+)
+def test_days_of_titles(title: str, day: date | None) -> None:
+    assert day_of(title) == day
