@@ -123,7 +123,7 @@ class ObjectStore:
     def listed(self, prefix_uri: str) -> Iterator[Listed]:
         """Gives the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
         bucket, prefix = split(prefix_uri)
-        with _naming(prefix_uri):
+        with naming(prefix_uri):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
                     uri = f"s3://{bucket}/{found['Key']}"
@@ -133,7 +133,7 @@ class ObjectStore:
         """Gives what a listing would show of one object; None when there is none."""
         bucket, key = split(uri)
         try:
-            with _naming(uri):
+            with naming(uri):
                 found = self._client.head_object(Bucket=bucket, Key=key)
         except ObjectMissing:
             return None
@@ -155,7 +155,7 @@ class ObjectStore:
         (bucket, key), (from_bucket, from_key) = split(uri), split(source.uri)
         origin = {"Bucket": from_bucket, "Key": from_key}
         try:
-            with _naming(source.uri):
+            with naming(source.uri):
                 self._client.copy_object(
                     Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=source.etag
                 )

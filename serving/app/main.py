@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
 from app.champion import Champion
 from app.direct import Direct
@@ -20,7 +21,7 @@ from app.samples import REFERENCE
 from app.settings import Settings
 
 
-def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
+def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> ASGIApp:
     """Builds the API; while it runs, `champion` follows the registry in a thread of its own."""
 
     @asynccontextmanager
@@ -37,12 +38,9 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         version="1.0.0",
         lifespan=lifespan,
     )
-    predictor = Predictor(settings, champion, metrics)
+    predictor = Predictor(settings, champion, metrics.counts)
     app.state.champion, app.state.predictor = champion, predictor
-    app.add_middleware(Measure, metrics=metrics)
-    app.add_middleware(
-        Direct, predictor=predictor, metrics=metrics
-    )  # the last one added is the first one asked
+    app.add_middleware(Measure, counts=metrics.counts)
     for router in (health.router, metadata.router, predict.router):
         app.include_router(router)
 
@@ -51,7 +49,7 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         return RedirectResponse("/docs")
 
     app.openapi = lambda: _openapi(app, champion)  # type: ignore[method-assign]
-    return app
+    return Direct(app, predictor, metrics.counts)
 
 
 def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:

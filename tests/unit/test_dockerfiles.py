@@ -66,12 +66,29 @@ def needed(pipeline: str, step: str) -> set[str]:
             paths.add("stepkit/*.py")
             if first and (REPOSITORY / "stepkit" / first).is_dir():
                 paths.add(f"stepkit/{first}")
+                waiting.extend(_of_package(first, rest))
         elif top == pipeline and (file := REPOSITORY / "pipelines" / pipeline / f"{first}.py").is_file():
             path = str(file.relative_to(REPOSITORY))
             if path not in paths:
                 paths.add(path)
                 waiting.extend(imported(file))
     return paths
+
+
+def _of_package(package: str, name: str) -> Iterator[str]:
+    """Gives what a module of one of stepkit's packages imports from outside that package."""
+    seen, waiting = set(), [f"stepkit.{name}"]
+    while waiting:
+        module = waiting.pop()
+        file = (REPOSITORY / module.replace(".", "/")).with_suffix(".py")
+        if module in seen or not file.is_file():
+            continue
+        seen.add(module)
+        for other in imported(file):
+            if other.startswith(f"stepkit.{package}."):
+                waiting.append(other)
+            else:
+                yield other
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
