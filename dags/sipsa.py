@@ -57,7 +57,7 @@ the same as the last time is a skip. New prices are public at 14:00 in Bogotá."
                 "extract",
                 arguments={"operation": report, "wsdl_url": setting("sipsa", "wsdl_url")},
                 size=megabytes(128, 384),
-                # Three tries of an answer that takes ten minutes, with their waits.
+                # Four tries of an answer that takes ten minutes, with their waits.
                 timeout=timedelta(minutes=45),
             )
             stage = step(

@@ -84,7 +84,7 @@ def test_it_runs_once_a_day_after_two_in_bogota(dag: DAG) -> None:
 
 def test_the_scheduler_can_read_it(dag: DAG) -> None:
     serialized = DagSerialization.to_dict(dag)
-    read: Any = DagSerialization.from_dict(json.loads(json.dumps(serialized, default=str)))
+    read: Any = DagSerialization.from_dict(json.loads(json.dumps(serialized)))
     assert {task.task_id for task in read.tasks} == {task.task_id for task in dag.tasks}
 
 
