@@ -120,6 +120,7 @@ PLATFORM = {
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
     *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
+    ("NetworkPolicy", "inference-bitcoin"),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
     *(("Secret", f"postgres-{name}") for name in PIPELINES),
 }
