@@ -5,7 +5,7 @@ import threading
 from functools import partial
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.admin import create_admin_app
 from app.bundle_cache import BundleCache
@@ -37,7 +37,7 @@ def main() -> None:
     Server(public, settings.drain_seconds).run()
 
 
-def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,

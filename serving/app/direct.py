@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.metrics import Metrics
+from app.metrics import RequestCounts
 from app.predictor import Predictor
 
 PATH = "/predict"
@@ -19,10 +19,10 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 class Direct:
-    """ASGI middleware: what it does not answer goes to the application, whose route says the same."""
+    """Stands before the application, which gets what this does not answer and whose route says the same."""
 
-    def __init__(self, app: ASGIApp, predictor: Predictor, metrics: Metrics) -> None:
-        self._app, self._predictor, self._metrics = app, predictor, metrics
+    def __init__(self, app: ASGIApp, predictor: Predictor, counts: RequestCounts) -> None:
+        self._app, self._predictor, self._counts = app, predictor, counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a prediction, and notes its status and time."""
@@ -49,7 +49,7 @@ class Direct:
         except ClientDisconnect:
             status = CLIENT_CLOSED_REQUEST
         finally:
-            self._metrics.answered(PATH, status, time.perf_counter() - start)
+            self._counts.answered(PATH, status, time.perf_counter() - start)
 
 
 async def _refused(request: Request, refusal: HTTPException | RequestValidationError) -> Response:

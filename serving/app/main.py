@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
 
+from app.bars import BarPredictions
 from app.champion import Champion
 from app.direct import Direct
 from app.measure import Measure
@@ -20,7 +22,7 @@ from app.samples import REFERENCE
 from app.settings import Settings
 
 
-def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
+def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> ASGIApp:
     """Builds the API; while it runs, `champion` follows the registry in a thread of its own."""
 
     @asynccontextmanager
@@ -37,12 +39,9 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         version="1.0.0",
         lifespan=lifespan,
     )
-    predictor = Predictor(settings, champion, metrics)
+    predictor = Predictor(settings, champion, metrics.counts)
     app.state.champion, app.state.predictor = champion, predictor
-    app.add_middleware(Measure, metrics=metrics)
-    app.add_middleware(
-        Direct, predictor=predictor, metrics=metrics
-    )  # the last one added is the first one asked
+    app.add_middleware(Measure, counts=metrics.counts)
     for router in (health.router, metadata.router, predict.router):
         app.include_router(router)
 
@@ -51,7 +50,7 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> Fast
         return RedirectResponse("/docs")
 
     app.openapi = lambda: _openapi(app, champion)  # type: ignore[method-assign]
-    return app
+    return Direct(app, predictor, metrics.counts)
 
 
 def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
@@ -60,8 +59,9 @@ def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
     request: dict[str, Any] = {"type": "object"}
     answer: dict[str, Any] = {"type": "object"}
     if model := champion.model:
-        request = model.samples.json_schema()
-        answer = model.answer.model_json_schema(ref_template=REFERENCE, mode="serialization")
+        request = model.bars.request_schema() if model.bars else model.samples.json_schema()
+        form = BarPredictions if model.bars else model.answer
+        answer = form.model_json_schema(ref_template=REFERENCE, mode="serialization")
     predict = document["paths"]["/predict"]["post"]
     predict["requestBody"] = {"required": True, "content": _content("PredictRequest")}
     predict["responses"]["200"]["content"] = _content("Predictions")

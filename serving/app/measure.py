@@ -4,14 +4,14 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.metrics import Metrics
+from app.metrics import RequestCounts
 
 
 class Measure:
     """ASGI middleware; only paths that have a route are named, so that the number of series is bounded."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, counts: RequestCounts) -> None:
+        self._app, self._counts = app, counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on and notes its path, status and time."""
@@ -31,4 +31,4 @@ class Measure:
             await self._app(scope, receive, noting)
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(path, status, time.perf_counter() - start)
+            self._counts.answered(path, status, time.perf_counter() - start)

@@ -1,12 +1,82 @@
 """What Prometheus is told."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from app.registry import ModelVersion
 from bundle import Label
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class RequestCounts(Collector):
+    """What is counted at every request: by the thread of the web server alone, and so without a lock."""
+
+    def __init__(self) -> None:
+        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._times: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._predictions: defaultdict[str, int] = defaultdict(int)
+        self._unknown: defaultdict[str, int] = defaultdict(int)
+
+    def answered(self, path: str, status: int, seconds: float) -> None:
+        """Counts a request."""
+        self._requests[path, status] += 1
+        self._times[path][bisect_left(BUCKETS, seconds)] += 1
+        self._seconds[path] += seconds
+
+    def predicted(
+        self, labels: Sequence[Label], ranks: Sequence[int], unknown: Mapping[str, Sequence[int]]
+    ) -> None:
+        """Counts the samples of a request.
+
+        Args:
+            labels: The model's.
+            ranks: The place of each sample's label among them.
+            unknown: The samples with a category that is new to a feature, by its name.
+        """
+        for rank in ranks:
+            self._predictions[labels[rank].name] += 1
+        for feature, rows in unknown.items():
+            self._unknown[feature] += len(rows)
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """Gives the counts as Prometheus' client wants them."""
+        requests = CounterMetricFamily(
+            "inference_requests", "Requests, by path and status.", labels=["path", "status"]
+        )
+        for (path, status), count in list(self._requests.items()):
+            requests.add_metric([path, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "inference_request_seconds", "Time to the last byte of an answer.", labels=["path"]
+        )
+        for path, times in list(self._times.items()):
+            bounds = [*map(float, BUCKETS), float("inf")]
+            below = [("+Inf" if bound == float("inf") else str(bound)) for bound in bounds]
+            seconds.add_metric(
+                [path], list(zip(below, accumulate(times), strict=True)), sum_value=self._seconds[path]
+            )
+        yield seconds
+        for name, help_text, label, counts in (
+            ("inference_predictions", "Samples answered, by class.", "class_name", self._predictions),
+            (
+                "inference_unknown_categories",
+                "Samples with a category that training did not see.",
+                "feature",
+                self._unknown,
+            ),
+        ):
+            samples = CounterMetricFamily(name, help_text, labels=[label])
+            for value, count in list(counts.items()):
+                samples.add_metric([value], count)
+            yield samples
 
 
 class Metrics:
@@ -14,25 +84,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        requests = Counter(
-            "inference_requests", "Requests, by path and status.", ["path", "status"], registry=self._registry
-        )
-        seconds = Histogram(
-            "inference_request_seconds",
-            "Time to the last byte of an answer.",
-            ["path"],
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-            registry=self._registry,
-        )
-        predictions = Counter(
-            "inference_predictions", "Samples answered, by class.", ["class_name"], registry=self._registry
-        )
-        unknown_categories = Counter(
-            "inference_unknown_categories",
-            "Samples with a category that training did not see.",
-            ["feature"],
-            registry=self._registry,
-        )
+        self.counts = RequestCounts()
+        self._registry.register(self.counts)
         self.refused = Counter(
             "inference_champion_refused",
             "Times that a champion's bundle was refused.",
@@ -47,30 +100,6 @@ class Metrics:
             ["name", "version", "digest"],
             registry=self._registry,
         )
-
-        # A lookup of a label costs more than its count.
-        self._requests, self._seconds = cache(requests.labels), cache(seconds.labels)
-        self._predictions, self._unknown = cache(predictions.labels), cache(unknown_categories.labels)
-
-    def answered(self, path: str, status: int, seconds: float) -> None:
-        """Counts a request."""
-        self._requests(path, status).inc()
-        self._seconds(path).observe(seconds)
-
-    def predicted(
-        self, labels: Sequence[Label], ranks: Sequence[int], unknown: Mapping[str, Sequence[int]]
-    ) -> None:
-        """Counts the samples of a request.
-
-        Args:
-            labels: The model's.
-            ranks: The place of each sample's label among them.
-            unknown: The samples with a category that is new to a feature, by its name.
-        """
-        for rank in set(ranks):
-            self._predictions(labels[rank].name).inc(ranks.count(rank))
-        for feature, rows in unknown.items():
-            self._unknown(feature).inc(len(rows))
 
     def served(self, version: ModelVersion) -> None:
         """Notes which version is served from now on."""

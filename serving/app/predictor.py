@@ -2,13 +2,14 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from fastapi import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from app.champion import Champion
-from app.metrics import Metrics
+from app.metrics import RequestCounts
 from app.model import ServedModel
 from app.queue import Queue
 from app.settings import Settings
@@ -20,8 +21,8 @@ LARGE_BYTES = 4096
 class Predictor:
     """Answers with the champion of the moment: small requests in turn, large ones in a thread beside them."""
 
-    def __init__(self, settings: Settings, champion: Champion, metrics: Metrics) -> None:
-        self._champion, self._metrics = champion, metrics
+    def __init__(self, settings: Settings, champion: Champion, counts: RequestCounts) -> None:
+        self._champion, self._counts = champion, counts
         self._max_body_bytes = settings.max_body_bytes
         self._small = Queue(settings.max_waiting_requests, "requests")
         self._large = Queue(settings.max_waiting_batches, "large requests")
@@ -46,23 +47,21 @@ class Predictor:
                 503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"}
             )
         body = await self._read(scope, receive)
-        if len(body) > LARGE_BYTES:
-            with self._large.place():
-                return await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._compute, model, body, with_probabilities
-                )
-        with self._small.place():
-            # All requests that have come by now take their places before the first of them is computed.
-            await asyncio.sleep(0)
-            return self._compute(model, body, with_probabilities)
-
-    def _compute(self, model: ServedModel, body: bytes, with_probabilities: bool) -> bytes:
-        samples = model.samples.read(body)
-        matrix, unknown = model.bundle.preparation.apply_to_samples(samples)
-        probabilities = model.bundle.probabilities(matrix)
-        ranks = probabilities.argmax(axis=1).tolist()
-        self._metrics.predicted(model.bundle.contract.labels, ranks, unknown)
-        return model.writer.write(ranks, unknown, probabilities.tolist() if with_probabilities else None)
+        large = len(body) > LARGE_BYTES or model.bars is not None  # stored bars may have to be fetched
+        queue = self._large if large else self._small
+        queue.enter()
+        try:
+            if large:
+                loop = asyncio.get_running_loop()
+                answer = await loop.run_in_executor(self._thread, _compute, model, body, with_probabilities)
+            else:
+                # All requests that have come by now take their places before the first of them is computed.
+                await asyncio.sleep(0)
+                answer = _compute(model, body, with_probabilities)
+        finally:
+            queue.leave()
+        self._counts.predicted(model.bundle.contract.labels, answer.ranks, answer.unknown)
+        return answer.body
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         """Reads the body, and no more of it than the limit, whether its length was announced or not."""
@@ -79,3 +78,23 @@ class Predictor:
         if announced > limit or len(body) > limit:
             raise HTTPException(413, f"The body is larger than {limit} bytes: send fewer samples at once.")
         return body
+
+
+class _Answer(NamedTuple):
+    body: bytes
+    ranks: list[int]
+    """The place of each sample's label among the contract's."""
+    unknown: dict[str, list[int]]
+    """The samples with a category that is new to a feature, by its name."""
+
+
+def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> _Answer:
+    if model.bars is not None:
+        answer, rank = model.bars.answer(body)
+        return _Answer(answer, [rank], {})
+    samples = model.samples.read(body)
+    matrix, unknown = model.bundle.preparation.apply_to_samples(samples)
+    probabilities = model.bundle.probabilities(matrix)
+    ranks = probabilities.argmax(axis=1).tolist()
+    shares = probabilities.tolist() if with_probabilities else None
+    return _Answer(model.writer.write(ranks, unknown, shares), ranks, unknown)

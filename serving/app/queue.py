@@ -1,13 +1,13 @@
 """How many requests may wait to be computed at once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from fastapi import HTTPException
 
 
 class Queue:
-    """A bounded number of requests; one more is sent away at once, since it would only wait in vain."""
+    """A bounded number of requests; one more is sent away at once, since it would only wait in vain.
+
+    Whoever enters has to leave. For one thread.
+    """
 
     def __init__(self, limit: int, requests: str) -> None:
         """Makes an empty queue.
@@ -19,9 +19,8 @@ class Queue:
         self._free = limit
         self._requests = requests
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Holds a place while the block runs.
+    def enter(self) -> None:
+        """Takes a place.
 
         Raises:
             HTTPException: 429, when all are taken.
@@ -31,7 +30,7 @@ class Queue:
                 429, f"Too many {self._requests} are waiting: try again in a second.", {"Retry-After": "1"}
             )
         self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
+
+    def leave(self) -> None:
+        """Gives a place back."""
+        self._free += 1

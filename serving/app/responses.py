@@ -61,6 +61,9 @@ class ModelReport(BaseModel):
     run_id: str | None = None
     engine: str | None = None
     target: str | None = Field(default=None, description="What is predicted: the label's name in an answer.")
+    transform: str | None = Field(
+        default=None, description="What makes the columns of what a request holds; null: it holds them."
+    )
     columns: list[Column] = []
     classes: list[ClassLabel] = []
     metrics: dict[str, float] = {}

@@ -39,7 +39,7 @@ class SampleSchema:
         try:
             samples: list[dict[str, Any]] = self._request.validate_json(body)["samples"]
         except ValidationError as error:
-            raise RequestValidationError(_explained(error)) from None
+            raise RequestValidationError(explained(error, "sample")) from None
         return samples
 
     def json_schema(self) -> dict[str, Any]:
@@ -55,21 +55,30 @@ def _field(feature: Feature) -> Any:
     return Annotated[float, Field(allow_inf_nan=False, description=seen, examples=[feature.imputed])]
 
 
-def _explained(error: ValidationError) -> list[dict[str, Any]]:
-    """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
+def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
+    """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON.
+
+    Args:
+        error: What pydantic found.
+        item: What one of the request's list is called.
+    """
     errors = error.errors(include_url=False, include_input=False, include_context=False)
-    explained = [
-        {"type": each["type"], "loc": ["body", *each["loc"]], "msg": f"{_place(each['loc'])}{each['msg']}"}
+    found = [
+        {
+            "type": each["type"],
+            "loc": ["body", *each["loc"]],
+            "msg": f"{_place(each['loc'], item)}{each['msg']}",
+        }
         for each in errors[:MAX_ERRORS]
     ]
     if len(errors) > MAX_ERRORS:
-        explained.append(
+        found.append(
             {"type": "too_many_errors", "loc": ["body"], "msg": f"{len(errors) - MAX_ERRORS} more errors"}
         )
-    return explained
+    return found
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(location: tuple[int | str, ...], item: str) -> str:
     if len(location) < 2:
         return ""
-    return f"sample {location[1]}{''.join(f', {part}' for part in location[2:])}: "
+    return f"{item} {location[1]}{''.join(f', {part}' for part in location[2:])}: "

@@ -57,13 +57,20 @@ def imported(path: Path) -> Iterator[str]:
 def needed(pipeline: str, step: str) -> set[str]:
     """Gives the repository's paths that a step's module leads to."""
     paths, waiting = {f"pipelines/{pipeline}/__init__.py"}, [f"{pipeline}.{step}"]
+    seen: set[str] = set()
     while waiting:
-        top, _, rest = waiting.pop().partition(".")
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        top, _, rest = name.partition(".")
         first = rest.split(".")[0]
         if top == "bundle":
             paths.add("bundle")
         elif top == "stepkit":
             paths.add("stepkit/*.py")
+            if (shared := REPOSITORY / f"{name.replace('.', '/')}.py").is_file():
+                waiting.extend(imported(shared))
             if first and (REPOSITORY / "stepkit" / first).is_dir():
                 paths.add(f"stepkit/{first}")
                 waiting.extend(_of_package(first, rest))

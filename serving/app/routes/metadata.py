@@ -36,6 +36,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
         run_id=model.version.run_id,
         engine=contract.engine.type,
         target=contract.target,
+        transform=contract.transform.type if contract.transform else None,
         columns=[
             Column(
                 name=feature.name,
