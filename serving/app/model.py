@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import bundle
 from app.answers import AnswerWriter
+from app.bars import BarsSchema
 from app.registry import ModelVersion
 from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
@@ -18,7 +19,7 @@ class ServedModel:
 
     version: ModelVersion
     bundle: bundle.Bundle
-    samples: SampleSchema
+    samples: SampleSchema | BarsSchema
     answer: type[Predictions[Any]]
     writer: AnswerWriter
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -36,7 +37,17 @@ class ServedModel:
         return cls(
             version,
             loaded,
-            SampleSchema(contract, max_samples),
+            _schema(contract, max_samples),
             predictions_of(contract.target),
             AnswerWriter(version, contract),
         )
+
+
+def _schema(contract: bundle.Contract, max_samples: int) -> SampleSchema | BarsSchema:
+    if contract.transform is None:
+        return SampleSchema(contract, max_samples)
+    if contract.transform.type == "bars":
+        return BarsSchema(contract, max_samples)
+    raise bundle.BundleError(
+        f"contract.json asks for the transform {contract.transform.type!r}; this API knows bars"
+    )

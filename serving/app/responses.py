@@ -37,6 +37,13 @@ class ClassLabel(BaseModel):
     name: str
 
 
+class Transform(BaseModel):
+    """How the columns are made from what a client sends, which `/docs` shows."""
+
+    type: str
+    parameters: dict[str, Any]
+
+
 class RefusedChampion(BaseModel):
     """A champion that did not prove good, so that an older model may be served."""
 
@@ -61,6 +68,7 @@ class ModelReport(BaseModel):
     run_id: str | None = None
     engine: str | None = None
     target: str | None = Field(default=None, description="What is predicted: the label's name in an answer.")
+    transform: Transform | None = Field(default=None, description="null: a client sends the columns.")
     columns: list[Column] = []
     classes: list[ClassLabel] = []
     metrics: dict[str, float] = {}

@@ -14,7 +14,7 @@ STRICT = with_config(ConfigDict(extra="forbid", strict=True))
 
 
 class SampleSchema:
-    """Checks request bodies."""
+    """Checks request bodies that hold the features themselves."""
 
     def __init__(self, contract: Contract, max_samples: int) -> None:
         """Generates the checks.
@@ -24,10 +24,7 @@ class SampleSchema:
             max_samples: The most samples that one request may hold.
         """
         fields = {feature.name: _field(feature) for feature in contract.features}
-        sample = STRICT(TypedDict("Sample", fields))  # type: ignore[operator]
-        samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
-        request = STRICT(TypedDict("PredictRequest", {"samples": samples}))  # type: ignore[operator]
-        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
+        self._body = Body("samples", STRICT(TypedDict("Sample", fields)), 1, max_samples)  # type: ignore[operator]
 
     def read(self, body: bytes) -> list[dict[str, Any]]:
         """Gives the samples of a body, each with a finite number or a string for every feature.
@@ -36,14 +33,44 @@ class SampleSchema:
             RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
                 error names the sample and the field.
         """
-        try:
-            samples: list[dict[str, Any]] = self._request.validate_json(body)["samples"]
-        except ValidationError as error:
-            raise RequestValidationError(_explained(error)) from None
-        return samples
+        return self._body.read(body)
 
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
+        return self._body.json_schema()
+
+
+class Body:
+    """A JSON object with one field: a list of objects of one form."""
+
+    def __init__(self, name: str, item: Any, least: int, most: int) -> None:
+        """Generates the checks.
+
+        Args:
+            name: The field's.
+            item: The form of the list's objects.
+            least: The fewest objects.
+            most: The most objects.
+        """
+        self._name = name
+        items = Annotated[list[item], Field(min_length=least, max_length=most)]
+        request = STRICT(TypedDict("PredictRequest", {name: items}))  # type: ignore[operator]
+        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
+
+    def read(self, body: bytes) -> list[dict[str, Any]]:
+        """Gives the objects.
+
+        Raises:
+            RequestValidationError: The body has another form.
+        """
+        try:
+            items: list[dict[str, Any]] = self._request.validate_json(body)[self._name]
+        except ValidationError as error:
+            raise RequestValidationError(_explained(error, self._name.removesuffix("s"))) from None
+        return items
+
+    def json_schema(self) -> dict[str, Any]:
+        """Describes the object for OpenAPI; definitions stand under `$defs`."""
         return self._request.json_schema(ref_template=REFERENCE)
 
 
@@ -55,11 +82,15 @@ def _field(feature: Feature) -> Any:
     return Annotated[float, Field(allow_inf_nan=False, description=seen, examples=[feature.imputed])]
 
 
-def _explained(error: ValidationError) -> list[dict[str, Any]]:
+def _explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
     """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
     explained = [
-        {"type": each["type"], "loc": ["body", *each["loc"]], "msg": f"{_place(each['loc'])}{each['msg']}"}
+        {
+            "type": each["type"],
+            "loc": ["body", *each["loc"]],
+            "msg": f"{_place(item, each['loc'])}{each['msg']}",
+        }
         for each in errors[:MAX_ERRORS]
     ]
     if len(errors) > MAX_ERRORS:
@@ -69,7 +100,7 @@ def _explained(error: ValidationError) -> list[dict[str, Any]]:
     return explained
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(item: str, location: tuple[int | str, ...]) -> str:
     if len(location) < 2:
         return ""
-    return f"sample {location[1]}{''.join(f', {part}' for part in location[2:])}: "
+    return f"{item} {location[1]}{''.join(f', {part}' for part in location[2:])}: "
