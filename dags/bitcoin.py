@@ -88,7 +88,7 @@ with DAG(
     dag_id="bitcoin_training_pipeline",
     # Once a day: an hour more or less of bars makes no other model.
     schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC"),
-    doc_md="""Trains a model of the next bar's direction; promotes it if it beats naive guesses and the champion.
+    doc_md="""Trains a model of the next bar's direction; promotes it if it beats naive guesses and champion.
 
 The newest bars are held out: `tune` and `train` do not learn from them. `tune` runs in several pods on one
 Optuna study; `evaluate` walks forward through the held-out bars, with a gap, against majority, persistence

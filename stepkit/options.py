@@ -16,6 +16,7 @@ import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -174,6 +175,13 @@ def _convert(text: str, kind: Any) -> Any:
             raise ValueError("it must be a whole number") from None
     if kind is float:
         return _finite(text)
+    if kind is datetime:
+        return _moment(text)
+    if kind is date:
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise ValueError("write a date, as 2026-01-31") from None
     return Path(text) if kind is Path else text
 
 
@@ -185,6 +193,16 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError("it must be a finite number")
     return number
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError("write a time with its zone, as 2026-01-31T12:00:00Z")
+    return found
 
 
 def _json(text: str, kind: type) -> Any:

@@ -88,6 +88,28 @@ class ObjectStore:
             self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
         return digest
 
+    def upload_if_absent(self, path: Path, uri: str, content_type: str = "application/octet-stream") -> bool:
+        """Writes a file of at most 5 GB as an object unless there is one already, atomically.
+
+        Returns:
+            Whether this call wrote it; if not, the object that was there is untouched.
+        """
+        bucket, key = split(uri)
+        try:
+            with naming(uri), path.open("rb") as file:
+                self._client.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=file,
+                    ContentType=content_type,
+                    Metadata={"sha256": file_sha256(path)},
+                    IfNoneMatch="*",
+                )
+        except _AlreadyThere:
+            _logger.info("%s is already there and stays as it is", uri)
+            return False
+        return True
+
     def download(self, uri: str, path: Path) -> str:
         """Writes the object to a file in chunks of bounded size and gives its sha256."""
         bucket, key = split(uri)
@@ -101,7 +123,7 @@ class ObjectStore:
     def listed(self, prefix_uri: str) -> Iterator[Listed]:
         """Gives the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
         bucket, prefix = split(prefix_uri)
-        with _naming(prefix_uri):
+        with naming(prefix_uri):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
                     uri = f"s3://{bucket}/{found['Key']}"
@@ -111,7 +133,7 @@ class ObjectStore:
         """Gives what a listing would show of one object; None when there is none."""
         bucket, key = split(uri)
         try:
-            with _naming(uri):
+            with naming(uri):
                 found = self._client.head_object(Bucket=bucket, Key=key)
         except ObjectMissing:
             return None
@@ -133,7 +155,7 @@ class ObjectStore:
         (bucket, key), (from_bucket, from_key) = split(uri), split(source.uri)
         origin = {"Bucket": from_bucket, "Key": from_key}
         try:
-            with _naming(source.uri):
+            with naming(source.uri):
                 self._client.copy_object(
                     Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=source.etag
                 )

@@ -50,7 +50,10 @@ def on_machine(arguments: argparse.Namespace) -> None:
     refuse_absent(arguments.files)
     folder = State.of(arguments.state).path(LANDING_FOLDER)
     for file in arguments.files:
-        shutil.copyfile(file, folder / file.name)
+        # `scan` passes over hidden files, and over those that were written to just now.
+        hidden = folder / f".{file.name}"
+        shutil.copy2(file, hidden)
+        hidden.rename(folder / file.name)
         print(f"landed   {folder / file.name}")
 
 

@@ -35,6 +35,7 @@ DOORS = {
     "s3": Door("minio", 9000, 9000, "http://localhost:{}", "minio-root"),
     "postgres": Door("postgres", 5432, 5432, "postgresql://localhost:{}/quintet", "postgres-superuser"),
     "api": Door("inference-forest", 80, 8000, "http://localhost:{}/docs"),
+    "penguins": Door("inference-penguins", 80, 8989, "http://localhost:{}/docs"),
 }
 
 

@@ -42,7 +42,6 @@ class Featured:
     """When the first bar of the test side opens."""
     up_share: float
     """Of the train side's rows, those whose target is up."""
-    missing_bars: int
 
 
 def features(
@@ -148,8 +147,6 @@ def table_of(bars: Bars, series: Series) -> pd.DataFrame:
 
 def _described(uri: str, snapshot: Snapshot) -> Featured:
     rows = snapshot.rows
-    length = LENGTHS[snapshot.series.interval]
-    steps = rows[OPEN_TIME].diff().dropna() / length
     return Featured(
         snapshot_uri=uri,
         snapshot_sha256=snapshot.sha256,
@@ -158,7 +155,6 @@ def _described(uri: str, snapshot: Snapshot) -> Featured:
         test_rows=len(snapshot.test),
         test_from=moment(int(rows.loc[rows[SIDE] == TEST, OPEN_TIME].iloc[0])).isoformat(),
         up_share=round(float(snapshot.train[TARGET].mean()), 4),
-        missing_bars=int((steps - 1).sum()),
     )
 
 

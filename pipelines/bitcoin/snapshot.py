@@ -133,6 +133,5 @@ def walk_forward(rows: int, first: int, folds: int, gap: int) -> list[tuple[slic
     """
     bounds = np.linspace(first, rows, folds + 1).astype(int)
     return [
-        (slice(0, max(0, int(start) - gap)), slice(int(start), int(end)))
-        for start, end in pairwise(bounds)
+        (slice(0, max(0, int(start) - gap)), slice(int(start), int(end))) for start, end in pairwise(bounds)
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from crime import crimes_file, places, times
-from crime.layout import Layout
+from crime.layout import Layout, day
 from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
 from crime.stage import fetch
 from stepkit.options import Option
@@ -85,18 +84,6 @@ def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:
         "station_distance_m": found.metres,
     }
     return enriched.assign(**told, **added)[list(ENRICHED_COLUMNS)]
-
-
-def day(text: str) -> date:
-    """Gives the day that a step is told by `--window-date`.
-
-    Raises:
-        RefusedInput: it is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise RefusedInput(f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30") from None
 
 
 def _number(texts: pd.Series) -> pd.Series:

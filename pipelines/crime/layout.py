@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from stepkit.outcomes import RefusedInput
+
 MONTHLY = "0-raw-data/monthly-data"
 RAW = "0-raw-data/data"
 ENRICHED = "1-enriched-data"
@@ -44,3 +46,15 @@ class Layout:
     def document(self, stage: str) -> str:
         """What a stage says of its rows, and the numbers that it has learned."""
         return f"s3://{self.bucket}/{PROCESSED}/{stage}_{self.last_day}.json"
+
+
+def day(text: str) -> date:
+    """Gives the day that a step is told by `--window-date`.
+
+    Raises:
+        RefusedInput: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RefusedInput(f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30") from None

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
-from crime.enrich_data import day
+from crime.layout import day
 from crime.schema import CATEGORIES, FEATURES, KEY, TARGET
 from crime.stage import Document, Rows, Staged, fetch, leave, run_of
 from stepkit.options import Option

@@ -35,6 +35,7 @@ class Loaded:
     files_refused: int
     files_duplicate: int
     files_left: int
+    rows_read: int
     rows_new: int
     rows_changed: int
 
@@ -66,6 +67,7 @@ def load(
         files_refused=statuses.count("refused"),
         files_duplicate=statuses.count("duplicate"),
         files_left=sum(status in LEFT for status in statuses),
+        rows_read=sum(outcome.summary.get("rows_read", 0) for outcome in outcomes),
         rows_new=sum(outcome.summary.get("rows_new", 0) for outcome in outcomes),
         rows_changed=sum(outcome.summary.get("rows_changed", 0) for outcome in outcomes),
     )

@@ -1,68 +1,165 @@
-"""Request bodies of models that learn from price bars: the bars, of which the features are made here."""
+"""Predictions from bars: of a model whose contract names the transform `bars`."""
 
-import math
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, NotRequired
 
+from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from app.samples import STRICT, Body
-from bundle import BundleError, Contract
+import bundle
+from app.newest import NewestBars, NewestUnavailableError
+from app.registry import ModelVersion
+from app.samples import REFERENCE, STRICT, explained
+from bundle import BundleError
+
+TRANSFORM = "bars"
+Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class BarsSchema:
-    """Checks bodies with bars, and makes the features of the last of them."""
+@STRICT
+class GivenBar(TypedDict):
+    """One closed bar."""
 
-    def __init__(self, contract: Contract, max_samples: int) -> None:
-        """Generates the checks.
+    open_time: Annotated[int, Field(ge=0, description="Milliseconds since 1970.")]
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-        Args:
-            contract: Its transform has the parameter `interval_ms`, the length of a bar.
-            max_samples: The most bars that one request may hold; at least as many as the features need.
 
-        Raises:
-            BundleError: The library that computes the features is not installed, or a parameter is absent.
-        """
+@STRICT
+class BarsRequest(TypedDict):
+    """The newest closed bars, the oldest first; without any, the newest that are stored."""
+
+    bars: NotRequired[Annotated[list[GivenBar], Field(min_length=1)] | None]
+
+
+class BarPrediction(BaseModel):
+    """Where the price goes from the close of one bar."""
+
+    direction: int = Field(description="The label of the more probable direction.")
+    class_name: str
+    probability: float = Field(description="Of that direction.")
+    probabilities: dict[str, float] = Field(description="By class name.")
+    open_time: datetime = Field(description="When the bar opened that the prediction stands on.")
+    predicts_until: datetime = Field(description="The close that the direction is about.")
+    symbol: str
+    interval: str
+    missing_bars: int = Field(description="Bars that are missing among those the features are made of.")
+    stored: bool = Field(description="Whether the bars are the stored ones, not given ones.")
+
+
+class BarPredictions(BaseModel):
+    """The answer: one prediction, from one model version."""
+
+    model: str
+    version: str | None
+    digest: str
+    predictions: list[BarPrediction]
+
+
+class BarsModel:
+    """What a request needs of a model of bars.
+
+    Args:
+        version: What every answer names.
+        loaded: The model.
+        newest: Where the newest bars are stored, if they are.
+
+    Raises:
+        BundleError: The contract's transform is not what this code knows, or its library is absent.
+    """
+
+    def __init__(self, version: ModelVersion, loaded: bundle.Bundle, newest: NewestBars | None) -> None:
+        transform = loaded.contract.transform
+        if transform is None or transform.type != TRANSFORM:
+            raise BundleError(f"contract.json asks for the transform {transform!r}; known: {TRANSFORM}")
         try:
-            from bundle.transforms import bars
+            from bundle.transforms import bars as made  # brings TA-Lib, which other models do without
+
+            given = transform.parameters
+            self._symbol, self._interval = str(given["symbol"]), str(given["interval"])
+            self._length, self._horizon = int(given["interval_ms"]), int(given["horizon"])
         except ImportError as error:
-            raise BundleError(f"the transform bars needs a package that is absent: {error}") from error
-        self._bars = bars
-        self._imputed = {feature.name: float(feature.imputed) for feature in contract.features}
-        parameters = contract.transform.parameters if contract.transform else {}
-        if "interval_ms" not in parameters:
-            raise BundleError("contract.json: the transform bars needs its parameter interval_ms")
-        self._interval_ms = int(parameters["interval_ms"])
-        number = Annotated[float, Field(allow_inf_nan=False)]
-        time = Annotated[int, Field(description="Milliseconds since 1970.")]
-        fields = {name: time if name == "open_time" else number for name in bars.FIELDS}
-        least = bars.LEAST_BARS
-        bar = STRICT(TypedDict("Bar", fields))  # type: ignore[operator]
-        self._body = Body("bars", bar, least, max(least, max_samples))
+            raise BundleError(f"the transform {TRANSFORM} needs a package that is absent: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"contract.json: the transform's parameters are not understood: {error!r}"
+            ) from error
+        self._made = made
+        self._version, self._bundle, self._newest = version, loaded, newest
+        self._request: TypeAdapter[BarsRequest] = TypeAdapter(BarsRequest)
 
-    def read(self, body: bytes) -> list[dict[str, Any]]:
-        """Gives the features of the last bar, as the only sample.
+    def answer(self, body: bytes) -> tuple[bytes, int]:
+        """Gives the answer to a request, as JSON, and the place of its label among the contract's.
 
         Raises:
-            RequestValidationError: The body is not JSON, or its bars are too few or no bars; the errors name
-                the bar and the field.
+            HTTPException: 503, when stored bars are asked for and there are none.
+            RequestValidationError: 422, with the bar at fault.
         """
-        rows = self._body.read(body)
         try:
-            bars = self._bars.bars_of(rows)
-            self._bars.check(bars, self._interval_ms)
-            last = {name: values[-self._bars.LEAST_BARS :] for name, values in bars.items()}
-            features = self._bars.features(last)
-        except self._bars.UnusableBars as error:
-            problem = {"type": "unusable_bars", "loc": ["body", "bars"], "msg": str(error)}
-            raise RequestValidationError([problem]) from None
-        sample = {name: float(values[-1]) for name, values in features.items()}
-        for name, value in sample.items():
-            if math.isnan(value):
-                sample[name] = self._imputed[name]
-        return [sample]
+            given = self._request.validate_json(body or b"{}").get("bars")
+        except ValidationError as error:
+            raise RequestValidationError(explained(error, "bar")) from None
+        rows: list[Any] = self._stored() if given is None else list(given)
+        least = self._made.LEAST_BARS
+        try:
+            bars = self._made.bars_of(rows[-least:])
+            missing = self._made.check(bars, self._length)
+            columns = self._made.features(bars)
+        except self._made.UnusableBars as error:
+            if given is None:
+                raise HTTPException(503, f"The stored bars cannot be used: {error}.") from None
+            raise RequestValidationError(
+                [{"type": "unusable_bars", "loc": ["body", "bars"], "msg": str(error)}]
+            ) from None
+        probabilities = self._bundle.predict(columns).probabilities[0].tolist()
+        rank = max(range(len(probabilities)), key=lambda place: probabilities[place])
+        labels = self._bundle.contract.labels
+        opened = int(bars["open_time"][-1])
+        prediction = BarPrediction(
+            direction=labels[rank].value,
+            class_name=labels[rank].name,
+            probability=probabilities[rank],
+            probabilities={label.name: share for label, share in zip(labels, probabilities, strict=True)},
+            open_time=_moment(opened),
+            predicts_until=_moment(opened + (self._horizon + 1) * self._length),
+            symbol=self._symbol,
+            interval=self._interval,
+            missing_bars=missing,
+            stored=given is None,
+        )
+        version = self._version
+        answer = BarPredictions(
+            model=version.name, version=version.version, digest=version.digest, predictions=[prediction]
+        )
+        return to_json(answer), rank
 
-    def json_schema(self) -> dict[str, Any]:
+    def request_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
-        return self._body.json_schema()
+        return self._request.json_schema(ref_template=REFERENCE)
+
+    def _stored(self) -> list[Any]:
+        if self._newest is None:
+            least = self._made.LEAST_BARS
+            raise HTTPException(503, f"No bars are stored for this model: give at least {least} in `bars`.")
+        try:
+            found = self._newest.get()
+        except NewestUnavailableError as error:
+            raise HTTPException(503, f"{error}.", {"Retry-After": "60"}) from None
+        if (found.get("symbol"), found.get("interval")) != (self._symbol, self._interval):
+            raise HTTPException(
+                503,
+                f"The stored bars are of {found.get('symbol')} {found.get('interval')}, the model is of"
+                f" {self._symbol} {self._interval}.",
+            )
+        stored: list[Any] = found["bars"]
+        return stored
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

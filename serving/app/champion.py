@@ -5,10 +5,12 @@ import random
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.bundle_cache import BundleCache
 from app.metrics import Metrics
 from app.model import ServedModel
+from app.newest import NewestBars
 from app.registry import ModelVersion, Registry, RegistryUnavailableError
 from app.settings import Settings
 from bundle import BundleError
@@ -45,6 +47,8 @@ class Champion:
         self.registry_state = RegistryState(False, "The registry has not been asked yet.")
         self.refusal: Refusal | None = None
         self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
+        uri = settings.model_input_uri
+        self._newest = NewestBars(uri, settings.poll_seconds) if uri else None
         self._vacant = False
         self._retry_at = 0.0
         self._refreshing = threading.Lock()
@@ -101,11 +105,14 @@ class Champion:
             return
         try:
             folder = self._cache.get(version.digest, lambda target: self._registry.download(version, target))
-            self._serve(ServedModel.load(version, folder, self._settings.max_samples))
+            self._serve(self._load(version, folder))
             self.refusal = None
             self._cache.keep(version)
         except (BundleError, OSError) as error:
             self._refuse(version, str(error))
+
+    def _load(self, version: ModelVersion, folder: Path) -> ServedModel:
+        return ServedModel.load(version, folder, self._settings.max_samples, self._newest)
 
     def _serve(self, model: ServedModel) -> None:
         self.model = model
@@ -119,7 +126,7 @@ class Champion:
             return
         version, folder = last
         try:
-            self._serve(ServedModel.load(version, folder, self._settings.max_samples))
+            self._serve(self._load(version, folder))
         except BundleError as error:
             if self.refusal is None:
                 self._refuse(version, f"the bundle on disk: {error}")

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from app.bars import BarPredictions
 from app.champion import Champion
 from app.direct import Direct
 from app.measure import Measure
@@ -58,8 +59,9 @@ def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
     request: dict[str, Any] = {"type": "object"}
     answer: dict[str, Any] = {"type": "object"}
     if model := champion.model:
-        request = model.samples.json_schema()
-        answer = model.answer.model_json_schema(ref_template=REFERENCE, mode="serialization")
+        request = model.bars.request_schema() if model.bars else model.samples.json_schema()
+        form = BarPredictions if model.bars else model.answer
+        answer = form.model_json_schema(ref_template=REFERENCE, mode="serialization")
     predict = document["paths"]["/predict"]["post"]
     predict["requestBody"] = {"required": True, "content": _content("PredictRequest")}
     predict["responses"]["200"]["content"] = _content("Predictions")

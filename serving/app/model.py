@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import bundle
 from app.answers import AnswerWriter
-from app.bars import BarsSchema
+from app.bars import BarsModel
+from app.newest import NewestBars
 from app.registry import ModelVersion
 from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
@@ -19,14 +20,24 @@ class ServedModel:
 
     version: ModelVersion
     bundle: bundle.Bundle
-    samples: SampleSchema | BarsSchema
+    samples: SampleSchema
     answer: type[Predictions[Any]]
     writer: AnswerWriter
+    bars: BarsModel | None = None
+    """Set where a request holds bars, of which the features are made here."""
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
-    def load(cls, version: ModelVersion, folder: Path, max_samples: int) -> Self:
+    def load(
+        cls, version: ModelVersion, folder: Path, max_samples: int, newest: NewestBars | None = None
+    ) -> Self:
         """Opens a bundle and proves it: every file's sha256, and the answers that training recorded.
+
+        Args:
+            version: What the registry says of it.
+            folder: Holds the bundle.
+            max_samples: The most samples that one request may hold.
+            newest: What a model of bars answers with when it is given none.
 
         Raises:
             bundle.BundleError: It is damaged, not the version's, or answers differently.
@@ -37,17 +48,8 @@ class ServedModel:
         return cls(
             version,
             loaded,
-            _schema(contract, max_samples),
+            SampleSchema(contract, max_samples),
             predictions_of(contract.target),
             AnswerWriter(version, contract),
+            BarsModel(version, loaded, newest) if contract.transform else None,
         )
-
-
-def _schema(contract: bundle.Contract, max_samples: int) -> SampleSchema | BarsSchema:
-    if contract.transform is None:
-        return SampleSchema(contract, max_samples)
-    if contract.transform.type == "bars":
-        return BarsSchema(contract, max_samples)
-    raise bundle.BundleError(
-        f"contract.json asks for the transform {contract.transform.type!r}; this API knows bars"
-    )

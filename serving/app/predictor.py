@@ -47,7 +47,7 @@ class Predictor:
                 503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"}
             )
         body = await self._read(scope, receive)
-        large = len(body) > LARGE_BYTES
+        large = len(body) > LARGE_BYTES or model.bars is not None  # stored bars may have to be fetched
         queue = self._large if large else self._small
         queue.enter()
         try:
@@ -89,6 +89,9 @@ class _Answer(NamedTuple):
 
 
 def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> _Answer:
+    if model.bars is not None:
+        answer, rank = model.bars.answer(body)
+        return _Answer(answer, [rank], {})
     samples = model.samples.read(body)
     matrix, unknown = model.bundle.preparation.apply_to_samples(samples)
     probabilities = model.bundle.probabilities(matrix)

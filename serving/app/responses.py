@@ -37,13 +37,6 @@ class ClassLabel(BaseModel):
     name: str
 
 
-class Transform(BaseModel):
-    """How the columns are made from what a client sends, which `/docs` shows."""
-
-    type: str
-    parameters: dict[str, Any]
-
-
 class RefusedChampion(BaseModel):
     """A champion that did not prove good, so that an older model may be served."""
 
@@ -68,7 +61,9 @@ class ModelReport(BaseModel):
     run_id: str | None = None
     engine: str | None = None
     target: str | None = Field(default=None, description="What is predicted: the label's name in an answer.")
-    transform: Transform | None = Field(default=None, description="null: a client sends the columns.")
+    transform: str | None = Field(
+        default=None, description="What makes the columns of what a request holds; null: it holds them."
+    )
     columns: list[Column] = []
     classes: list[ClassLabel] = []
     metrics: dict[str, float] = {}

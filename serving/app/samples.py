@@ -14,7 +14,7 @@ STRICT = with_config(ConfigDict(extra="forbid", strict=True))
 
 
 class SampleSchema:
-    """Checks request bodies that hold the features themselves."""
+    """Checks request bodies."""
 
     def __init__(self, contract: Contract, max_samples: int) -> None:
         """Generates the checks.
@@ -24,7 +24,10 @@ class SampleSchema:
             max_samples: The most samples that one request may hold.
         """
         fields = {feature.name: _field(feature) for feature in contract.features}
-        self._body = Body("samples", STRICT(TypedDict("Sample", fields)), 1, max_samples)  # type: ignore[operator]
+        sample = STRICT(TypedDict("Sample", fields))  # type: ignore[operator]
+        samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
+        request = STRICT(TypedDict("PredictRequest", {"samples": samples}))  # type: ignore[operator]
+        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
 
     def read(self, body: bytes) -> list[dict[str, Any]]:
         """Gives the samples of a body, each with a finite number or a string for every feature.
@@ -33,44 +36,14 @@ class SampleSchema:
             RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
                 error names the sample and the field.
         """
-        return self._body.read(body)
+        try:
+            samples: list[dict[str, Any]] = self._request.validate_json(body)["samples"]
+        except ValidationError as error:
+            raise RequestValidationError(explained(error, "sample")) from None
+        return samples
 
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
-        return self._body.json_schema()
-
-
-class Body:
-    """A JSON object with one field: a list of objects of one form."""
-
-    def __init__(self, name: str, item: Any, least: int, most: int) -> None:
-        """Generates the checks.
-
-        Args:
-            name: The field's.
-            item: The form of the list's objects.
-            least: The fewest objects.
-            most: The most objects.
-        """
-        self._name = name
-        items = Annotated[list[item], Field(min_length=least, max_length=most)]
-        request = STRICT(TypedDict("PredictRequest", {name: items}))  # type: ignore[operator]
-        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
-
-    def read(self, body: bytes) -> list[dict[str, Any]]:
-        """Gives the objects.
-
-        Raises:
-            RequestValidationError: The body has another form.
-        """
-        try:
-            items: list[dict[str, Any]] = self._request.validate_json(body)[self._name]
-        except ValidationError as error:
-            raise RequestValidationError(_explained(error, self._name.removesuffix("s"))) from None
-        return items
-
-    def json_schema(self) -> dict[str, Any]:
-        """Describes the object for OpenAPI; definitions stand under `$defs`."""
         return self._request.json_schema(ref_template=REFERENCE)
 
 
@@ -82,25 +55,30 @@ def _field(feature: Feature) -> Any:
     return Annotated[float, Field(allow_inf_nan=False, description=seen, examples=[feature.imputed])]
 
 
-def _explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
-    """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
+def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
+    """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON.
+
+    Args:
+        error: What pydantic found.
+        item: What one of the request's list is called.
+    """
     errors = error.errors(include_url=False, include_input=False, include_context=False)
-    explained = [
+    found = [
         {
             "type": each["type"],
             "loc": ["body", *each["loc"]],
-            "msg": f"{_place(item, each['loc'])}{each['msg']}",
+            "msg": f"{_place(each['loc'], item)}{each['msg']}",
         }
         for each in errors[:MAX_ERRORS]
     ]
     if len(errors) > MAX_ERRORS:
-        explained.append(
+        found.append(
             {"type": "too_many_errors", "loc": ["body"], "msg": f"{len(errors) - MAX_ERRORS} more errors"}
         )
-    return explained
+    return found
 
 
-def _place(item: str, location: tuple[int | str, ...]) -> str:
+def _place(location: tuple[int | str, ...], item: str) -> str:
     if len(location) < 2:
         return ""
     return f"{item} {location[1]}{''.join(f', {part}' for part in location[2:])}: "

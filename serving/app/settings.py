@@ -18,6 +18,11 @@ class Settings(BaseSettings):
         pattern="^s3://[^/]+/.+",
         description="Where training without a registry names its latest run; used in place of the alias.",
     )
+    model_input_uri: str | None = Field(
+        default=None,
+        pattern="^s3://[^/]+/.+",
+        description="Where the newest input of the model is stored, for requests that bring none.",
+    )
     mlflow_tracking_uri: str = Field(default="http://mlflow:5000", pattern="^https?://")
     mlflow_tracking_username: str = ""
     mlflow_tracking_password: SecretStr = SecretStr("")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import ChartError, Manifest, named, of_kind, render
+from tests.charts.render import ChartError, Manifest, default_values, named, of_kind, render
 
 
 def step_pods(values: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -34,15 +34,9 @@ def test_each_step_of_a_pipeline_has_its_image() -> None:
         "quintet", {"global": {"image": {"registry": "r", "tag": "7"}, "images": {"forest-load": own}}}
     )
     images = json.loads(named(release, "ConfigMap", "airflow-step-images")["data"]["images.json"])
-    assert images == {
-        "forest-extract": "r/forest-extract:7",
-        "forest-load": own,
-        "forest-export": "r/forest-export:7",
-        "forest-preprocess": "r/forest-preprocess:7",
-        "forest-train": "r/forest-train:7",
-        "forest-evaluate": "r/forest-evaluate:7",
-        "forest-promote": "r/forest-promote:7",
-    }
+    pipelines = default_values("airflow")["steps"]["pipelines"]
+    names = {f"{pipeline}-{step}" for pipeline, given in pipelines.items() for step in given["steps"]}
+    assert images == {name: own if name == "forest-load" else f"r/{name}:7" for name in names}
 
 
 def test_steps_find_the_services_of_their_release() -> None:
@@ -72,7 +66,7 @@ def test_every_secret_of_a_step_stands_in_the_namespace_of_steps() -> None:
         for secret in of_kind(render("quintet"), "Secret")
         if secret["metadata"]["namespace"] == pods["namespace"]
     }
-    assert asked == {"minio-steps", "mlflow-steps", "mlflow-promotion", "postgres-forest"}
+    assert {f"postgres-{pipeline}" for pipeline in pods["pipelines"]} <= asked
     assert asked <= made
 
 
@@ -81,7 +75,9 @@ def test_promotion_alone_has_the_right_to_move_an_alias() -> None:
         step: {ref["secret"] for ref in layer["secret_env"].values()}
         for step, layer in step_pods()["steps"].items()
     }
-    assert asked == {"forest-promote": {"mlflow-promotion"}}
+    promotes = {"bitcoin-promote", "crime-promote", "forest-promote", "penguins-publish"}
+    may = {step for step, secrets in asked.items() if "mlflow-promotion" in secrets}
+    assert may == promotes
 
 
 def test_a_secret_of_ones_own_reaches_the_steps() -> None:
@@ -175,28 +171,39 @@ def test_the_namespace_of_steps_is_restricted_and_outlives_the_release() -> None
     assert not of_kind(render("airflow", {"steps": {"createNamespace": False}}), "Namespace")
 
 
-@pytest.mark.parametrize("kind", ["variables", "connections"])
 @pytest.mark.parametrize(
-    ("given", "secrets"),
+    ("kind", "given", "sources"),
     [
-        ({}, []),
-        ({"existingSecret": "mine"}, ["mine"]),
-        ({"values": {"name": "value"}}, ["airflow-{}"]),
-        ({"existingSecret": "mine", "values": {"name": "value"}}, ["airflow-{}", "mine"]),
+        ("variables", {}, ["airflow-variables"]),
+        ("variables", {"existingSecret": "mine"}, ["airflow-variables", "mine"]),
+        ("connections", {}, ["postgres-sipsa"]),
+        ("connections", {"existingSecret": "mine"}, ["postgres-sipsa", "mine"]),
+        ("connections", {"values": {"name": "value"}}, ["airflow-connections", "postgres-sipsa"]),
     ],
 )
-def test_the_migration_mounts_the_secrets_it_adds_from(
-    kind: str, given: dict[str, Any], secrets: list[str]
-) -> None:
+def test_the_migration_mounts_what_it_adds_from(kind: str, given: dict[str, Any], sources: list[str]) -> None:
     release = render("airflow", {kind: given})
     pod = named(release, "Job", "airflow-migrate")["spec"]["template"]["spec"]
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == kind]
-    names = [source["secret"]["name"] for source in volume["projected"]["sources"]]
-    assert names == [name.format(kind) for name in secrets]
+    names = [next(iter(source.values()))["name"] for source in volume["projected"]["sources"]]
+    assert names == sources
     mount = {"name": kind, "mountPath": f"/opt/quintet/setup/{kind}"}
     assert mount in pod["containers"][0]["volumeMounts"]
-    made = {m["metadata"]["name"] for m in of_kind(release, "Secret")}
-    assert (f"airflow-{kind}" in made) == ("values" in given)
+
+
+def test_variables_may_be_read_by_all_and_connections_may_not() -> None:
+    release = render("airflow", {"connections": {"values": {"name": "value"}}})
+    variables = named(release, "ConfigMap", "airflow-variables")["data"]
+    assert variables["sipsa_historical_start_date"] == "2020-01-01"
+    assert named(release, "Secret", "airflow-connections")["stringData"] == {"name": "value"}
+
+
+def test_a_connection_is_a_key_of_a_secret_and_its_value_stands_nowhere() -> None:
+    pod = named(render("airflow"), "Job", "airflow-migrate")["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "connections"]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "postgres-sipsa", "items": [{"key": "url", "path": "postgres_sipsa"}]}}
+    ]
 
 
 def test_another_variable_makes_another_migration() -> None:

@@ -14,7 +14,7 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"postgres": {"pipelineRole": {"connections": 21}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),
     ({"mlflow": {"users": {"serving": {"experiments": "USE"}}}}, {"Job mlflow-users"}),
-    ({"mlflow": {"models": ["forest", "crime"]}}, {"Job mlflow-users"}),
+    ({"mlflow": {"models": ["bitcoin", "crime", "forest", "penguins", "another"]}}, {"Job mlflow-users"}),
     ({"mlflow": {"s3": {"region": "eu-west-1"}}}, {"Deployment mlflow"}),
     ({"global": {"images": {"forest-train": "registry.example.com/forest-train:1"}}}, set()),
 ]

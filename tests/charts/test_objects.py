@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, decoded, named, of_kind, plain_name, render
+from tests.charts.render import NAMES, ChartError, decoded, default_values, named, of_kind, plain_name, render
 
 OBJECTS = {
     "postgres": {
@@ -57,6 +57,7 @@ OBJECTS = {
         ("ConfigMap", "airflow-scripts"),
         ("ConfigMap", "airflow-step-images"),
         ("ConfigMap", "airflow-step-pods"),
+        ("ConfigMap", "airflow-variables"),
         ("Deployment", "airflow-api-server"),
         ("Deployment", "airflow-dag-processor"),
         ("Deployment", "airflow-scheduler"),
@@ -99,7 +100,11 @@ OBJECTS = {
         ("NetworkPolicy", "source-sipsa"),
     },
 }
-# What the umbrella has beside its parts.
+PLATFORM_VALUES = default_values("quintet")
+PIPELINES = PLATFORM_VALUES["postgres"]["pipelines"]
+MODELS = default_values("inference")["models"] | PLATFORM_VALUES["inference"]["models"]
+OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "Service")
+# What the umbrella has beside its parts, or has more of.
 PLATFORM = {
     ("NetworkPolicy", "client-airflow"),
     ("NetworkPolicy", "client-api-data"),
@@ -111,12 +116,12 @@ PLATFORM = {
     ("NetworkPolicy", "default-deny"),
     ("Pod", "test-airflow"),
     ("Pod", "test-api-data"),
-    ("Pod", "test-inference-forest"),
     ("Pod", "test-minio"),
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
-    ("Pod", "test-prediction-forest"),
-    ("Secret", "postgres-forest"),
+    *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
+    *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
+    *(("Secret", f"postgres-{name}") for name in PIPELINES),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -133,8 +138,8 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "minio-steps"),
     ("Secret", "mlflow-promotion"),
     ("Secret", "mlflow-steps"),
-    ("Secret", "postgres-forest"),
     ("ServiceAccount", "step"),
+    *(("Secret", f"postgres-{name}") for name in PIPELINES),
 }
 OUTSIDE_POSTGRES: dict[str, Any] = {
     "global": {"secrets": {"existing": {"postgres-superuser": "my-superuser"}}},
@@ -200,7 +205,7 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
     }
     assert urls.keys() == {
-        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", "forest")
+        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", *PIPELINES)
     }
     for url in map(urlsplit, urls.values()):
         assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")
@@ -233,7 +238,10 @@ def test_a_pipeline_without_tables_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("bucket", "days"),
-    [("data", {"forest/export/": 60, "forest/preprocessed/": 60}), ("airflow-logs", {"": 30})],
+    [
+        ("data", default_values("minio")["buckets"]["data"]["expireDays"]),
+        ("airflow-logs", {"": 30}),
+    ],
 )
 def test_temporary_data_goes_after_its_days_and_nothing_else(bucket: str, days: dict[str, int]) -> None:
     setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]

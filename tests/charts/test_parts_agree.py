@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import ChartError, render
+from tests.charts.render import ChartError, default_values, render
 
+MODELS = default_values("mlflow")["models"]
 RUN_URI = "s3://data/forest/latest_model.json"
 SERVED_FROM_S3 = {"models": {"forest": {"runUri": RUN_URI}}}
+ALL_FROM_S3 = {"models": {model: {"runUri": f"s3://data/{model}/latest_model.json"} for model in MODELS}}
 
 
 def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
@@ -20,8 +22,8 @@ def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "values",
     [
-        pytest.param({"airflow": trained("false"), "inference": SERVED_FROM_S3}, id="without registry"),
-        pytest.param({"airflow": trained(False), "inference": SERVED_FROM_S3}, id="not quoted"),
+        pytest.param({"airflow": trained("false"), "inference": ALL_FROM_S3}, id="without registry"),
+        pytest.param({"airflow": trained(False), "inference": ALL_FROM_S3}, id="not quoted"),
         pytest.param(
             {
                 "airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": False}}),
@@ -39,7 +41,7 @@ def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
                     "true",
                     forest={"env": {"MLFLOW_MODEL_NAME": "of_mine", "MLFLOW_ENABLE_MODEL_REGISTRY": "false"}},
                 ),
-                "mlflow": {"models": ["of_mine"]},
+                "mlflow": {"models": [*MODELS, "of_mine"]},
                 "inference": {"models": {"forest": {"modelName": "of_mine", "runUri": RUN_URI}}},
             },
             id="by the name of the model",
@@ -56,9 +58,9 @@ def test_training_and_serving_leave_the_registry_together(values: dict[str, Any]
     ("values", "sentence"),
     [
         pytest.param(
-            {"airflow": trained("false")}, r"set inference\.models\.forest\.runUri", id="only training"
+            {"airflow": trained("false")}, r"set inference\.models\.\w+\.runUri", id="only training"
         ),
-        pytest.param({"airflow": trained("False")}, r"set inference\.models\.forest\.runUri", id="capital"),
+        pytest.param({"airflow": trained("False")}, r"set inference\.models\.\w+\.runUri", id="capital"),
         pytest.param(
             {"airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}})},
             r"set inference\.models\.forest\.runUri",
@@ -72,7 +74,7 @@ def test_training_and_serving_leave_the_registry_together(values: dict[str, Any]
         pytest.param(
             {
                 "airflow": trained("false", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "true"}}),
-                "inference": SERVED_FROM_S3,
+                "inference": ALL_FROM_S3,
             },
             r"set airflow\.steps\.env\.MLFLOW_ENABLE_MODEL_REGISTRY",
             id="its pipeline keeps the registry",
@@ -96,6 +98,6 @@ def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: s
     sentence = rf"airflow\.{layer}\.env\.{variable} is of-mine-quintet.* mlflow\.{list_name}"
     with pytest.raises(ChartError, match=sentence):
         render("quintet", {"airflow": airflow})
-    granted = {list_name: ["forest", "forest-cover-experiment", "of-mine-quintet"]}
+    granted = {list_name: [*default_values("mlflow")[list_name], "of-mine-quintet"]}
     assert render("quintet", {"airflow": airflow, "mlflow": granted})
     assert render("quintet", {"airflow": airflow, "mlflow": {"enabled": False}})

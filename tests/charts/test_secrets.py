@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, Manifest, decoded, of_kind, render
+from tests.charts.render import NAMES, ChartError, Manifest, decoded, default_values, of_kind, render
 
 # Keys that hold no secret.
 PUBLIC_KEYS = {"username", "access-key"}
@@ -32,7 +32,8 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     for secret in secrets(render("quintet")):
         copies[secret["metadata"]["name"]].append(secret["data"])
     doubled = {name for name, data in copies.items() if len(data) == 2}
-    assert doubled == {"minio-steps", "mlflow-promotion", "mlflow-steps", "postgres-forest"}
+    of_pipelines = {f"postgres-{name}" for name in default_values("quintet")["postgres"]["pipelines"]}
+    assert doubled == {"minio-steps", "mlflow-promotion", "mlflow-steps"} | of_pipelines
     assert all(data == [data[0]] * len(data) for data in copies.values())
 
 

@@ -32,6 +32,7 @@ NAMED_BY_THE_USER = {
     ("mlflow", "users"),
     ("airflow", "variables", "values"),
     ("airflow", "connections", "values"),
+    ("airflow", "connections", "secrets"),
     ("airflow", "pools"),
     ("airflow", "config"),
     ("airflow", "steps", "pipelines"),

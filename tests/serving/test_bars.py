@@ -1,123 +1,239 @@
-"""A model whose features are made from price bars: what it asks for, answers and refuses."""
+"""A model of bars: from given bars, or the newest stored, to a prediction and the bar that it stands on."""
 
+from __future__ import annotations
+
+import csv
+import gzip
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
+from xgboost import XGBClassifier
 
-import bundle
+from app.bundle_cache import BundleCache
+from app.champion import Champion
+from app.main import create_app
+from app.metrics import Metrics
+from app.registry import Registry as RegistryClient
+from app.settings import Settings
+from binance.bars import BARS_FILE
+from bundle import Contract, Engine, Feature, Label, load
 from bundle.contract import Transform
-from bundle.transforms import bars
-from tests.serving.conftest import Api
-from tests.serving.registry_server import Registry
+from bundle.engines import BOOSTER
+from bundle.fitted import write
+from bundle.transforms.bars import FEATURES, FIELDS, LEAST_BARS, bars_of, features
+from stepkit.s3 import ObjectStore
+from tests.serving.registry_server import Registry, serve
 
 HOUR = 3_600_000
-Rows = list[dict[str, Any]]
+PARAMETERS = {"symbol": "BTCUSDT", "interval": "1h", "interval_ms": HOUR, "horizon": 2}
+Client = Callable[..., TestClient]
 
 
 @pytest.fixture(scope="module")
-def rows() -> Rows:
-    """200 hourly bars of a random walk."""
-    generator = np.random.default_rng(5)
-    closes = 100 * np.exp(np.cumsum(generator.normal(0, 0.01, 201)))
+def history() -> list[dict[str, Any]]:
+    """Real bars, as a client sends them; the last opens at 2023-01-17 15:00."""
+    with gzip.open(BARS_FILE, "rt", newline="") as text:
+        lines = [line for _, line in zip(range(400), csv.DictReader(text), strict=False)]
     return [
         {
-            "open_time": at * HOUR,
-            "open": closes[at],
-            "high": max(closes[at : at + 2]) * 1.001,
-            "low": min(closes[at : at + 2]) * 0.999,
-            "close": closes[at + 1],
-            "volume": float(generator.uniform(1, 9)),
+            "open_time": int(datetime.fromisoformat(line["timestamp"]).timestamp()) * 1000,
+            **{name: float(line[name]) for name in FIELDS[1:]},
         }
-        for at in range(200)
+        for line in lines
     ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A linear model of the bars' features."""
-    coefficients = np.random.default_rng(3).normal(size=(2, len(bars.FEATURES)))
-    contract = bundle.Contract(
-        model="forest",
+def bundle_of(history: list[dict[str, Any]], folder: Path, **parameters: object) -> Path:
+    """A small model of the real bars, whose answers differ from bar to bar."""
+    values = features(bars_of(history))
+    matrix = np.column_stack([values[name] for name in FEATURES])
+    model = XGBClassifier(n_estimators=10, max_depth=3, nthread=1)
+    model.fit(matrix, (np.arange(len(matrix)) * 7 % 11 > 5).astype(int))
+    contract = Contract(
+        model="bitcoin",
         target="direction",
-        engine=bundle.Engine("linear", {}),
-        features=tuple(bundle.Feature(name, "number", imputed=0.0) for name in bars.FEATURES),
-        labels=(bundle.Label(0, "down"), bundle.Label(1, "up")),
-        metrics={},
-        data_sha256="0" * 64,
+        engine=Engine("xgboost", {}),
+        features=tuple(Feature(name, "number", imputed=0.0) for name in FEATURES),
+        labels=(Label(0, "down"), Label(1, "up")),
+        metrics={"roc_auc": 0.5},
+        data_sha256="d" * 64,
         versions={},
-        transform=Transform("bars", {"interval_ms": HOUR}),
+        transform=Transform("bars", {**PARAMETERS, **parameters}),
     )
-    path = tmp_path_factory.mktemp("bars") / "bundle"
-    arrays = {"coefficients": coefficients, "intercepts": np.zeros(2)}
-    bundle.write(path, contract, arrays, pd.DataFrame(0.5, index=range(3), columns=bars.FEATURES))
-    return path
+    arrays = {BOOSTER: np.frombuffer(bytes(model.get_booster().save_raw("ubj")), dtype=np.uint8)}
+    write(folder, contract, arrays, pd.DataFrame(values))
+    return folder
 
 
 @pytest.fixture
-def client(registry: Registry, api: Callable[..., Api], folder: Path) -> Any:
+def client(tmp_path: Path, history: list[dict[str, Any]]) -> Any:
+    """Serves the model with some settings."""
+    folder = bundle_of(history, tmp_path / "bundle")
+    registry = Registry()
     registry.promote(1, folder)
-    made = api().refresh()
-    assert made.champion.refusal is None
-    return made.client
+    with serve(registry):
+
+        def start(**more: Any) -> TestClient:
+            settings = Settings(mlflow_tracking_uri=registry.url, bundle_cache_dir=tmp_path / "cache", **more)
+            metrics = Metrics()
+            cache = BundleCache(settings.bundle_cache_dir)
+            champion = Champion(settings, RegistryClient(settings), cache, metrics)
+            champion.refresh()
+            assert champion.model is not None, champion.refusal
+            return TestClient(create_app(settings, champion, metrics))
+
+        yield start
 
 
-def test_the_last_bars_features_decide(client: Any, rows: Rows, folder: Path) -> None:
-    answer = client.post("/predict?probabilities=true", json={"bars": rows})
+def predicted(client: TestClient, body: object) -> dict[str, Any]:
+    answer = client.post("/predict", json=body)
     assert answer.status_code == 200, answer.text
     (prediction,) = answer.json()["predictions"]
-    features = bars.features(bars.bars_of(rows))
-    expected = bundle.load(folder).predict({name: values[-1:] for name, values in features.items()})
-    assert prediction["direction"] == expected.labels[0]
-    assert list(prediction["probabilities"].values()) == pytest.approx(expected.probabilities[0].tolist())
-    enough = client.post("/predict?probabilities=true", json={"bars": rows[-bars.LEAST_BARS :]})
-    assert enough.json() == answer.json()
+    return dict(prediction)
+
+
+def test_the_last_bars_give_what_training_would_give(
+    client: Client, history: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    api = client()
+    served = load(tmp_path / "bundle")
+    expected = served.predict(features(bars_of(history))).probabilities
+    for end in (LEAST_BARS, 250, 400):
+        found = predicted(api, {"bars": history[end - LEAST_BARS : end]})
+        row = expected[end - LEAST_BARS]
+        assert found["probabilities"] == {"down": row[0], "up": row[1]}
+        assert found["direction"] == int(row.argmax())
+        assert (found["class_name"], found["probability"]) == (["down", "up"][row.argmax()], row.max())
+    assert found["open_time"] == "2023-01-17T15:00:00Z"
+    assert found["predicts_until"] == "2023-01-17T18:00:00Z"
+    assert (found["symbol"], found["interval"], found["stored"]) == ("BTCUSDT", "1h", False)
+
+
+def test_more_bars_change_nothing(client: Client, history: list[dict[str, Any]]) -> None:
+    api = client()
+    assert predicted(api, {"bars": history}) == predicted(api, {"bars": history[-LEAST_BARS:]})
+
+
+def test_missing_bars_are_answered_and_counted(client: Client, history: list[dict[str, Any]]) -> None:
+    holed = [bar for at, bar in enumerate(history) if at not in (390, 391)]
+    found = predicted(client(), {"bars": holed})
+    assert found["missing_bars"] == 2
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("spoil", "sentence"),
     [
-        (lambda rows: rows[-3:], "at least 120 items"),
-        (lambda rows: [*rows[:-1], rows[-1] | {"high": 0.1}], "bar 199 is none"),
-        (lambda rows: rows[::-1], "the oldest first"),
-        (
-            lambda rows: [*rows[:-1], rows[-1] | {"close": "1"}],
-            "bar 199, close: Input should be a valid number",
-        ),
-        (lambda rows: [*rows[:-1], {**rows[-1], "trades": 1}], "bar 199, trades: Extra inputs"),
+        (lambda bars: bars[1:], "119 bars are too few: the features need 120"),
+        (lambda bars: [*bars[1:], bars[0]], "bar 119 opens -119 bars after bar 118"),
+        (lambda bars: [*bars[:-1], {**bars[-1], "low": 10.0**9}], "bar 119 is none"),
+        (lambda bars: [*bars[:-1], {**bars[-1], "close": -1.0}], "bar 119, close: Input should be greater"),
+        (lambda bars: [{**bars[0], "depth": 1}, *bars[1:]], "bar 0, depth: Extra inputs"),
+        (lambda bars: [{"open_time": 0}, *bars[1:]], "bar 0, open: Field required"),
+        (lambda bars: [], "at least 1 item"),
     ],
 )
-def test_what_is_no_series_of_bars_is_refused(
-    client: Any, rows: Rows, change: Callable[[Rows], Rows], sentence: str
+def test_what_are_no_bars_is_refused_with_the_bar_at_fault(
+    client: Client,
+    history: list[dict[str, Any]],
+    spoil: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    sentence: str,
 ) -> None:
-    answer = client.post("/predict", json={"bars": change(rows)})
+    answer = client().post("/predict", json={"bars": spoil(history[-LEAST_BARS:])})
     assert answer.status_code == 422
     assert sentence in answer.json()["detail"][0]["msg"]
 
 
-def test_openapi_and_metadata_say_that_bars_are_asked_for(client: Any) -> None:
-    schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    assert schemas["PredictRequest"]["required"] == ["bars"]
-    assert list(schemas["Bar"]["properties"]) == list(bars.FIELDS)
-    assert client.get("/metadata").json()["transform"] == {
-        "type": "bars",
-        "parameters": {"interval_ms": HOUR},
-    }
-
-
-def test_an_unknown_transform_is_refused(
-    registry: Registry, api: Callable[..., Api], folder: Path, tmp_path: Path
+@pytest.mark.parametrize("body", [b"{}", b'{"bars": null}', b""])
+def test_the_newest_stored_bars_stand_in(
+    client: Client, history: list[dict[str, Any]], bucket: str, body: bytes
 ) -> None:
-    opened = bundle.load(folder)
-    other = replace(opened.contract, transform=Transform("candles", {}))
-    path = tmp_path / "other"
-    arrays = {name: np.load(folder / f"arrays/{name}.npy") for name in ("coefficients", "intercepts")}
-    bundle.write(path, other, arrays, pd.DataFrame(opened.smoke["columns"]))
-    registry.promote(1, path)
-    refusal = api().refresh().champion.refusal
-    assert refusal is not None
-    assert "'candles'; this API knows bars" in refusal.reason
+    uri = f"s3://{bucket}/latest.json"
+    stored = {"symbol": "BTCUSDT", "interval": "1h", "bars": history[-200:]}
+    ObjectStore().put(uri, json.dumps(stored).encode())
+    api = client(model_input_uri=uri, poll_seconds=0.001)
+    answer = api.post("/predict", content=body)
+    (found,) = answer.json()["predictions"]
+    assert found.pop("stored") is True
+    given = predicted(api, {"bars": history})
+    assert given.pop("stored") is False
+    assert found == given
+
+    stored["bars"] = history[-201:-1]
+    ObjectStore().put(uri, json.dumps(stored).encode())
+    assert predicted(api, {})["open_time"] == "2023-01-17T14:00:00Z"
+
+
+def test_stored_bars_outlive_their_s3(
+    client: Client, history: list[dict[str, Any]], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = f"s3://{bucket}/latest.json"
+    stored = {"symbol": "BTCUSDT", "interval": "1h", "bars": history}
+    ObjectStore().put(uri, json.dumps(stored).encode())
+    api = client(model_input_uri=uri, poll_seconds=0.001)
+    before = predicted(api, {})
+    ObjectStore().put(uri, b"no JSON")
+    assert predicted(api, {}) == before
+
+
+@pytest.mark.parametrize(
+    ("stored", "sentence"),
+    [
+        (None, "cannot be read"),
+        ({"bars": 3}, "holds no bars"),
+        ({"symbol": "ETHUSDT", "interval": "1h", "bars": []}, "The stored bars are of ETHUSDT 1h, the model"),
+        ({"symbol": "BTCUSDT", "interval": "1h", "bars": []}, "The stored bars cannot be used: 0 bars"),
+    ],
+)
+def test_without_usable_stored_bars_there_is_a_sentence(
+    client: Client, bucket: str, stored: object, sentence: str
+) -> None:
+    uri = f"s3://{bucket}/latest.json"
+    if stored is not None:
+        ObjectStore().put(uri, json.dumps(stored).encode())
+    answer = client(model_input_uri=uri).post("/predict", json={})
+    assert answer.status_code == 503
+    assert sentence in answer.json()["detail"]
+
+
+def test_a_model_without_a_store_needs_bars(client: Client) -> None:
+    answer = client().post("/predict", json={})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "No bars are stored for this model: give at least 120 in `bars`.",
+    )
+
+
+def test_the_api_describes_itself(client: Client, history: list[dict[str, Any]]) -> None:
+    api = client()
+    schemas = api.get("/openapi.json").json()["components"]["schemas"]
+    assert set(schemas["PredictRequest"]["properties"]) == {"bars"}
+    assert "open_time" in schemas["BarPrediction"]["properties"]
+    report = api.get("/metadata").json()
+    assert (report["transform"], report["engine"], report["target"]) == ("bars", "xgboost", "direction")
+    predicted(api, {"bars": history})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [({"horizon": "soon"}, "parameters are not understood"), ({"interval_ms": None}, "not understood")],
+)
+def test_a_transform_that_is_not_understood_is_not_served(
+    tmp_path: Path, history: list[dict[str, Any]], parameters: dict[str, object], sentence: str
+) -> None:
+    registry = Registry()
+    registry.promote(1, bundle_of(history, tmp_path / "bundle", **parameters))
+    with serve(registry):
+        settings = Settings(mlflow_tracking_uri=registry.url, bundle_cache_dir=tmp_path / "cache")
+        cache = BundleCache(settings.bundle_cache_dir)
+        champion = Champion(settings, RegistryClient(settings), cache, Metrics())
+        champion.refresh()
+    assert champion.model is None
+    assert champion.refusal is not None
+    assert sentence in champion.refusal.reason

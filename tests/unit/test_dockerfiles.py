@@ -57,21 +57,45 @@ def imported(path: Path) -> Iterator[str]:
 def needed(pipeline: str, step: str) -> set[str]:
     """Gives the repository's paths that a step's module leads to."""
     paths, waiting = {f"pipelines/{pipeline}/__init__.py"}, [f"{pipeline}.{step}"]
+    seen: set[str] = set()
     while waiting:
-        top, _, rest = waiting.pop().partition(".")
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        top, _, rest = name.partition(".")
         first = rest.split(".")[0]
         if top == "bundle":
             paths.add("bundle")
         elif top == "stepkit":
             paths.add("stepkit/*.py")
+            if (shared := REPOSITORY / f"{name.replace('.', '/')}.py").is_file():
+                waiting.extend(imported(shared))
             if first and (REPOSITORY / "stepkit" / first).is_dir():
                 paths.add(f"stepkit/{first}")
+                waiting.extend(_of_package(first, rest))
         elif top == pipeline and (file := REPOSITORY / "pipelines" / pipeline / f"{first}.py").is_file():
             path = str(file.relative_to(REPOSITORY))
             if path not in paths:
                 paths.add(path)
                 waiting.extend(imported(file))
     return paths
+
+
+def _of_package(package: str, name: str) -> Iterator[str]:
+    """Gives what a module of one of stepkit's packages imports from outside that package."""
+    seen, waiting = set(), [f"stepkit.{name}"]
+    while waiting:
+        module = waiting.pop()
+        file = (REPOSITORY / module.replace(".", "/")).with_suffix(".py")
+        if module in seen or not file.is_file():
+            continue
+        seen.add(module)
+        for other in imported(file):
+            if other.startswith(f"stepkit.{package}."):
+                waiting.append(other)
+            else:
+                yield other
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

@@ -8,6 +8,11 @@
 {{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" "inference-admin" "key" "token") }}
 {{- with .model.runUri }}
 - {name: MODEL_RUN_URI, value: {{ . | quote }}}
+{{- end }}
+{{- with .model.inputUri }}
+- {name: MODEL_INPUT_URI, value: {{ . | quote }}}
+{{- end }}
+{{- if or .model.runUri .model.inputUri }}
 {{- with $.root.Values.s3 }}
 {{- with .endpointUrl }}
 - {name: AWS_ENDPOINT_URL_S3, value: {{ . | quote }}}

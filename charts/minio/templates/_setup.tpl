@@ -49,6 +49,9 @@ Rules:
 {{- $onBuckets = append $onBuckets "s3:ListBucketMultipartUploads" }}
 {{- $onObjects = concat $onObjects (list "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") }}
 {{- end }}
+{{- if .lifecycle }}
+{{- $onBuckets = concat $onBuckets (list "s3:GetLifecycleConfiguration" "s3:PutLifecycleConfiguration") }}
+{{- end }}
 Version: "2012-10-17"
 Statement:
   - Effect: Allow

@@ -84,11 +84,14 @@ class Platform:
                 "SAMPLE_SEED": str(SAMPLE_SEED),
                 "STATE_DIR": str(self.state.path("forest-api")),
             }
+        model = service.removeprefix("inference-")
+        input_uri = (chart.values("inference")["models"][model] or {}).get("inputUri")
         return {
             **code,
+            **({"MODEL_INPUT_URI": input_uri, **self.s3.environment("serving")} if input_uri else {}),
             "ADMIN_PORT": str(self.ports[f"{service}-admin"]),
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
-            "MLFLOW_MODEL_NAME": service.removeprefix("inference-"),
+            "MLFLOW_MODEL_NAME": model,
             "BUNDLE_CACHE_DIR": str(self.state.path(service)),
             "POLL_SECONDS": "0.5",
             "OMP_NUM_THREADS": "1",
@@ -143,10 +146,21 @@ class Platform:
 
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment of Airflow, which runs a DAG and nothing else here."""
+        given = chart.values("airflow")
         own = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))
+            **{
+                f"AIRFLOW_VAR_{key.upper()}": str(value)
+                for key, value in given["variables"]["values"].items()
+            },
+            **{
+                f"AIRFLOW_CONN_{key.upper()}": self.credentials[reference["secret"]][reference["key"]]
+                for key, reference in given["connections"]["secrets"].items()
+            },
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))
+            },
         }
         keys = self.credentials["airflow-keys"]
         return {

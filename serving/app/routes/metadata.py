@@ -1,13 +1,11 @@
 """What is being served."""
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 
 from app.champion import Refusal
 from app.deps import ChampionDep
 from app.model import ServedModel
-from app.responses import ClassLabel, Column, ModelReport, RefusedChampion, RegistryReport, Transform
+from app.responses import ClassLabel, Column, ModelReport, RefusedChampion, RegistryReport
 
 router = APIRouter(tags=["model"])
 
@@ -38,7 +36,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
         run_id=model.version.run_id,
         engine=contract.engine.type,
         target=contract.target,
-        transform=Transform(**asdict(contract.transform)) if contract.transform else None,
+        transform=contract.transform.type if contract.transform else None,
         columns=[
             Column(
                 name=feature.name,

@@ -117,3 +117,23 @@ def test_missing_credentials_are_named(folder: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(RefusedInput, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         ObjectStore().get(f"{folder}/a")
+
+
+def test_a_key_may_hold_what_a_url_gives_a_meaning(folder: str) -> None:
+    store = ObjectStore()
+    store.put(f"{folder}/día #2?a=b.xls", b"bytes")
+    assert store.get(f"{folder}/día #2?a=b.xls") == b"bytes"
+    assert [each.uri for each in store.listed(f"{folder}/")] == [f"{folder}/día #2?a=b.xls"]
+
+
+def test_an_object_is_moved_once_and_its_successor_is_left(folder: str) -> None:
+    store = ObjectStore()
+    store.put(f"{folder}/in/a", b"first")
+    (first,) = store.listed(f"{folder}/in/")
+    assert (first.size, store.look(f"{folder}/in/b")) == (5, None)
+    assert store.move(first, f"{folder}/out/a")
+    assert store.move(first, f"{folder}/out/a")
+    assert store.look(f"{folder}/in/a") is None
+    store.put(f"{folder}/in/a", b"second")
+    assert not store.move(first, f"{folder}/out/a")
+    assert (store.get(f"{folder}/in/a"), store.get(f"{folder}/out/a")) == (b"second", b"first")

@@ -1,7 +1,7 @@
 """Bring Airflow's database to this image's schema, then add the pools, variables and connections it lacks.
 
 What is there already stays: the UI edits these objects, and an edit holds. Each variable and connection
-is a file (name = key, content = value) in a folder mounted from a Secret.
+is a file (name = key, content = value) in a mounted folder.
 """
 
 import json
@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 
 def read_folder(folder: Path) -> dict[str, str]:
-    """Read a mounted Secret as key and value; a folder that is absent holds none."""
+    """Read a mounted folder as key and value; one that is absent holds none."""
     files = (path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
     return {path.name: path.read_text() for path in files}
 

@@ -25,7 +25,7 @@ containers:
         value: {{ toJson .Values.pools | quote }}
       # Makes a new Job when these change; the Secrets' own names would not.
       - name: SETUP_CHECKSUM
-        value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
+        value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
     resources: {{- toYaml .Values.migrate.resources | nindent 6 }}
     securityContext: {{- include "common.containerSecurityContext" . | nindent 6 }}
     volumeMounts:
@@ -35,16 +35,27 @@ containers:
       {{- end }}
 volumes:
   {{- include "airflow.volumes" . | nindent 2 }}
-  {{- range $name := list "variables" "connections" }}
-  {{- $given := get $.Values $name }}
-  {{- $sources := list }}
-  {{- if $given.values }}
-  {{- $sources = append $sources (dict "secret" (dict "name" (printf "airflow-%s" $name))) }}
+  {{- $variables := list }}
+  {{- if .Values.variables.values }}
+  {{- $variables = append $variables (dict "configMap" (dict "name" "airflow-variables")) }}
   {{- end }}
-  {{- with $given.existingSecret }}
-  {{- $sources = append $sources (dict "secret" (dict "name" .)) }}
+  {{- with .Values.variables.existingSecret }}
+  {{- $variables = append $variables (dict "secret" (dict "name" .)) }}
   {{- end }}
-  - name: {{ $name }}
-    projected: {sources: {{ toJson $sources }}}
+  - name: variables
+    projected: {sources: {{ toJson $variables }}}
+  {{- $connections := list }}
+  {{- if .Values.connections.values }}
+  {{- $connections = append $connections (dict "secret" (dict "name" "airflow-connections")) }}
   {{- end }}
+  {{- range $id, $ref := .Values.connections.secrets }}
+  {{- $secret := include "common.secretName" (dict "root" $ "name" $ref.secret) }}
+  {{- $items := list (dict "key" $ref.key "path" $id) }}
+  {{- $connections = append $connections (dict "secret" (dict "name" $secret "items" $items)) }}
+  {{- end }}
+  {{- with .Values.connections.existingSecret }}
+  {{- $connections = append $connections (dict "secret" (dict "name" .)) }}
+  {{- end }}
+  - name: connections
+    projected: {sources: {{ toJson $connections }}}
 {{- end }}

@@ -1,0 +1,1 @@
+../../../../pipelines/crime/tables.sql

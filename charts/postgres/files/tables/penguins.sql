@@ -1,0 +1,1 @@
+../../../../pipelines/penguins/tables.sql

@@ -1,0 +1,1 @@
+../../../../pipelines/sipsa/tables.sql

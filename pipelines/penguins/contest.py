@@ -1,0 +1,26 @@
+"""How penguin models are judged: by accuracy on the snapshot's test rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle import Prediction
+from bundle.fitted import columns_of
+from penguins import models
+from penguins.schema import FEATURES, RECORD_SCHEMA, TARGET
+from penguins.snapshot import fetch
+from stepkit.promotion.contest import Contest, TestRows
+from stepkit.promotion.metrics import Accuracy, Labels
+
+
+def _scores(true: Labels, answers: Prediction) -> dict[str, float]:
+    return models.scores(true, answers.labels)
+
+
+def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
+    snapshot = fetch(snapshot_uri, folder, sha256)
+    test = snapshot.test
+    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), snapshot.parameters_sha256)
+
+
+CONTEST = Contest("penguins", RECORD_SCHEMA, Accuracy(), _scores, _test_rows)

@@ -1,0 +1,77 @@
+"""Fills the raw table with the lines of the file, as they are."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import psycopg2
+from psycopg2 import sql
+
+from penguins.schema import COLUMNS, RAW
+from stepkit import postgres
+from stepkit.options import Option
+from stepkit.outcomes import RefusedInput
+from stepkit.s3 import file_sha256
+from stepkit.settings import Settings
+from stepkit.step import run
+
+DATA = Path(__file__).parent / "data" / "penguins_size.csv"
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedRaw:
+    """What the table holds now."""
+
+    table: str
+    rows: int
+    sha256: str
+
+
+def load_raw(
+    settings: Settings,
+    *,
+    file: Annotated[Path | None, Option("CSV file with the header of penguins_size.csv")] = None,
+) -> LoadedRaw:
+    """Replaces what is in the table by the file's lines, in one transaction; a repeat leaves the same."""
+    path = file or DATA
+    if not path.is_file():
+        raise RefusedInput(f"there is no file {path}: correct --file (FILE)")
+    with postgres.transaction(settings) as rows:
+        try:
+            rows.execute(sql.SQL("TRUNCATE {}").format(postgres.identifier(RAW)))
+        except psycopg2.errors.UndefinedTable:
+            raise RefusedInput(f"there is no table {RAW}: run create_raw_table first") from None
+        count = postgres.copy(rows, RAW, ("line", *COLUMNS), lines(path))
+    _logger.info("%d lines of %s", count, path.name)
+    return LoadedRaw(RAW, count, file_sha256(path))
+
+
+def lines(path: Path) -> Iterator[tuple[int | str, ...]]:
+    """Gives the number and the fields of each line below the header.
+
+    Raises:
+        RefusedInput: the header or the number of fields of a line is another, or the file is no CSV file.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as text:
+            reader = csv.reader(text, strict=True)
+            if (header := tuple(next(reader, ()))) != COLUMNS:
+                raise RefusedInput(f"{path}: line 1 is {','.join(header)!r}, not {','.join(COLUMNS)}")
+            for fields in reader:
+                if len(fields) != len(COLUMNS):
+                    raise RefusedInput(
+                        f"{path}: line {reader.line_num} has {len(fields)} fields, not {len(COLUMNS)}"
+                    )
+                yield reader.line_num, *fields
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RefusedInput(f"{path} cannot be read as CSV: {error}") from error
+
+
+if __name__ == "__main__":
+    run(load_raw)

@@ -1,0 +1,6 @@
+-- The penguins pipeline's schemas. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- In schema penguins the steps' role makes its own tables, and reset_schema drops them; it owns nothing elsewhere. The
+-- record of promotions is the owner's, in schema penguins_record, so that no reset takes it away.
+
+CREATE SCHEMA IF NOT EXISTS penguins;
+GRANT USAGE, CREATE ON SCHEMA penguins TO penguins;

@@ -1,0 +1,39 @@
+"""Lets the new model meet the champion on the test rows, and writes what came of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from penguins.contest import CONTEST
+from stepkit.options import Option
+from stepkit.promotion import evaluation
+from stepkit.promotion.comparison import Thresholds
+from stepkit.promotion.evaluation import Evaluated, best
+from stepkit.settings import Settings
+from stepkit.step import run
+
+
+def validate(
+    settings: Settings,
+    *,
+    trained: Annotated[dict[str, Any], Option("the result of train")],
+    snapshot_uri: Annotated[str, Option("S3 URI of its snapshot")],
+    snapshot_sha256: Annotated[str, Option("its data hash")],
+    min_metric: Annotated[float, Option("smallest accuracy with none to meet", minimum=0, maximum=1)] = 0.9,
+    min_gain: Annotated[float, Option("accuracy must rise by more than this", minimum=0)] = 0.0,
+    tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.02,
+    bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
+) -> Evaluated:
+    """Compares the model's accuracy with the champion's on the test rows, which neither was fitted on."""
+    return evaluation.evaluate(
+        settings,
+        CONTEST,
+        best([trained], CONTEST.metric.name, snapshot_sha256),
+        snapshot_uri=snapshot_uri,
+        thresholds=Thresholds(min_metric, min_gain, tolerance),
+        bucket=bucket,
+    )
+
+
+if __name__ == "__main__":
+    run(validate)

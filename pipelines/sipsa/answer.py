@@ -1,0 +1,120 @@
+"""One answer of the service: taken from the network into a file, and its rows read from the file."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from lxml import etree
+
+from stepkit.http import Stream, Unfinished
+from stepkit.outcomes import OutsideDown, RefusedInput
+
+_HEAD_BYTES = 1 << 16
+_TAIL_BYTES = 256
+_FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]")
+_END = re.compile(rb"</(?:[\w.-]+:)?Envelope\s*>\s*(?:<!--.*)?$", re.DOTALL)
+_COMPRESSION = 1
+
+
+def keep(stream: Stream, operation: str, path: Path) -> int:
+    """Writes a whole answer to a file, as gzip, and gives its size in bytes.
+
+    Raises:
+        Unfinished: it is cut off, or is a fault of the server, or a page instead of an answer.
+        RefusedInput: the server refuses the request.
+    """
+    _check_status(stream)
+    head, tail, size = b"", b"", 0
+    # Without a name and a time in it: the same answer gives the same bytes.
+    with path.open("wb") as file, gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as packed:
+        for piece in stream:
+            if len(head) < _HEAD_BYTES:
+                head += piece
+            tail = (tail + piece)[-_TAIL_BYTES:]
+            size += len(piece)
+            packed.write(piece)
+    if _FAULT.search(head[:_HEAD_BYTES]):
+        raise _fault(head, stream.url)
+    if b"Envelope" not in head:
+        raise Unfinished(f"answered something other than SOAP: {_excerpt(head)}")
+    if not re.search(rb"<(?:[\w.-]+:)?%sResponse[\s/>]" % operation.encode(), head):
+        raise RefusedInput(
+            f"{stream.url} answered something other than {operation}Response: {_excerpt(head)}"
+        )
+    if not _END.search(tail):
+        raise Unfinished(f"broke off after {size} bytes")
+    return size
+
+
+def rows(path: Path, source: str) -> Iterator[dict[str, str | None]]:
+    """Gives the fields of each row of an answer in a gzip file, in memory bounded by one row.
+
+    Args:
+        path: the file.
+        source: what to call it in a refusal.
+
+    Raises:
+        RefusedInput: it is no well-formed XML.
+    """
+    with gzip.open(path) as file:
+        yield from _rows(file, source)
+
+
+def _rows(file: BinaryIO | gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
+    # Nothing but this text is read: no entity is expanded, no other document fetched.
+    elements = etree.iterparse(
+        file,
+        events=("end",),
+        tag="return",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=True,
+        collect_ids=False,
+    )
+    number = 0
+    try:
+        for _, element in elements:
+            number += 1
+            yield {child.tag: child.text for child in element}
+            element.clear(keep_tail=True)
+            parent = element.getparent()
+            while element.getprevious() is not None:
+                del parent[0]
+    except etree.XMLSyntaxError as error:
+        raise RefusedInput(f"{source}: after row {number} the XML is malformed: {error}") from None
+    except (OSError, EOFError) as error:
+        raise RefusedInput(f"{source} cannot be read as gzip: {error}") from error
+
+
+def _check_status(stream: Stream) -> None:
+    if stream.status == 415:
+        raise RefusedInput(f"{stream.url} answered 415: it does not take SOAP 1.2")
+    if stream.status >= 500:
+        raise OutsideDown(f"{stream.url} answered {stream.status}: run the step again later")
+    if stream.status != 200:
+        raise RefusedInput(f"{stream.url} answered {stream.status}: check sipsa_wsdl_url")
+
+
+def _fault(body: bytes, url: str) -> Exception:
+    """Gives what a fault means: one of the sender's will come again, another may not."""
+    try:
+        parser = etree.XMLParser(resolve_entities=False, no_network=True)
+        fault = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
+        return Unfinished(f"answered with a fault: {_excerpt(body)}")
+    code = str(fault.xpath("string((//*[local-name()='Code']/*[local-name()='Value'])[1])"))
+    reason = " ".join(str(fault.xpath("string((//*[local-name()='Reason'])[1])")).split()) or _excerpt(body)
+    if code.endswith("Sender") or code.endswith("VersionMismatch"):
+        return RefusedInput(f"{url} refuses the request: {reason}")
+    return Unfinished(f"answered with a fault: {reason}")
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:200].decode(errors="replace").split())

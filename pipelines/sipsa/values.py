@@ -1,0 +1,138 @@
+"""The fields of a row: from the text of the XML to what Postgres takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sipsa.schema import BOGOTA, Column, Kind, Report
+
+MAX_TEXT_LENGTH = 200
+YEARS = range(1990, 2101)
+_MOST_KEPT = 1 << 16
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+
+Row = tuple[str | None, ...]
+
+
+class InvalidRowError(ValueError):
+    """A row is not one of its report; the text names the column and the value."""
+
+
+class _Parsed(dict[str | None, str | None]):
+    """Values of one column by their text. Most columns have few distinct ones, so most parse by look-up."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__()
+        self._parse = _PARSERS[column.kind]
+        self._required = column.required
+
+    def __missing__(self, text: str | None) -> str | None:
+        value = self._parse(text.strip()) if text else None
+        if value is None and self._required:
+            raise ValueError("is missing")
+        if len(self) < _MOST_KEPT:
+            self[text] = value
+        return value
+
+
+class RowParser:
+    """Turns the fields of a row into values. It keeps what it has seen: use one an answer."""
+
+    def __init__(self, report: Report) -> None:
+        self._columns = [(column.source_name, _Parsed(column)) for column in report.columns]
+        self._known = {column.source_name for column in report.columns}
+        self.unknown: set[str] = set()
+        """Fields that came and are none of the report's."""
+
+    def parse(self, fields: Mapping[str, str | None]) -> Row:
+        """Gives the values of a row in the order of the report's columns.
+
+        Args:
+            fields: text by the service's own name of the field; one that is absent or empty is missing.
+
+        Raises:
+            InvalidRowError: a field is not what its column holds, or is missing from a required one.
+        """
+        if not fields.keys() <= self._known:
+            self.unknown |= fields.keys() - self._known
+        get = fields.get
+        try:
+            return tuple([parsed[get(name)] for name, parsed in self._columns])
+        except ValueError:
+            raise InvalidRowError(self._first_fault(fields)) from None
+
+    def _first_fault(self, fields: Mapping[str, str | None]) -> str:
+        for name, parsed in self._columns:
+            try:
+                parsed[fields.get(name)]
+            except ValueError as error:
+                return f"column {name}: {fields.get(name)!r} {error}"
+        raise AssertionError("a row that failed to parse now parses")
+
+
+def _text(text: str) -> str | None:
+    """Gives a name on one line, without the stray mark-up and the footnote's asterisk that some have."""
+    name = " ".join(text.split()).lstrip("> ").rstrip("* ")
+    if len(name) > MAX_TEXT_LENGTH or not name.isprintable():
+        raise ValueError(f"is not a name of at most {MAX_TEXT_LENGTH} printable characters")
+    return name or None
+
+
+def _whole(text: str) -> str | None:
+    if text.isascii() and text.isdigit():
+        return text
+    number = _number(text)
+    whole, _, rest = str(number).partition(".")
+    if number is None or rest.strip("0"):
+        raise ValueError("is not a whole number")
+    return whole
+
+
+def _number(text: str) -> str | None:
+    if not text:
+        return None
+    if not text.isascii() or not _NUMBER.fullmatch(text):
+        raise ValueError("is not a number")
+    return text
+
+
+def _price(text: str) -> str | None:
+    number = _number(text)
+    if number is not None and float(number) <= 0:
+        raise ValueError("is not a price above 0")
+    return number
+
+
+def _moment(text: str) -> datetime | None:
+    """Reads an xs:dateTime; one without a zone, which the interface allows, is Bogotá's time."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not a date and time") from None
+    if found.year not in YEARS:
+        raise ValueError(f"is not within the years {YEARS[0]} and {YEARS[-1]}")
+    return found.replace(tzinfo=BOGOTA) if found.tzinfo is None else found.astimezone(BOGOTA)
+
+
+def _moment_text(text: str) -> str | None:
+    found = _moment(text)
+    return found.isoformat() if found else None
+
+
+def _date(text: str) -> str | None:
+    found = _moment(text)
+    return found.date().isoformat() if found else None
+
+
+_PARSERS: dict[Kind, Callable[[str], str | None]] = {
+    "text": _text,
+    "whole": _whole,
+    "number": _number,
+    "price": _price,
+    "date": _date,
+    "moment": _moment_text,
+}

@@ -1,0 +1,72 @@
+"""The newest bars that the pipeline has stored: a JSON object in S3, read when somebody asks for it."""
+
+import json
+import logging
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+log = logging.getLogger(__name__)
+
+
+class NewestUnavailableError(Exception):
+    """There are no stored bars, or S3 does not answer and never did."""
+
+
+class NewestBars:
+    """Reads the object again after some seconds; while S3 is away, what it read last stands.
+
+    Connection and keys come from boto3's own variables.
+
+    Args:
+        uri: `s3://bucket/key`.
+        fresh_seconds: For how long an object is not asked for again.
+    """
+
+    def __init__(self, uri: str, fresh_seconds: float) -> None:
+        self._uri = uri
+        self._fresh_seconds = fresh_seconds
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._document: dict[str, Any] | None = None
+        self._client: Any = None
+
+    def get(self) -> dict[str, Any]:
+        """Gives the document: `symbol`, `interval` and `bars`.
+
+        Raises:
+            NewestUnavailableError: There is none, with a sentence.
+        """
+        with self._lock:
+            if time.monotonic() - self._read_at > self._fresh_seconds:
+                try:
+                    self._document = self._read()
+                except NewestUnavailableError as error:
+                    if self._document is None:
+                        raise
+                    log.warning("%s; the bars that were read before stand", error)
+                self._read_at = time.monotonic()
+            if self._document is None:
+                raise NewestUnavailableError(f"{self._uri} has not been read")
+            return self._document
+
+    def _read(self) -> dict[str, Any]:
+        import boto3  # 30 MB of memory that models without stored input do without
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        place = urlsplit(self._uri)
+        if self._client is None:
+            patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+            self._client = boto3.client("s3", config=patience)
+        try:
+            answer = self._client.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+            document = json.loads(answer["Body"].read())
+        except (ClientError, BotoCoreError) as error:
+            raise NewestUnavailableError(f"{self._uri} cannot be read: {error}") from error
+        except ValueError as error:
+            raise NewestUnavailableError(f"{self._uri} is not JSON: {error}") from error
+        if not isinstance(document, dict) or not isinstance(document.get("bars"), list):
+            raise NewestUnavailableError(f"{self._uri} holds no bars")
+        return document

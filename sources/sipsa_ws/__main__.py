@@ -1,0 +1,9 @@
+"""Serves SIPSA."""
+
+import uvicorn
+
+from sipsa_ws.settings import Settings
+
+if __name__ == "__main__":
+    settings = Settings()
+    uvicorn.run("sipsa_ws.app:create_app", factory=True, host=settings.bind_host, port=settings.port)
