@@ -66,9 +66,9 @@ def main() -> None:
                     seconds, memory = _measured(*work)
                     least[kind, start] = min(seconds, least.get((kind, start), seconds))
                     print(f"{kind:7} {seconds:6.1f} s, {memory:4.0f} MiB, history from {start}", flush=True)
-        for run_id, start, rows in (("r0", "1990-01-01", "new"), ("r1", "1990-01-02", "the same")):
+        for run_id, first_day, rows in (("r0", "1990-01-01", "new"), ("r1", "1990-01-02", "the same")):
             # Another first day makes another answer of it, which is merged again.
-            _measured(_stage, url, *answers[WHOLE][1:3], run_id, start)
+            _measured(_stage, url, *answers[WHOLE][1:3], run_id, first_day)
             seconds, memory = _measured(_merge, url, run_id)
             print(f"merge   {seconds:6.1f} s, {memory:4.0f} MiB, all rows {rows}", flush=True)
     print(f"stage is {least['bare', WHOLE] / least['stage', WHOLE]:.2f} times as fast as the bare ones")
