@@ -8,7 +8,7 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run run-all land why \
-        predict test lint e2e bench package airflow-cli
+        predict test lint e2e bench bench-serving package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,8 @@ test: lint ## Everything that needs no cluster
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
 	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e
 	@echo "The whole platform works on a cluster of its own; make up starts yours."
+bench-serving: ## Our API beside mlflow models serve, MLServer, BentoML, KServe: ARGS="--rounds 3 --seconds 3"
+	@$(IN) dev -m bench.serving $(ARGS)
 bench: ## Measure the running platform: memory, steps, load
 	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
 

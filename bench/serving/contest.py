@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import urllib.error
@@ -17,7 +18,7 @@ import psutil
 
 from bench.serving import load
 from bench.serving.load import Load
-from bench.serving.models import ROOT, Model
+from bench.serving.models import ROOT, ROWS, Model
 from bench.serving.servers import QUINTET, SERVERS, Server
 from quintet.progress import UserError
 from run_in import environment
@@ -25,7 +26,6 @@ from tests import services
 from tests.serving.registry_server import Registry, serve
 
 CONNECTIONS = 16
-ROWS = 2000
 BODIES = (1, 100)
 PROVED = 60
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -87,15 +87,15 @@ def contest(model: Model, rounds: int, seconds: float, only: list[str], folder: 
             if only and server.name not in only:
                 continue
             try:
-                running = stack.enter_context(_started(server, model, folder))
-                _prepare(running, model, expected)
+                running = stack.enter_context(started(server, model, folder))
+                _prepare(running, model, expected, _own(server, folder))
                 result.running.append(running)
                 print(f"  {server.name} answers after {running.start_seconds:.1f} s", flush=True)
             except (UserError, SystemExit, ValueError, OSError) as error:
                 result.absent[server.name] = " ".join(str(error).split())[:300]
                 print(f"  {server.name} cannot be had: {result.absent[server.name]}", flush=True)
         for turn in range(rounds):
-            result.engine_microseconds.append(_engine(model, folder))
+            result.engine_microseconds.append(_engine(model))
             for running in result.running if turn % 2 == 0 else reversed(result.running):
                 for rows in BODIES:
                     each = load.finish(running.start_load(rows, seconds))
@@ -111,9 +111,14 @@ def contest(model: Model, rounds: int, seconds: float, only: list[str], folder: 
     return result
 
 
+def _own(server: Server, folder: Path) -> Path:
+    return folder / re.sub(r"\W+", "-", server.name)
+
+
 @contextmanager
-def _started(server: Server, model: Model, folder: Path) -> Iterator[Running]:
-    own = folder / f"{model.name}-{server.name.replace(' ', '-').replace(':', '')}"
+def started(server: Server, model: Model, folder: Path) -> Iterator[Running]:
+    """Runs a server until the block ends; ours finds its bundle on disk."""
+    own = _own(server, folder)
     own.mkdir()
     with ExitStack() as stack:
         if server.name == QUINTET:
@@ -142,7 +147,7 @@ def _process(server: Server, model: Model, folder: Path) -> Iterator[Running]:
         yield Running(server, ports[0], child.pid, time.perf_counter() - begun)
 
 
-def _prepare(running: Running, model: Model, expected: list[int]) -> None:
+def _prepare(running: Running, model: Model, expected: list[int], folder: Path) -> None:
     """Proves the answers and writes the requests of a load."""
     server = running.server
     for rows in BODIES:
@@ -156,7 +161,7 @@ def _prepare(running: Running, model: Model, expected: list[int]) -> None:
                 raise ValueError(
                     f"{server.name} answers {labels}; scikit-learn {expected[at * rows :][:rows]}"
                 )
-        path = Path(model.folder.parent, f"{model.name}-{abs(hash(server.name))}-{rows}.requests")
+        path = folder / f"{rows}.requests"
         load.write_requests(path, server.address, bodies)
         running.requests[rows] = path
 
@@ -177,11 +182,9 @@ def _refuse_errors(running: Running, each: Load) -> None:
         raise ValueError(f"{running.server.name} answered {each.statuses}: only good answers are compared")
 
 
-def _engine(model: Model, folder: Path) -> float:
-    rows = folder / f"{model.name}-rows.json"
-    rows.write_text(json.dumps(model.samples[:ROWS]))
+def _engine(model: Model) -> float:
     python = environment("serving") / "bin" / "python"
-    command = [str(python), "-m", "bench.serving.engine", str(model.folder), str(rows)]
+    command = [str(python), "-m", "bench.serving.engine", str(model.folder)]
     variables = {**ONE_THREAD, "PYTHONPATH": str(ROOT), "HOME": str(Path.home())}
     return float(subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, check=True).stdout)
 

@@ -22,7 +22,7 @@ def main() -> None:
     """Measures and prints."""
     folder = Path(sys.argv[1])
     opened = bundle.load(folder / "bundle", verify=False)
-    samples = json.loads(Path(sys.argv[2]).read_text())
+    samples = json.loads((folder / "rows.json").read_text())
     matrix, _ = opened.preparation.apply_to_samples(samples)
     rows = cycle([np.ascontiguousarray(matrix[at : at + 1]) for at in range(len(matrix))])
     predict = opened.engine.predict_proba

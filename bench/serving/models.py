@@ -22,6 +22,8 @@ from forest.snapshot import FEATURES, TARGET, Snapshot, clean
 
 ROOT = Path(__file__).resolve().parents[2]
 COVERTYPE = ROOT / "sources/forest_api/data/covertype.csv.gz"
+ROWS = 2000
+"""Different rows that are sent in turn."""
 ALGORITHMS = {"forest": "random_forest", "logistic": "logistic_regression"}
 _OPTIONS = {"seed": 42, "n_estimators": 100, "svc_max_rows": 0, "svc_components": 0}
 _MADE_FROM = (
@@ -34,7 +36,7 @@ _MADE_FROM = (
 
 @dataclass(frozen=True)
 class Model:
-    """A model on disk: `pipeline.joblib`, `bundle`, `mlflow` (as MLflow saves it) and `test.parquet`."""
+    """A model on disk: `pipeline.joblib`, `bundle`, as MLflow and MLServer want it, and its test rows."""
 
     name: str
     folder: Path
@@ -85,6 +87,8 @@ def _train(folder: Path) -> None:
         pipeline, _ = fit(algorithm, snapshot.train, **_OPTIONS)  # type: ignore[arg-type]
         path = folder / name
         path.mkdir()
+        rows = snapshot.test[list(FEATURES)].head(ROWS).to_dict("records")
+        (path / "rows.json").write_text(json.dumps(rows))
         joblib.dump(pipeline, path / "pipeline.joblib")
         snapshot.test.to_parquet(path / "test.parquet")
         requirements = ["scikit-learn"]

@@ -26,6 +26,8 @@
 - {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}
 - {name: MAX_SAMPLES, value: {{ .model.maxSamples | int64 | quote }}}
 - {name: MAX_BODY_BYTES, value: {{ .model.maxBodyBytes | int64 | quote }}}
+- {name: MAX_WAITING_REQUESTS, value: {{ .model.maxWaitingRequests | int64 | quote }}}
+- {name: MAX_WAITING_BATCHES, value: {{ .model.maxWaitingBatches | int64 | quote }}}
 - {name: PORT, value: "8000"}
 - {name: ADMIN_PORT, value: "9090"}
 {{- end }}

@@ -20,7 +20,9 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import bundle
+from bundle.engines import native
 from bundle.fitted import columns_of
+from bundle.preparation import Preparation
 
 Export = Callable[..., Path]
 CLASSIFIERS = {
@@ -145,3 +147,74 @@ def test_a_bundle_of_another_model_is_refused(
         bundle.BundleRefused, match=r"row \d+: the bundle says \d, scikit-learn \d .* not published"
     ):
         bundle.verify_against(other, opened, samples)
+
+
+def test_samples_make_the_matrix_that_columns_make(
+    samples: pd.DataFrame, cover_types: pd.Series, export: Export
+) -> None:
+    steps = [preprocessing(["elevation", "slope"], ["soil_type"]), LogisticRegression(max_iter=200)]
+    opened = bundle.load(export(make_pipeline(*steps).fit(samples, cover_types)))
+    rows = samples[:300].reset_index(drop=True)
+    rows.loc[::7, "soil_type"] = "C0000"
+    rows.loc[1::7, "soil_type"] = [f" {name.lower()}" for name in rows.loc[1::7, "soil_type"]]
+    expected, unknown = opened.preparation.apply(columns_of(rows))
+    matrix, new = opened.preparation.apply_to_samples(rows.to_dict("records"))
+    np.testing.assert_array_equal(matrix, expected)
+    assert new == {"soil_type": np.flatnonzero(unknown["soil_type"]).tolist()}
+    assert opened.preparation.apply_to_samples(rows[1:2].to_dict("records"))[1] == {}
+
+
+@pytest.mark.parametrize("order", [("number", "category", "number"), ("category", "number", "category")])
+def test_samples_may_have_their_numbers_anywhere(order: tuple[Any, ...]) -> None:
+    features = [
+        bundle.Feature(
+            f"{kind} {at}",
+            kind,
+            imputed=1.0 if kind == "number" else "a",
+            categories=("a", "b") if kind == "category" else (),
+            **({"mean": 2.0, "scale": 3.0, "low": 0.0, "high": 9.0, "log": True} if kind == "number" else {}),
+        )
+        for at, kind in enumerate(order)
+    ]
+    preparation = Preparation(features)
+    samples = [
+        {each.name: float(row * 5 - 1) if each.type == "number" else "aB"[row % 2] for each in features}
+        for row in range(3)
+    ]
+    columns = {
+        each.name: np.array(
+            [sample[each.name] for sample in samples], dtype=object if each.type == "category" else float
+        )
+        for each in features
+    }
+    np.testing.assert_array_equal(preparation.apply_to_samples(samples)[0], preparation.apply(columns)[0])
+
+
+def test_a_matrix_of_another_width_is_refused(fitted: Pipeline, export: Export) -> None:
+    opened = bundle.load(export(fitted))
+    with pytest.raises(ValueError, match="the matrix has 2 columns, the model"):
+        opened.engine.predict_proba(np.zeros((1, 2)))
+
+
+def test_a_machine_without_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(bundle.BundleError, match="Install a C compiler, or name one in CC"):
+        native.forest_walk(keep_gil=True)
+
+
+def test_the_walk_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.forest_walk(keep_gil=True)
+    (library,) = tmp_path.rglob("*.so")
+    assert library.name == native.file_name(native.FOREST_WALK)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    native.forest_walk(keep_gil=False)
+
+
+def test_images_hold_what_the_engine_looks_for() -> None:
+    """The base image compiles the same source, under the name that the engine asks for, in its folder."""
+    dockerfile = Path("images/base/Dockerfile").read_text()
+    assert f"COPY {native.FOREST_WALK.relative_to(Path.cwd())} ." in dockerfile
+    assert "/compiled/forest_walk-$(sha256sum forest_walk.c | cut -c -12).so" in dockerfile
+    assert f"COPY --from=native /compiled {native.OF_THE_IMAGE}" in dockerfile
