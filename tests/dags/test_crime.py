@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
@@ -30,12 +33,13 @@ def dag(step_files: object) -> DAG:
 
 def test_twelve_steps_follow_each_other(dag: DAG) -> None:
     assert len(dag.tasks) == len(STEPS)
-    for before, after in zip(STEPS, STEPS[1:], strict=False):
+    for before, after in pairwise(STEPS):
         assert dag.get_task(before).downstream_task_ids == {after}
 
 
 def test_it_runs_once_a_month_when_the_month_before_is_complete(dag: DAG) -> None:
-    assert (dag.timetable._expression, str(dag.timetable._timezone.name)) == ("0 9 9 * *", "America/Chicago")
+    timetable: Any = dag.timetable
+    assert (timetable.expression, str(timetable.timezone)) == ("0 9 9 * *", "America/Chicago")
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
 
 
