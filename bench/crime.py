@@ -86,7 +86,7 @@ def download() -> dict[str, float]:
 
 
 def client(url: str) -> dict[str, float]:
-    """Receives, merges and writes a year, as `download_data` does; and only reads the pages, for comparison."""
+    """Receives, merges and writes a year, as `download_data` does; then only reads the pages, to compare."""
     from crime import crimes_file
     from crime.download_data import Portal
     from crime.schema import KEY, RAW_COLUMNS
