@@ -63,7 +63,7 @@ version.""",
         "extract_features": {name: setting(name) for name in ("max_columns", "seed")},
         "train": {"seed": setting("seed", 42), "n_estimators": setting("n_estimators", 100)},
     }
-    # All that decides what comes of the same crimes: download_data tells by it whether a training repeats another.
+    # All that decides what comes of the same crimes: it tells download_data what is a repetition.
     decisive = {name: value for options in stages.values() for name, value in options.items()} | thresholds
     decisive |= {
         f"code_of_{name}": f"{{{{ code_of('crime-{name.replace('_', '-')}') }}}}"

@@ -23,7 +23,7 @@ def extract_features(
     settings: Settings,
     *,
     document_uri: Annotated[str, Option("S3 URI of balance_data's document")],
-    max_columns: Annotated[int, Option("most columns to keep", minimum=2)] = 40,
+    max_columns: Annotated[int, Option("columns that say most, to keep", minimum=2)] = 40,
     sample_rows: Annotated[int, Option("rows that information is measured on", minimum=100)] = 20_000,
     seed: Annotated[int, Option("of everything random", minimum=0)] = 42,
 ) -> Staged:
@@ -56,23 +56,19 @@ def measure(train: pd.DataFrame, sample_rows: int, seed: int) -> dict[str, float
 
 
 def select(information: dict[str, float], most: int, imputed: dict[str, str]) -> list[str]:
-    """Gives the columns to keep, in their order: the best, and none that says nothing.
+    """Gives the columns to keep, in their order: the best, and what makes each crime's form the same.
 
-    A category of which a column is kept keeps that of its most frequent value as well, which stands for
-    missing ones.
+    Every number and the most frequent value of every category stay, whatever they say: so each model takes
+    the same columns of a crime, and a missing category has a value to stand for it.
 
     Args:
         information: by column.
-        most: columns to keep, but for those frequent values.
+        most: of the best columns.
         imputed: by category, its most frequent value.
     """
-    ranked = sorted(
-        (name for name in information if information[name] > 0), key=lambda n: (-information[n], n)
-    )
-    kept = set(ranked[:most]) or {max(information, key=lambda name: information[name])}
-    for name, value in imputed.items():
-        if any(column.startswith(f"{name}=") for column in kept):
-            kept.add(column_of(name, value))
+    telling = [name for name, nats in information.items() if nats > 0]
+    best = sorted(telling, key=lambda name: (-information[name], name))[:most]
+    kept = {*best, *NUMBERS, *(column_of(name, value) for name, value in imputed.items())}
     return [name for name in information if name in kept]
 
 

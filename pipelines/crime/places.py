@@ -8,11 +8,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from crime.schema import DEGREES, HEADQUARTERS, LATITUDES, LONGITUDES, METRES
 from stepkit.outcomes import RefusedInput
 
 Numbers = NDArray[np.float64]
+_TO_PLANE = Transformer.from_crs(DEGREES, METRES, always_xy=True)
 
 
 @dataclass(frozen=True)
@@ -90,4 +92,6 @@ def in_chicago(latitudes: Numbers, longitudes: Numbers) -> NDArray[np.bool_]:
 
 def projected(latitudes: Numbers, longitudes: Numbers) -> gpd.GeoSeries:
     """Gives places as points on a plane, in metres."""
-    return gpd.GeoSeries(gpd.points_from_xy(longitudes, latitudes, crs=DEGREES)).to_crs(METRES)
+    # Points that are made once, on the plane, take half the time of points that are moved there by `to_crs`.
+    east, north = _TO_PLANE.transform(longitudes, latitudes)
+    return gpd.GeoSeries(gpd.points_from_xy(east, north, crs=METRES))

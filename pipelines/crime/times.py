@@ -51,7 +51,7 @@ def told(moments: pd.Series) -> pd.DataFrame:
         {
             "occurred_at": local.tz_convert("UTC").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "season": _SEASONS[local.month.to_numpy() - 1],
-            "day_of_week": local.dayofweek.astype("int64"),
+            "day_of_week": local.day_of_week.astype("int64"),
             "day_time": _PARTS[np.searchsorted(_HOURS, local.hour.to_numpy(), side="right") - 1],
         },
         index=moments.index,

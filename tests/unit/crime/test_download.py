@@ -1,4 +1,4 @@
-"""Downloads from a real server into real S3 and Postgres: first a year, then the news, killed and repeated."""
+"""Downloads from a real server into S3 and Postgres: first a year, then the news, killed and repeated."""
 
 from __future__ import annotations
 
