@@ -21,7 +21,8 @@ SCHEMA = "bitcoin_optuna"
 HEARTBEAT_SECONDS = 5
 LOST_AFTER_SECONDS = 30
 """A trial whose worker has not been heard of for so long counts as lost, and another takes its place."""
-_TAKEN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_TAKEN = (TrialState.RUNNING, *ENDED)
 
 
 class Turn:

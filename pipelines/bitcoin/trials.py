@@ -7,11 +7,12 @@ from datetime import datetime
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+
+from bitcoin.study import ENDED
 
 TASK = "tune"
 _NUMBER = "quintet.trial"
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class TrialLog:
@@ -57,7 +58,7 @@ class TrialLog:
             [self._experiment], f"tags.`mlflow.parentRunId` = '{self._parent}'", max_results=1000
         )
         logged = {run.data.tags.get(_NUMBER) for run in found}
-        ended = study.get_trials(deepcopy=False, states=_ENDED)
+        ended = study.get_trials(deepcopy=False, states=ENDED)
         for trial in ended:
             if str(trial.number) not in logged:
                 self.log(trial)

@@ -78,7 +78,7 @@ def tune(
             study=ours.study_name,
             worker=worker,
             trials_here=here,
-            trials=sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in ended),
+            trials=sum(trial.state in study.ENDED for trial in ended),
             pruned=sum(trial.state is TrialState.PRUNED for trial in ended),
             best_trial=ours.best_trial.number,
             best_roc_auc=float(ours.best_value),
