@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from operator import getitem
 
 from sipsa.schema import BOGOTA, Column, Kind, Report
 
@@ -41,8 +42,8 @@ class RowParser:
     """Turns the fields of a row into values. It keeps what it has seen: use one an answer."""
 
     def __init__(self, report: Report) -> None:
-        self._columns = [(column.source_name, _Parsed(column)) for column in report.columns]
-        self._known = {column.source_name for column in report.columns}
+        self._names = tuple(column.source_name for column in report.columns)
+        self._parsed = [_Parsed(column) for column in report.columns]
         self.unknown: set[str] = set()
         """Fields that came and are none of the report's."""
 
@@ -55,16 +56,18 @@ class RowParser:
         Raises:
             InvalidRowError: a field is not what its column holds, or is missing from a required one.
         """
-        if not fields.keys() <= self._known:
-            self.unknown |= fields.keys() - self._known
-        get = fields.get
+        texts: Iterable[str | None] = fields.values()
+        # Most rows have all fields in their order.
+        if tuple(fields) != self._names:
+            self.unknown.update(fields.keys() - self._names)
+            texts = map(fields.get, self._names)
         try:
-            return tuple([parsed[get(name)] for name, parsed in self._columns])
+            return tuple(map(getitem, self._parsed, texts))
         except ValueError:
             raise InvalidRowError(self._first_fault(fields)) from None
 
     def _first_fault(self, fields: Mapping[str, str | None]) -> str:
-        for name, parsed in self._columns:
+        for name, parsed in zip(self._names, self._parsed, strict=True):
             try:
                 parsed[fields.get(name)]
             except ValueError as error:
