@@ -49,7 +49,7 @@ def measure(train: pd.DataFrame, sample_rows: int, seed: int) -> dict[str, float
     rows = train.sample(min(sample_rows, len(train)), random_state=seed)
     columns = rows.drop(columns=[TARGET])
     discrete = np.array([name not in NUMBERS for name in columns])
-    values = columns.to_numpy(dtype=np.float64)
+    values = columns.to_numpy(dtype=np.float64, copy=True)
     values[:, discrete] = values[:, discrete].round()
     found = mutual_info_classif(values, rows[TARGET], discrete_features=discrete, random_state=seed)
     return {name: round(float(nats), 9) for name, nats in zip(columns, found, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import subprocess
@@ -75,4 +76,5 @@ def main() -> None:
     """Prints what the file that the command line names holds, as JSON."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.disable()  # a short life of many tuples and no cycle
     print(read(Path(sys.argv[1]).read_bytes()).to_json())

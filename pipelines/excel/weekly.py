@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import date
 from typing import Any
@@ -17,6 +18,7 @@ PRICES = {"price_min": "Precio mínimo", "price_max": "Precio máximo", "price_m
 _HEADER = ("producto", "mercado mayorista")
 _GROUP = re.compile(r"1\.\d+\.?\s*(.+?)[*\s]*$")
 _HEAD_ROWS = 30
+_COLUMNS = 6
 
 
 def read(workbook: Workbook) -> Findings:
@@ -29,7 +31,7 @@ def read(workbook: Workbook) -> Findings:
     if missing := [name for name in SHEETS if name not in workbook.sheets]:
         raise WorkbookRefused(f"it has no sheet {', '.join(missing)}: a weekly workbook has 1.1 to 1.8")
     found = Findings(WEEKLY)
-    texts, seen = Texts(), dict[tuple[str, str], tuple[str, int]]()
+    texts, seen = Texts(), set[tuple[str, str]]()
     for name in SHEETS:
         sheet = workbook.rows(name)
         first = _first_row(sheet, name)
@@ -49,13 +51,14 @@ def _read_sheet(
     first: int,
     found: Findings,
     texts: Texts,
-    seen: dict[tuple[str, str], tuple[str, int]],
+    seen: set[tuple[str, str]],
 ) -> None:
     group = _group(sheet, name)
-    keep = found.rows.append
+    keep, note = found.rows.append, seen.add
     read = 0
-    for number, cells in enumerate(sheet[first:], first + 1):
-        product, market, low, high, mean, tendency = cells[:6]
+    # By columns, as a row at a time costs as much again as the library's reading.
+    columns = itertools.islice(zip(*sheet[first:], strict=True), _COLUMNS)
+    for number, product, market, low, high, mean, tendency in zip(itertools.count(first + 1), *columns):
         if market == "" and low == high == mean == "":
             continue  # an empty row, or a line below the table
         read += 1
@@ -74,12 +77,9 @@ def _read_sheet(
             found.refuse_row(f"sheet {name} row {number} {error}")
             continue
         if key in seen:
-            there, row = seen[key]
-            found.refuse_row(
-                f"sheet {name} row {number} repeats {key[0]} in {key[1]} of sheet {there} row {row}"
-            )
+            found.refuse_row(f"sheet {name} row {number} repeats {key[0]} in {key[1]} of a row above it")
             continue
-        seen[key] = name, number
+        note(key)
         keep((group, *key, low, high, mean, TENDENCIES[tendency]))
     found.rows_read += read
 

@@ -41,8 +41,8 @@ def create_app(settings: Settings | None = None, ticks: Callable[[], float] = ti
     def refuse(request: Request, refusal: RefusedError) -> Response:
         return Response(refusal.body, refusal.status, media_type=answers.JSON_TYPE)
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
+    @app.get("/health")
+    def health() -> dict[str, str]:
         """Says that the process answers."""
         return {"status": "ok", "now": clock.now().isoformat()}
 

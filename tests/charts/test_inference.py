@@ -101,6 +101,22 @@ def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
     assert penguins["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
 
 
+def test_a_model_with_stored_input_holds_a_key_to_s3_and_its_registry() -> None:
+    uri = "s3://data/bitcoin/latest/BTCUSDT-1h.json"
+    release = render("inference", {"models": {"forest": {}, "bitcoin": {"inputUri": uri}}})
+    forest, bitcoin = variables(release, "forest"), variables(release, "bitcoin")
+    assert (bitcoin["MODEL_INPUT_URI"], bitcoin["AWS_ENDPOINT_URL_S3"]) == (uri, "http://minio:9000")
+    assert not {"MODEL_RUN_URI", "MODEL_INPUT_URI"} & forest.keys()
+    assert "MODEL_RUN_URI" not in bitcoin
+    references = {v["name"]: v.get("valueFrom") for v in container(release, "bitcoin")["env"]}
+    assert references["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "minio-serving", "key": "access-key"}}
+    assert "AWS_ACCESS_KEY_ID" not in forest
+    policy = named(release, "NetworkPolicy", "inference-s3")["spec"]["podSelector"]
+    assert policy["matchExpressions"] == [
+        {"key": "app.kubernetes.io/component", "operator": "In", "values": ["bitcoin"]}
+    ]
+
+
 def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:
     release = render("inference", {**TWO_MODELS, "defaults": {"cache": {"existingClaim": "bundles"}}})
     folders = set()

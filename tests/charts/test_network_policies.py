@@ -12,6 +12,7 @@ from tests.charts.render import Manifest, named, of_kind, plain_name, render
 
 PLATFORM, TASKS = "quintet", "quintet-tasks"
 
+MODELS = ("bitcoin", "crime", "forest", "penguins")
 # What each pod may reach in the platform, as its name and port; every other pair must be closed.
 MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "airflow-api-server": {
@@ -32,17 +33,20 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "postgres-setup": {("postgres", 5432)},
     "minio": {("minio", 9000)},
     "minio-setup": {("minio", 9000)},
+    "inference-bitcoin": {("mlflow", 5000), ("minio", 9000)},
+    "inference-crime": {("mlflow", 5000)},
     "inference-forest": {("mlflow", 5000)},
+    "inference-penguins": {("mlflow", 5000)},
     "api-data": set(),
     "step forest-extract": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
     "step forest-promote": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
     "step of another pipeline": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
-    "client of inference": {("inference-forest", 8000), ("inference-forest", 9090)},
+    "client of inference": {(f"inference-{model}", port) for model in MODELS for port in (8000, 9090)},
     "client of mlflow": {("mlflow", 5000)},
     "client of airflow": {("airflow-api-server", 8080)},
     "unlabelled pod of the platform": set(),
     "unlabelled pod of the tasks": set(),
-    "pod of another namespace": {("inference-forest", 8000), ("api-data", 8080)},
+    "pod of another namespace": {*((f"inference-{model}", 8000) for model in MODELS), ("api-data", 8080)},
     "outside of the cluster": set(),
 }
 LAUNCHERS = {"airflow-scheduler", "airflow-triggerer"}
@@ -204,10 +208,11 @@ def test_the_probe_of_an_outside_postgres_reaches_it_as_the_setup_does() -> None
 
 def test_a_model_without_registry_reaches_s3() -> None:
     run = {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}}
-    steps = {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}
+    steps = {"pipelines": {"forest": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}}}
     release = render("quintet", {"airflow": {"steps": steps}, "inference": run})
     pods = pods_of(release)
     assert Network(release).allows(pods["inference-forest"], pods["minio"], 9000)
+    assert not Network(release).allows(pods["inference-penguins"], pods["minio"], 9000)
 
 
 def test_switched_off_there_is_no_policy() -> None:

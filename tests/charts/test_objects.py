@@ -114,12 +114,14 @@ PLATFORM = {
     ("NetworkPolicy", "client-postgres"),
     ("NetworkPolicy", "client-sources"),
     ("NetworkPolicy", "default-deny"),
+    ("NetworkPolicy", "inference-s3"),  # of models that answer from stored input
     ("Pod", "test-airflow"),
     ("Pod", "test-api-data"),
     ("Pod", "test-minio"),
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
     *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
+    ("NetworkPolicy", "inference-bitcoin"),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
     *(("Secret", f"postgres-{name}") for name in PIPELINES),
 }

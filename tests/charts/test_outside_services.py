@@ -20,9 +20,10 @@ from tests.charts.render import (
 
 S3 = "https://s3.example.com"
 MLFLOW = "https://mlflow.example.com"
+MODELS = default_values("mlflow")["models"]
 NO_REGISTRY: dict[str, Any] = {
     "airflow": {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}},
-    "inference": {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}},
+    "inference": {"models": {name: {"runUri": f"s3://data/{name}/latest_model.json"} for name in MODELS}},
 }
 
 
@@ -75,7 +76,9 @@ def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
         },
     )
     assert variables(release, "MLFLOW_S3_ENDPOINT_URL") == {"Deployment mlflow": S3}
-    assert variables(release, "AWS_ENDPOINT_URL_S3") == {"Deployment inference-forest": S3}
+    assert variables(release, "AWS_ENDPOINT_URL_S3") == {
+        f"Deployment inference-{name}": S3 for name in MODELS
+    }
     assert step_env(release)["AWS_ENDPOINT_URL_S3"] == S3
     connections = variables(release, "AIRFLOW_CONN_MINIO_LOGS").values()
     assert {json.loads(connection)["extra"]["endpoint_url"] for connection in connections} == {S3}
@@ -95,7 +98,9 @@ def test_an_outside_mlflow_replaces_the_server_in_every_address_and_key() -> Non
             "inference": {"mlflowTrackingUri": MLFLOW},
         },
     )
-    assert variables(release, "MLFLOW_TRACKING_URI") == {"Deployment inference-forest": MLFLOW}
+    assert variables(release, "MLFLOW_TRACKING_URI") == {
+        f"Deployment inference-{name}": MLFLOW for name in MODELS
+    }
     assert step_env(release)["MLFLOW_TRACKING_URI"] == MLFLOW
     assert "http://mlflow" not in text(release)
     own = {f"own-{user}" for user in users}

@@ -19,6 +19,7 @@ from quintet.progress import CommandError, output
 
 E2E = Cluster("quintet-e2e", 5002)
 VALUES = Path(__file__).with_name("values.yaml")
+FILES = ["test_platform", "test_pipelines", "test_why"]
 STAGES = pytest.StashKey[list[tuple[str, float, str]]]()
 
 
@@ -54,8 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Uninstall last, whichever file other stages are in."""
-    items.sort(key=lambda item: item.name.startswith("test_uninstall"))
+    """Order the files as they build on each other; uninstall last, whichever file it is in."""
+    items.sort(key=lambda item: (item.name.startswith("test_uninstall"), FILES.index(item.path.stem)))
 
 
 @pytest.hookimpl(wrapper=True)

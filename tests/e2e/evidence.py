@@ -73,17 +73,17 @@ def rows_served(kube: Kube, group: int) -> set[tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def database(kube: Kube) -> Iterator[str]:
+def database(kube: Kube, pipeline: str = "forest") -> Iterator[str]:
     """The URL of the pipelines' database, as the pipeline's own role, for as long as the block runs."""
-    url = urlsplit(kube.secret("postgres-forest", "url"))
+    url = urlsplit(kube.secret(f"postgres-{pipeline}", "url"))
     with kube.forward("postgres", 5432) as port:
         yield url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{port}").geturl()
 
 
-def query(kube: Kube, statement: str) -> list[tuple[Any, ...]]:
+def query(kube: Kube, statement: str, pipeline: str = "forest") -> list[tuple[Any, ...]]:
     """The rows of a statement, as the pipeline's own role."""
     with (
-        database(kube) as url,
+        database(kube, pipeline) as url,
         contextlib.closing(psycopg2.connect(url)) as connection,
         connection.cursor() as cursor,
     ):

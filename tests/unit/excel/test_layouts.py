@@ -91,7 +91,7 @@ def test_a_faulty_cell_of_a_daily_workbook_is_named(cell: str, value: Any, sente
             "sheet 1.1 row 6 column Precio medio: 10.0 is not between 5.0 and 9.0",
         ),
         (["Ajo", "Cali", 5, 9, 7, "?"], "sheet 1.1 row 6 column Tendencia: '?' is none of + ++"),
-        (GOOD, "sheet 1.1 row 6 repeats Acelga in Armenia, Mercar of sheet 1.1 row 5"),
+        (GOOD, "sheet 1.1 row 6 repeats Acelga in Armenia, Mercar of a row above it"),
         (["", "Cali", 5, 9, 7, "="], "sheet 1.1 row 6 '' is not a name"),
     ],
 )

@@ -50,6 +50,15 @@ def test_of_writers_at_once_one_puts_the_object(folder: str) -> None:
     assert stores[0].get(f"{folder}/once") == f"writer {wrote.index(True)}".encode()
 
 
+def test_a_file_is_written_once(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "first").write_bytes(b"first")
+    (tmp_path / "second").write_bytes(b"second")
+    store = ObjectStore()
+    wrote = [store.upload_if_absent(tmp_path / name, f"{folder}/once") for name in ("first", "second")]
+    assert wrote == [True, False]
+    assert store.get(f"{folder}/once") == b"first"
+
+
 def test_a_missing_object_is_named(folder: str) -> None:
     with pytest.raises(ObjectMissing, match=f"no object at {folder}/none"):
         ObjectStore().get(f"{folder}/none")

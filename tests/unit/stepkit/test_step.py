@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,11 +34,15 @@ def count(
     exact: Annotated[bool, Option("count every row")] = True,
     engine: Literal["fast", "slow"] = "fast",
     extra: Annotated[dict[str, Any] | None, Option("free parameters", env="COUNT_EXTRA")] = None,
+    since: date | None = None,
+    at: datetime | None = None,
 ) -> Counted:
     """Counts rows."""
     assert isinstance(share, float)
     assert isinstance(exact, bool)
     assert engine in ("fast", "slow")
+    assert type(since) is date or since is None
+    assert at is None or at.tzinfo
     return Counted(table, limit + (extra or {}).get("more", 0))
 
 
@@ -73,6 +78,11 @@ def test_an_option_may_come_from_the_environment_and_the_command_line_wins(outco
     assert outcome(count, "--limit", "4", environment=environment).result["rows"] == 14
 
 
+def test_a_day_and_a_time_are_read(outcome: Any) -> None:
+    times = ("--since", "2026-01-31", "--at", "2026-01-31T12:00:00Z")
+    assert outcome(count, "--table", "t", *times).code == 0
+
+
 def test_an_empty_option_counts_as_not_given(outcome: Any) -> None:
     assert outcome(count, "--table", "t", "--limit", "").result["rows"] == 5
 
@@ -87,6 +97,11 @@ def test_an_empty_option_counts_as_not_given(outcome: Any) -> None:
         (["--table", "t", "--exact", "yes"], "--exact (EXACT) got 'yes': it must be true or false"),
         (["--table", "t", "--engine", "x"], "--engine (ENGINE) got 'x': choose one of fast, slow"),
         (["--table", "t", "--extra", "[]"], "--extra (COUNT_EXTRA) got '[]': it must be a JSON object"),
+        (
+            ["--table", "t", "--since", "31/1/26"],
+            "--since (SINCE) got '31/1/26': write a date, as 2026-01-31",
+        ),
+        (["--table", "t", "--at", "2026-01-31"], "--at (AT) got '2026-01-31': write a time with its zone"),
         (["--table", "t", "--tabel", "u"], "unrecognized arguments: --tabel u; `python -m"),
     ],
 )

@@ -1,0 +1,193 @@
+"""Downloads from a real server into real S3 and Postgres: first a year, then the news, killed and repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from crime import crimes_file, download_data
+from crime.download_data import Downloaded
+from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.s3 import ObjectStore
+from tests.unit.crime.conftest import Portal, serving
+
+Download = Callable[..., Downloaded]
+RECORD = "SELECT run_id, is_full, rows_received, rows_new, rows_corrected, rows, crimes_sha256"
+
+
+def table(uri: str, folder: Path) -> pa.Table:
+    ObjectStore().download(uri, folder / "crimes.csv")
+    return crimes_file.read(folder / "crimes.csv")
+
+
+def test_the_first_run_takes_twelve_complete_months(
+    download: Download, query: Callable[..., list[Any]], bucket: str, tmp_path: Path
+) -> None:
+    found = download()
+    assert found.date == "2026-06-30"
+    assert found.crimes_uri == f"s3://{bucket}/0-raw-data/data/crimes_12m_2026-06-30.csv"
+    assert found.stations_uri == f"s3://{bucket}/0-raw-data/monthly-data/2026-06/police_stations.csv"
+    assert ObjectStore().exists(f"s3://{bucket}/0-raw-data/monthly-data/2026-06/crimes.csv")
+    crimes = table(found.crimes_uri, tmp_path)
+    dates = sorted(date[:7] for date in crimes["date"].to_pylist())
+    assert (dates[0], dates[-1], len(set(dates))) == ("2025-07", "2026-06", 12)
+    ids = [int(value) for value in crimes["id"].to_pylist()]
+    assert ids == sorted(set(ids))
+    assert crimes["latitude"].null_count > 0, "what is null has no key, and is empty in the file"
+    assert crimes["arrest"].unique().to_pylist() in (["false", "true"], ["true", "false"])
+    (recorded,) = query(f"{RECORD} FROM crime.downloads")
+    assert recorded[:3] == ("run-1", True, found.rows)
+
+
+def test_a_month_later_only_the_news_are_received(
+    download: Download, portal: Portal, query: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    year = download("run-1")
+    before = {row["id"]: row for row in table(year.crimes_uri, tmp_path).to_pylist()}
+    portal.wait(days=31)
+    month = download("run-2")
+    assert month.date == "2026-07-31"
+    after = {row["id"]: row for row in table(month.crimes_uri, tmp_path).to_pylist()}
+    assert min(row["date"] for row in after.values()) >= "2025-08"
+    assert max(row["date"] for row in after.values()) >= "2026-07-31"
+    late = [row for key, row in after.items() if key not in before and row["date"] < "2026-07"]
+    changed = [key for key in before.keys() & after.keys() if before[key] != after[key]]
+    assert late
+    assert changed
+    assert all(after[key]["updated_on"] > before[key]["updated_on"] for key in changed)
+    assert month.rows_received < year.rows_received / 5
+    assert (month.rows_new, month.rows_corrected) == (len(after.keys() - before.keys()), len(changed))
+    assert [row[1] for row in query(f"{RECORD} FROM crime.downloads ORDER BY download_id")] == [True, False]
+
+
+def test_news_end_in_the_same_rows_as_a_whole_download(
+    download: Download, portal: Portal, bucket: str, settings: Any, make_database: Any
+) -> None:
+    download("run-1")
+    portal.wait(days=31)
+    by_news = download("run-2")
+    fresh = settings("run-3").__class__(run=settings("run-3").run, database_url=make_database("crime"))
+    whole = download_data.download_data(fresh, source_url=portal.url, bucket=bucket)
+    assert whole.rows_received > by_news.rows_received
+    assert whole.crimes_sha256 == by_news.crimes_sha256
+
+
+def test_a_repeated_run_and_a_second_one_leave_the_same_rows(
+    download: Download, query: Callable[..., list[Any]]
+) -> None:
+    first = download("run-1")
+    assert download("run-1") == first
+    second = download("run-2")
+    assert (second.crimes_sha256, second.rows_new, second.rows_corrected) == (first.crimes_sha256, 0, 0)
+    assert len(query(f"{RECORD} FROM crime.downloads")) == 2
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 4])
+def test_killed_after_any_object_and_tried_again_it_ends_alike(
+    download: Download, portal: Portal, query: Callable[..., list[Any]], monkeypatch: Any, kept: int
+) -> None:
+    """A kill loses what has not been written; the record, which is written last, is not there."""
+    download("run-1")
+    portal.wait(days=31)
+    written = 0
+
+    class Killed(BaseException):
+        pass
+
+    def counted(method: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            nonlocal written
+            if written == kept:
+                raise Killed
+            written += 1
+            return method(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("upload", "put"):
+            patch.setattr(ObjectStore, name, counted(getattr(ObjectStore, name)))
+        patch.setattr(download_data.Downloads, "record", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            download("run-2")
+    assert len(query(f"{RECORD} FROM crime.downloads")) == 1
+    again = download("run-2")
+    undisturbed = download("run-3")
+    assert again.crimes_sha256 == undisturbed.crimes_sha256
+    (recorded,) = query(f"{RECORD} FROM crime.downloads WHERE run_id = 'run-2'")
+    assert recorded[3] == again.rows_new > 0
+    assert recorded[4] == again.rows_corrected > 0
+
+
+def test_what_has_expired_is_downloaded_again(
+    download: Download, bucket: str, query: Callable[..., list[Any]]
+) -> None:
+    first = download("run-1")
+    store = ObjectStore()
+    store._client.delete_object(Bucket=bucket, Key=first.crimes_uri.split("/", 3)[3])
+    again = download("run-2")
+    assert again.crimes_sha256 == first.crimes_sha256
+    assert [row[1] for row in query(f"{RECORD} FROM crime.downloads ORDER BY download_id")] == [True, True]
+
+
+def test_what_has_been_trained_on_is_skipped(
+    download: Download, query: Callable[..., list[Any]], crime_database: str
+) -> None:
+    found = download("run-1", training_parameters={"seed": 1})
+    query(
+        "INSERT INTO crime.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id) VALUES"
+        f" ('crime', '{found.data_sha256}', '{found.parameters_sha256}', 'etl_with_taskflow', 'run-1')"
+        " RETURNING 1"
+    )
+    assert download("run-1", training_parameters={"seed": 1}) == found, "its own training may be repeated"
+    with pytest.raises(NothingToDo, match="run run-1 has trained on these rows"):
+        download("run-2", training_parameters={"seed": 1})
+    download("run-3", training_parameters={"seed": 2})
+
+
+def test_a_token_that_the_portal_does_not_know_is_refused(settings: Any, bucket: str) -> None:
+    with serving(rows_per_year=400, months=1, app_tokens="known") as portal:
+        given = {"source_url": portal.url, "bucket": bucket, "months": 1}
+        with pytest.raises(RefusedInput, match="SOCRATA_APP_TOKEN"):
+            download_data.download_data(settings(), socrata_app_token="unknown", **given)
+        assert download_data.download_data(settings(), socrata_app_token="known", **given).rows
+
+
+def test_a_portal_that_says_later_now_and_then_gives_the_same(
+    settings: Any, bucket: str, make_database: Any
+) -> None:
+    hashes = set()
+    for every in (0, 2):
+        with serving(rows_per_year=400, months=2, processing_every=every) as portal:
+            fresh = settings().__class__(run=settings().run, database_url=make_database("crime"))
+            given = {"source_url": portal.url, "bucket": bucket, "months": 1}
+            hashes.add(download_data.download_data(fresh, **given).crimes_sha256)
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"arrest": None}, "row with id '7': column arrest is missing"),
+        ({"id": "x7"}, "column id is not a whole number"),
+        ({"arrest": "true"}, "arrest and domestic must be true or false"),
+        ({"block": {"a": 1}}, 'row 1: holds {"a": 1}, which is not one value'),
+    ],
+)
+def test_what_is_no_crime_is_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    row = {
+        "id": "7",
+        "date": "2026-07-01T00:00:00.000",
+        "primary_type": "THEFT",
+        "arrest": True,
+        "domestic": False,
+        "updated_on": "2026-07-08T00:00:00.000",
+        **change,
+    }
+    rows = (crimes_file.checked(each, "ijzp-q8t2") for each in [row])
+    with pytest.raises(RefusedInput, match=sentence):
+        crimes_file.write_rows(rows, tmp_path / "rows.csv", ["id", "block"], "ijzp-q8t2")
