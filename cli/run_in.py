@@ -39,6 +39,7 @@ ENVIRONMENTS = {
     "bench-mlserver": ["bench/serving/requirements/mlserver.lock"],
     "bench-bentoml": ["bench/serving/requirements/bentoml.lock"],
     "bench-kserve": ["bench/serving/requirements/kserve.lock"],
+    "bench-schemathesis": ["bench/serving/requirements/schemathesis.lock"],
 }
 IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
 

@@ -13,7 +13,7 @@ from bench.serving.servers import ECHO, FLOOR, MLFLOW, PLAIN, QUINTET
 def table(contest: Contest) -> str:
     """Gives what was measured with one model as Markdown."""
     rounds = len(contest.engine_microseconds)
-    loaded = " | ".join(f"{rows} rows: requests/s | p50 ms | p99 ms | Quintet is" for rows in BODIES)
+    loaded = " | ".join(f"{rows}-row bodies: requests/s | p50 ms | p99 ms | Quintet is" for rows in BODIES)
     lines = [
         f"### {contest.model.name}: one worker, {CONNECTIONS} connections, {rounds} rounds",
         "",
@@ -102,7 +102,7 @@ def plot(contests: Sequence[Contest], path: Path) -> None:
             axis.bar_label(bars, [f" {rate:,.0f}" for rate in rates], fontsize=8)
             axis.set_xscale("log")
             axis.set_xlim(right=max(rates) * 5)
-            axis.set_title(f"{contest.model.name}, bodies of {rows} row{'s' * (rows > 1)}", fontsize=10)
+            axis.set_title(f"{contest.model.name}, {rows}-row bodies", fontsize=10)
             axis.set_xlabel("requests/s, median and range of the rounds", fontsize=8)
             axis.tick_params(labelsize=8)
             axis.spines[["top", "right"]].set_visible(False)
