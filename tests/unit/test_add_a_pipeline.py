@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,9 @@ def end_of(lines: list[str], place: str) -> int:
 
 def _run(copy: Path, *command: str) -> str:
     """Runs a command in the copy and gives what it prints."""
-    # Nothing of this test's own imports may reach the copy's programs.
+    # The copy's programs import nothing of this repository; the page's python3 is the one that runs this test.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}{result.stderr}"
     return result.stdout
