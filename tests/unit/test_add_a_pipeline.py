@@ -86,7 +86,7 @@ def end_of(lines: list[str], place: str) -> int:
 
 def _run(copy: Path, *command: str) -> str:
     """Runs a command in the copy and gives what it prints."""
-    # The copy's programs import nothing of this repository; the page's python3 is the one that runs this test.
+    # The copy imports nothing of this repository; the python3 of the page is the one that runs this test.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     result = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
