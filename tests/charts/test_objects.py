@@ -234,8 +234,8 @@ def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
 
 
 def test_a_pipeline_without_tables_is_refused() -> None:
-    with pytest.raises(ChartError, match=r"files/tables/weather\.sql is missing"):
-        render("postgres", {"pipelines": {"weather": {"schemas": ["weather"]}}})
+    with pytest.raises(ChartError, match=r"files/tables/tableless\.sql is missing"):
+        render("postgres", {"pipelines": {"tableless": {"schemas": ["tableless"]}}})
 
 
 @pytest.mark.parametrize(
