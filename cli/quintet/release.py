@@ -11,7 +11,7 @@ import yaml
 
 from quintet.cluster import Platform
 from quintet.paths import REPOSITORY
-from quintet.progress import CommandError, stage
+from quintet.progress import CommandError, output, stage, succeeds
 
 RELEASE = "quintet"
 CHART = REPOSITORY / "charts" / "quintet"
@@ -62,6 +62,7 @@ def install(platform: Platform, *values: Path) -> None:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
+            _take_back_a_broken_change(platform)
             current.run(*command)
         except CommandError as error:
             raise CommandError(
@@ -70,6 +71,22 @@ def install(platform: Platform, *values: Path) -> None:
         finally:
             done.set()
             watcher.join()
+
+
+def _take_back_a_broken_change(platform: Platform) -> None:
+    """End a change that a killed command has left half done: Helm refuses any other while it stands.
+
+    This command has the cluster alone, so nobody is at work on one.
+    """
+    helm: list[str | Path] = [platform.tools.helm, "--kubeconfig", platform.cluster.kubeconfig]
+    helm += ["--namespace", platform.cluster.namespace]
+    if not succeeds(*helm, "status", RELEASE):
+        return
+    status = json.loads(output(*helm, "status", RELEASE, "--output", "json"))["info"]["status"]
+    if status == "pending-install":
+        output(*helm, "uninstall", RELEASE)
+    elif status.startswith("pending"):
+        output(*helm, "rollback", RELEASE)
 
 
 def values_of(images: dict[str, str]) -> dict[str, Any]:

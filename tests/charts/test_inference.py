@@ -111,10 +111,8 @@ def test_a_model_with_stored_input_holds_a_key_to_s3_and_its_registry() -> None:
     references = {v["name"]: v.get("valueFrom") for v in container(release, "bitcoin")["env"]}
     assert references["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "minio-serving", "key": "access-key"}}
     assert "AWS_ACCESS_KEY_ID" not in forest
-    policy = named(release, "NetworkPolicy", "inference-s3")["spec"]["podSelector"]
-    assert policy["matchExpressions"] == [
-        {"key": "app.kubernetes.io/component", "operator": "In", "values": ["bitcoin"]}
-    ]
+    policy = named(release, "NetworkPolicy", "inference-bitcoin")["spec"]["podSelector"]
+    assert policy["matchLabels"]["app.kubernetes.io/component"] == "bitcoin"
 
 
 def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:

@@ -114,7 +114,6 @@ PLATFORM = {
     ("NetworkPolicy", "client-postgres"),
     ("NetworkPolicy", "client-sources"),
     ("NetworkPolicy", "default-deny"),
-    ("NetworkPolicy", "inference-s3"),  # of models that answer from stored input
     ("Pod", "test-airflow"),
     ("Pod", "test-api-data"),
     ("Pod", "test-minio"),

@@ -1,4 +1,4 @@
-"""Every pipeline on the platform that test_platform.py has installed: in one go, with pods killed, and again."""
+"""Every pipeline on the platform that test_platform.py has installed: pods are killed, and all run again."""
 
 from __future__ import annotations
 
