@@ -240,7 +240,11 @@ def test_a_killed_worker_loses_one_trial_and_the_study_goes_on(
     }
     child = _processes.Process(target=_tune, args=(chain.settings(), 0, given))
     child.start()
-    assert wait_until(lambda: chain.states()[2:3] == ["RUNNING"], 60)
+    heard = (
+        "SELECT count(*) FROM bitcoin_optuna.trials JOIN bitcoin_optuna.trial_heartbeats USING (trial_id)"
+        " WHERE state = 'RUNNING' AND number >= 2"
+    )
+    assert wait_until(lambda: chain.query(heard) == [(1,)], 120)
     assert child.pid
     os.kill(child.pid, signal.SIGKILL)
     child.join()
