@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -62,11 +63,11 @@ def captures(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def fresh(
-    postgres_server: PostgresServer, forest_template: str, captures: tuple[Path, Path]
+    postgres_server: PostgresServer, forest_database: str, captures: tuple[Path, Path]
 ) -> Callable[[], tuple[str, str]]:
     """Gives the name and URL of a database in which the first capture is loaded."""
-    prepared = postgres_server.create_database(forest_template, "quintet_owner")
-    load_file(postgres_server.url(prepared, "forest"), captures[0], Run(dag_id="d", run_id="r1"))
+    load_file(forest_database, captures[0], Run(dag_id="d", run_id="r1"))
+    prepared = urlsplit(forest_database).path.removeprefix("/")
 
     def make() -> tuple[str, str]:
         name = postgres_server.create_database(prepared, "quintet_owner")
