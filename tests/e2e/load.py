@@ -18,7 +18,7 @@ import os, threading, time, urllib.error, urllib.request
 until = time.monotonic() + {SECONDS}
 def ask():
     while time.monotonic() < until:
-        request = urllib.request.Request(os.environ["URL"], os.environ["SAMPLES"].encode())
+        request = urllib.request.Request(os.environ["URL"], os.environ["BODY"].encode())
         request.add_header("Content-Type", "application/json")
         try:
             urllib.request.urlopen(request, timeout=30).read()
@@ -36,7 +36,7 @@ def job(kube: Kube, samples: str) -> Iterator[None]:
     (container,) = made["spec"]["template"]["spec"]["containers"]
     container["image"] = kube.workloads("inference-forest")[0].spec.template.spec.containers[0].image
     container["args"] = [PROGRAM]
-    next(entry for entry in container["env"] if entry["name"] == "SAMPLES")["value"] = samples
+    next(entry for entry in container["env"] if entry["name"] == "BODY")["value"] = samples
     made["spec"]["activeDeadlineSeconds"] = SECONDS + 60
     made["metadata"] = {"name": "load"}
     kube.batch.create_namespaced_job(kube.namespace, made)
