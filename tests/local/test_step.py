@@ -68,7 +68,7 @@ def test_a_steps_exit_code_is_the_commands(platform: Local) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["penguins", "load"], "There is no pipeline penguins; there are forest."),
+        (["weather", "load"], "There is no pipeline weather; there are "),
         (["forest", "lod"], "Pipeline forest has no step lod; it has extract, load"),
         (["--like", "no-run", "forest", "load"], "Run no-run has no task that ran forest.load"),
     ],
