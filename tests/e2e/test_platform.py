@@ -75,7 +75,8 @@ def _kill_first_load_pod(kube: Kube, killed: list[str]) -> None:
     )
     for event in events:
         pod = event["object"]
-        if pod.status.container_statuses and pod.status.container_statuses[0].state.running:
+        # The work may take less time than the kubelet takes to tell of its beginning.
+        if pod.spec.node_name and pod.status.phase in ("Pending", "Running"):
             kube.core.delete_namespaced_pod(pod.metadata.name, kube.tasks_namespace, grace_period_seconds=0)
             killed.append(pod.metadata.name)
             return
