@@ -115,12 +115,11 @@ def columns_from_json(contract: Contract, columns: Mapping[str, list[Any]]) -> C
     }
 
 
-def load(path: Path | str, *, verify: bool = True, expected_digest: str | None = None) -> Bundle:
-    """Opens a bundle; its arrays are memory-mapped, not read.
+def load(path: Path | str, *, expected_digest: str | None = None) -> Bundle:
+    """Opens a bundle whose files are what their digests say; its arrays are memory-mapped, not read.
 
     Args:
         path: the bundle's directory.
-        verify: compare the sha256 of every file first.
         expected_digest: the digest that the bundle must have, as the registry or a decision record states it.
 
     Raises:
@@ -130,7 +129,7 @@ def load(path: Path | str, *, verify: bool = True, expected_digest: str | None =
     digest = bundle_digest(root)
     if expected_digest is not None and digest != expected_digest:
         raise BundleError(f"{root} has digest {digest}; expected {expected_digest}")
-    names = _checked(root) if verify else _digests(root).keys()
+    names = _checked(root)
     contract = Contract.from_json((root / CONTRACT).read_bytes())
     arrays = {Path(name).stem: _mapped(root / name) for name in names if name.startswith(f"{ARRAYS}/")}
     if BOOSTER in names:

@@ -21,7 +21,7 @@ SECONDS = 1.0
 def main() -> None:
     """Measures and prints."""
     folder = Path(sys.argv[1])
-    opened = bundle.load(folder / "bundle", verify=False)
+    opened = bundle.load(folder / "bundle")
     samples = json.loads((folder / "rows.json").read_text())
     matrix, _ = opened.preparation.apply_to_samples(samples)
     rows = cycle([np.ascontiguousarray(matrix[at : at + 1]) for at in range(len(matrix))])

@@ -14,6 +14,7 @@ from xgboost import XGBClassifier
 
 from bundle import BundleError, Contract, Engine, Feature, Label, load
 from bundle.engines import BOOSTER
+from bundle.engines.xgboost import XGBoost
 from bundle.fitted import columns_of, write
 from bundle.transforms.bars import FEATURES
 
@@ -88,8 +89,11 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-10])
     with pytest.raises(BundleError, match=r"model\.ubj is damaged"):
         load(tmp_path / "bundle")
+
+
+def test_bytes_that_are_no_booster_are_refused() -> None:
     with pytest.raises(BundleError, match=r"model\.ubj cannot be read"):
-        load(tmp_path / "bundle", verify=False)
+        XGBoost({BOOSTER: np.frombuffer(b"not a booster", np.uint8)}, {}, 3, 2)
 
 
 def test_other_models_need_neither_xgboost_nor_ta_lib() -> None:

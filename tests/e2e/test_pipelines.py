@@ -1,0 +1,99 @@
+"""Every pipeline on the platform that test_platform.py has installed: pods are killed, and all run again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+from typing import Any
+
+import pytest
+from kubernetes import watch
+
+from quintet import predict, run_all
+from quintet.airflow_api import AirflowApi
+from quintet.cluster import Platform
+from quintet.first_runs import CAPTURE, TRAINING
+from quintet.kube import Kube
+from tests.e2e import evidence
+
+KILLED_AT_WORK = {"bitcoin-tune", "crime-enrich-data", "sipsa-merge"}
+"""Steps whose first pod is killed as soon as it is seen running."""
+KILLED_AT_ONCE = {"bitcoin-load", "excel-load", "penguins-load-raw"}
+"""Their work may take less time than the kubelet takes to tell of its beginning."""
+TABLES = {
+    "bitcoin": ["bitcoin.bars"],
+    "excel": ["excel_data.weekly_prices", "excel_data.daily_prices"],
+    "penguins": ["penguins.raw_penguins"],
+    "sipsa": ["sipsa_data.promedios_sipsa_ciudad", "sipsa_data.promedios_sipsa_parcial"],
+}
+EMPTY = {"excel_data.daily_prices"}
+"""No sample workbook has the daily layout."""
+SECONDS = 900
+MODELS = ("bitcoin", "crime", "forest", "penguins")
+
+
+def contents(kube: Kube) -> dict[str, tuple[Any, ...]]:
+    """The count and an order-free hash of each table's rows; of the crimes, those of their newest file."""
+    found = {}
+    for pipeline, tables in TABLES.items():
+        for table in tables:
+            # A sum has no order.
+            statement = (
+                "SELECT count(*), sum(hashtextextended((to_jsonb(t) - 'changed_at')::text, 0)::numeric)"
+                f" FROM {table} AS t"
+            )
+            (found[table],) = evidence.query(kube, statement, pipeline)
+    statement = "SELECT rows, crimes_sha256 FROM crime.downloads ORDER BY download_id DESC LIMIT 1"
+    (found["crimes"],) = evidence.query(kube, statement, "crime")
+    return found
+
+
+def test_every_dag_ends_well_though_pods_are_killed(
+    kube: Kube, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with AirflowApi.connect(kube) as airflow:
+        # Their schedules would take the two slots that all steps share.
+        for dag in (CAPTURE, TRAINING):
+            airflow.pause(dag)
+    killed: set[str] = set()
+    killer = threading.Thread(target=_kill, args=(kube, killed), daemon=True)
+    killer.start()
+    with capsys.disabled():
+        run_all.main(kube, argparse.Namespace(no_example=False))
+        print(f"killed: {', '.join(sorted(killed))}; rows: {contents(kube)}")
+    assert killed == KILLED_AT_WORK | KILLED_AT_ONCE
+    assert {table for table, (count, _) in contents(kube).items() if not count} == EMPTY
+
+
+def test_again_leaves_the_same_rows(
+    kube: Kube, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(kube)
+    with capsys.disabled():
+        run_all.main(kube, argparse.Namespace(no_example=False))
+    assert contents(kube) == before
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_predicts(model: str, kube: Kube, platform: Platform) -> None:
+    assert json.loads(predict.ask(kube, model))["predictions"]
+
+
+def _kill(kube: Kube, killed: set[str]) -> None:
+    """Deletes the first pod of some steps."""
+    events = watch.Watch().stream(
+        kube.core.list_namespaced_pod, kube.tasks_namespace, timeout_seconds=SECONDS
+    )
+    for event in events:
+        pod = event["object"]
+        step = (pod.metadata.labels or {}).get("step")
+        if step in killed or pod.metadata.deletion_timestamp:
+            continue
+        running = any(status.state.running for status in pod.status.container_statuses or [])
+        begun = pod.spec.node_name and pod.status.phase in ("Pending", "Running")
+        if (step in KILLED_AT_WORK and running) or (step in KILLED_AT_ONCE and begun):
+            kube.core.delete_namespaced_pod(pod.metadata.name, kube.tasks_namespace, grace_period_seconds=0)
+            killed.add(step)
+        if killed == KILLED_AT_WORK | KILLED_AT_ONCE:
+            return
