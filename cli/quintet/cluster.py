@@ -20,6 +20,8 @@ from quintet.paths import AIRGAP, REPOSITORY, cache_dir
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
 from quintet.tools import Tools, ensure, ensure_tools
 
+KEPT_BYTES = 8 * 2**30
+"""Images of some different states of the sources; one state is a quarter of it."""
 READY_SECONDS = 180
 KIND_NETWORK = "kind"
 FINISHED = "/kind/quintet-finished"
@@ -146,21 +148,39 @@ def down(cluster: Cluster) -> None:
             Container(machine.docker, name).stop(current)
 
 
-def clean(cluster: Cluster) -> None:
-    """Delete a cluster, its registry and all that they hold."""
+def clean(cluster: Cluster, *, keep_images: bool = False) -> None:
+    """Delete a cluster, its registry and all that they hold.
+
+    Args:
+        cluster: what goes.
+        keep_images: leave what the registry holds for the next one of that name, which then gets only what
+            has changed. It goes too once it is large, or where nobody can ask how large it is.
+    """
     machine = prepare()
     kind = ensure(machine, "kind")
     purpose = f"delete {cluster.name} with its volumes, models, secrets and registry"
     with cluster.alone(), stage("clean", purpose) as current:
+        registry = Container(machine.docker, cluster.registry_name)
         if Container(machine.docker, cluster.node_name).state:
             _delete_node(cluster, machine, kind, current)
-        if Container(machine.docker, cluster.registry_name).state:
-            current.run(machine.docker, "rm", "--force", cluster.registry_name)
-        if succeeds(machine.docker, "volume", "inspect", cluster.registry_name):
-            current.run(machine.docker, "volume", "rm", cluster.registry_name)
+        kept = keep_images and _registry_bytes(registry) < KEPT_BYTES
+        if registry.state:
+            current.run(machine.docker, "rm", "--force", registry.name)
+        if not kept and succeeds(machine.docker, "volume", "inspect", registry.name):
+            current.run(machine.docker, "volume", "rm", registry.name)
         for path in cluster.folder.iterdir():
             path.unlink()
         current.outcome = "all its data are gone; tools and built images are kept"
+
+
+def _registry_bytes(registry: Container) -> float:
+    """Return how much a registry holds: nothing without one, no bound where it does not answer."""
+    if not registry.state:
+        return 0
+    try:
+        return int(registry.run("du", "-sk", "/var/lib/registry").split()[0]) * 1024
+    except CommandError:
+        return float("inf")
 
 
 def _start_registry(cluster: Cluster, machine: Machine, registry: Container, current: Stage) -> None:

@@ -26,11 +26,11 @@ STAGES = pytest.StashKey[list[tuple[str, float, str]]]()
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """A cluster with all images; what a killed run left behind goes first, and KEEP=1 leaves this one."""
-    cluster.clean(E2E)
+    cluster.clean(E2E, keep_images=True)
     started = cluster.up(E2E)
     yield started
     if os.environ.get("KEEP") != "1":
-        cluster.clean(E2E)
+        cluster.clean(E2E, keep_images=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +43,15 @@ def install(platform: Platform) -> None:
     release.install(platform, VALUES)
 
 
+def helm_command(platform: Platform, *arguments: str) -> list[str | Path]:
+    """Helm on the namespace of the platform, as words of a command."""
+    where = ("--kubeconfig", E2E.kubeconfig, "--namespace", E2E.namespace)
+    return [platform.tools.helm, *where, *arguments]
+
+
 def helm(platform: Platform, *arguments: str) -> str:
     """Run Helm on the namespace of the platform and return its output."""
-    return output(
-        *(platform.tools.helm, "--kubeconfig", E2E.kubeconfig, "--namespace", E2E.namespace), *arguments
-    )
+    return output(*helm_command(platform, *arguments))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from typing import Any
 
 from kubernetes import watch
 
-from quintet import predict, status
+from quintet import predict, release, status
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
 from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
 from tests.e2e import evidence, load, same_tables
-from tests.e2e.conftest import E2E, helm, install
+from tests.e2e.conftest import E2E, helm, helm_command, install
 from tests.local.conftest import local
 
 ENDED = ("success", "failed")
@@ -166,6 +167,31 @@ def test_upgrade_changes_no_secret_and_restarts_no_pod(kube: Kube, platform: Pla
     before = evidence.secrets(kube), evidence.pods(kube)
     install(platform)
     assert (evidence.secrets(kube), evidence.pods(kube)) == before
+
+
+def test_an_upgrade_takes_back_one_that_was_killed(kube: Kube, platform: Platform) -> None:
+    before = evidence.secrets(kube)
+    pending = {"label_selector": "owner=helm,status=pending-upgrade"}
+    words = helm_command(platform, "upgrade", "quintet", str(release.CHART), "--reuse-values", "--wait")
+    child = subprocess.Popen(words)
+    try:
+        evidence.wait_for(
+            "the upgrade to begin",
+            lambda: kube.core.list_namespaced_secret(kube.namespace, **pending).items,
+            seconds=60,
+            every=0.05,
+        )
+    finally:
+        child.kill()
+        child.wait()
+    assert _release_status(platform) == "pending-upgrade"
+    install(platform)
+    assert _release_status(platform) == "deployed"
+    assert evidence.secrets(kube) == before
+
+
+def _release_status(platform: Platform) -> str:
+    return str(json.loads(helm(platform, "status", "quintet", "--output", "json"))["info"]["status"])
 
 
 def test_helm_rollback(kube: Kube, platform: Platform) -> None:

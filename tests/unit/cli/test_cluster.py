@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +33,40 @@ def test_one_command_at_a_time_works_on_a_cluster() -> None:
             pass
     with Cluster().alone():
         pass
+
+
+DOCKER = """\
+#!/bin/sh
+echo "$*" >> "{calls}"
+case "$*" in
+  "container inspect"*registry) echo running ;;
+  "container inspect"*) exit 1 ;;
+  "exec "*du*) {size} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("keep_images", "size", "goes"),
+    [
+        pytest.param(False, "echo 1000 /", True, id="not asked for"),
+        pytest.param(True, "echo 1000 /", False, id="few"),
+        pytest.param(True, "echo 9000000 /", True, id="9 GB"),
+        pytest.param(True, "exit 1", True, id="no answer"),
+    ],
+)
+def test_a_deleted_cluster_may_leave_its_images(
+    keep_images: bool, size: str, goes: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    docker, calls = tmp_path / "docker", tmp_path / "calls"
+    docker.write_text(DOCKER.format(calls=calls, size=size))
+    docker.chmod(0o755)
+    monkeypatch.setattr(cluster, "prepare", lambda: SimpleNamespace(docker=docker))
+    monkeypatch.setattr(cluster, "ensure", lambda *_: Path("kind"))
+    cluster.clean(Cluster(), keep_images=keep_images)
+    called = calls.read_text().splitlines()
+    assert "rm --force quintet-registry" in called
+    assert ("volume rm quintet-registry" in called) == goes
 
 
 def test_the_manifests_have_no_gaps() -> None:
