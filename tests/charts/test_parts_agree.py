@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -101,3 +102,9 @@ def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: s
     granted = {list_name: [*default_values("mlflow")[list_name], "of-mine-quintet"]}
     assert render("quintet", {"airflow": airflow, "mlflow": granted})
     assert render("quintet", {"airflow": airflow, "mlflow": {"enabled": False}})
+
+
+def test_what_the_crime_pipeline_calls_temporary_goes_after_60_days_in_minio_too() -> None:
+    steps = default_values("airflow")["steps"]["pipelines"]["crime"]["env"]
+    days = default_values("minio")["buckets"][steps["DATA_REPO_BUCKET_NAME"]]["expireDays"]
+    assert {days.get(prefix) for prefix in json.loads(steps["TEMPORARY_PREFIXES"])} == {60}
