@@ -68,7 +68,7 @@ lint: ## ruff and mypy
 	$(IN) dev -m mypy
 test: lint ## Everything that needs no cluster
 	@$(QUINTET) tools helm kubeconform
-	$(IN) dev -m pytest
+	$(IN) dev -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(IN) airflow -m pytest -o pythonpath=. -o testpaths=tests/dags
 	@echo "All tests that need no cluster passed; make e2e runs the rest on a cluster of its own."
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
