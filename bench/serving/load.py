@@ -16,7 +16,8 @@ import struct
 import subprocess
 import sys
 from array import array
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter  # uvloop's clock counts whole milliseconds
@@ -25,6 +26,8 @@ import uvloop
 
 _LENGTH = struct.Struct("<I")
 _WARM_UP_SECONDS = 0.3
+_RECONNECT_SECONDS = 0.1
+_FAREWELL = b"connection: close"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Load:
     p99_ms: float
     refused_p99_ms: float
     """Of answers with another status than 200."""
+    lost: int
+    """Requests whose connection ended before their answer, or could not be opened."""
+    left_out: int
+    """Requests at a given rate that were not sent, since every connection waited for an answer."""
 
     @property
     def rate(self) -> float:
@@ -59,12 +66,15 @@ def finish(client: subprocess.Popen[bytes]) -> Load:
     """Waits for a client and gives its result.
 
     Raises:
-        RuntimeError: it failed, or the server closed a connection without an answer.
+        RuntimeError: it failed, or a request was lost.
     """
     output, _ = client.communicate()
     if client.returncode:
         raise RuntimeError("the load generator failed, see above")
-    return Load(**json.loads(output))
+    load = Load(**json.loads(output))
+    if load.lost:
+        raise RuntimeError(f"{load.lost} requests got no answer")
+    return load
 
 
 def write_requests(path: Path, address: str, bodies: Sequence[bytes], headers: str = "") -> None:
@@ -86,26 +96,42 @@ def write_requests(path: Path, address: str, bodies: Sequence[bytes], headers: s
 
 
 class _Connection(asyncio.Protocol):
-    """Sends a request when the answer to the last one is whole."""
+    """Sends a request when the last answer is whole, and opens anew when the server takes leave."""
 
     def __init__(self, client: _Client, first: int) -> None:
         self._client, self._next = client, first
         self._received = b""
         self._transport: asyncio.WriteTransport
         self._sent = 0.0
+        self._waits = False
         self.idle = False
+
+    async def open(self) -> None:
+        """Connects; one that is refused has lost a request and tries again a little later."""
+        while not self._client.over:
+            try:
+                await self._client.loop.create_connection(lambda: self, *self._client.address)
+                return
+            except OSError:
+                self._client.lost += 1
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment] # uvloop's is of no class of asyncio's
-        self.idle = True
-        if not self._client.paced:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._client.paced:
+            self.idle = True
+            self._client.idle.append(self)
+        elif not self._client.over:
             self.send()
 
     def send(self) -> None:
         """Sends the next request."""
         requests = self._client.requests
         self._next = (self._next + 1) % len(requests)
-        self.idle = False
+        self.idle, self._waits = False, True
         self._sent = perf_counter()
         self._transport.write(requests[self._next])
 
@@ -117,14 +143,19 @@ class _Connection(asyncio.Protocol):
             return
         self._client.answered(received[9:12], self._sent)
         self._received = b""
-        self.idle = True
-        if not self._client.paced and not self._client.over:
-            self.send()
+        self._waits = False
+        if received.find(_FAREWELL, 0, end) >= 0:
+            self._transport.close()
+        else:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A server that closes a connection in use has failed a request."""
+        """A server that ends a connection in use has lost a request; one that takes leave has not."""
+        self.idle = False
         if not self._client.over:
-            self._client.lost += 1
+            self._client.lost += self._waits
+            self._received, self._waits = b"", False
+            self._client.opening.append(asyncio.ensure_future(self.open()))
 
 
 def _is_whole(received: bytes, end: int) -> bool:
@@ -137,12 +168,14 @@ def _is_whole(received: bytes, end: int) -> bool:
 
 
 class _Client:
-    def __init__(self, requests: list[bytes], paced: bool) -> None:
-        self.requests, self.paced = requests, paced
+    def __init__(self, address: tuple[str, int], requests: list[bytes], paced: bool) -> None:
+        self.address, self.requests, self.paced = address, requests, paced
         self.loop = asyncio.get_running_loop()
+        self.opening: list[asyncio.Future[None]] = []
+        self.idle: deque[_Connection] = deque()
         self.over = False
         self.counting = False
-        self.lost = 0
+        self.lost = self.left_out = 0
         self.times: dict[bytes, array[float]] = {}
 
     def answered(self, status: bytes, sent: float) -> None:
@@ -154,14 +187,12 @@ class _Client:
 
 
 async def _run(host: str, port: int, many: int, seconds: float, requests: list[bytes], rate: float) -> Load:
-    client = _Client(requests, rate > 0)
+    client = _Client((host, port), requests, rate > 0)
     gc.disable()
-    connections: list[_Connection] = []
-    for number in range(many):
-        first = number * len(requests) // many
-        _, connection = await client.loop.create_connection(lambda: _Connection(client, first), host, port)  # noqa: B023
-        connections.append(connection)
-    pacing = asyncio.create_task(_pace(client, connections, rate)) if rate else None
+    connections = [_Connection(client, number * len(requests) // many) for number in range(many)]
+    for connection in connections:
+        await connection.open()
+    pacing = asyncio.create_task(_pace(client, rate)) if rate else None
     await asyncio.sleep(_WARM_UP_SECONDS)
     client.counting = True
     start = perf_counter()
@@ -170,8 +201,6 @@ async def _run(host: str, port: int, many: int, seconds: float, requests: list[b
     took = perf_counter() - start
     if pacing:
         pacing.cancel()
-    if client.lost:
-        sys.exit(f"{client.lost} connections were closed by the server")
     good = sorted(client.times.get(b"200", ()))
     other = sorted(time for status, times in client.times.items() if status != b"200" for time in times)
     return Load(
@@ -181,18 +210,27 @@ async def _run(host: str, port: int, many: int, seconds: float, requests: list[b
         p50_ms=_share(good, 0.5),
         p99_ms=_share(good, 0.99),
         refused_p99_ms=_share(other, 0.99),
+        lost=client.lost,
+        left_out=client.left_out,
     )
 
 
-async def _pace(client: _Client, connections: list[_Connection], rate: float) -> None:
-    """Sends at the given rate; a request whose connections are all busy is left out."""
+async def _pace(client: _Client, rate: float) -> None:
+    """Sends at the given rate, by the connection that is idle longest; with none, a request is left out."""
     due = perf_counter()
     while True:
         due += 1 / rate
         await asyncio.sleep(max(0, due - perf_counter()))
-        connection = next((each for each in connections if each.idle), None)
+        connection = next((each for each in _popped(client.idle) if each.idle), None)
         if connection:
             connection.send()
+        else:
+            client.left_out += 1
+
+
+def _popped(connections: deque[_Connection]) -> Iterator[_Connection]:
+    while connections:
+        yield connections.popleft()
 
 
 def _share(times: list[float], share: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.serving.contest import BODIES, CONNECTIONS, Contest, Running
-from bench.serving.servers import ECHO, FLOOR, MLFLOW, PLAIN, QUINTET
+from bench.serving.servers import ECHO, ECHO_AND_ENGINE, MLFLOW, PLAIN, QUINTET
 
 
 def table(contest: Contest) -> str:
@@ -36,12 +36,8 @@ def table(contest: Contest) -> str:
         )
     lines += ["", *(f"{name}: could not be had. {reason}" for name, reason in contest.absent.items())]
     lines.append(f"The engine alone takes {_with_spread(contest.engine_microseconds, '.1f')} µs for a row.")
-    for shares, floor in (
-        (shares_of_the_floor(contest), "the floor, which echoes and runs the engine"),
-        (shares_of_the_sum(contest), "the sum of the echo's time and the engine's in a loop"),
-    ):
-        if shares:
-            lines.append(f"Share of {floor}: {_with_spread(shares, '.2f')}.")
+    if shares := shares_of_the_floor(contest):
+        lines.append(f"Share of the floor, the echo's time and the engine's: {_with_spread(shares, '.2f')}.")
     if ours:
         lines.append(
             f"p99 of single rows: {_with_spread(contest.alone_p99_ms, '.2f')} ms alone, "
@@ -51,15 +47,9 @@ def table(contest: Contest) -> str:
 
 
 def shares_of_the_floor(contest: Contest) -> list[float]:
-    """Gives for each round our rate as a share of the floor's, which runs the engine and nothing else."""
-    ours, floor = contest.of(QUINTET), contest.of(FLOOR)
-    return _ratios(ours, floor, 1) if ours and floor else []
+    """Gives for each round our rate as a share of the floor's: a bare echo's time and the engine's own.
 
-
-def shares_of_the_sum(contest: Contest) -> list[float]:
-    """Gives the same with the floor as a sum: the echo's time, and the engine's in a loop of its own.
-
-    Lower than the share of the floor that was measured: a loop finds all that it needs in the caches.
+    The engine's is that of a loop, which finds all that it needs in the processor's caches.
     """
     ours, echo = contest.of(QUINTET), contest.of(ECHO)
     if ours is None or echo is None:
@@ -110,7 +100,7 @@ def plot(contests: Sequence[Contest], path: Path) -> None:
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
-_COLOURS = {QUINTET: "#2563eb", ECHO: "#d9dee4", FLOOR: "#d9dee4", PLAIN: "#cbb26a"}
+_COLOURS = {QUINTET: "#2563eb", ECHO: "#d9dee4", ECHO_AND_ENGINE: "#d9dee4", PLAIN: "#cbb26a"}
 
 
 def _rates(running: Running, rows: int) -> list[float]:

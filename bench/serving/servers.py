@@ -146,14 +146,21 @@ def _rows(rows: Rows) -> dict[str, Any]:
 
 
 KSERVE, BENTOML = "/v1/models/forest:predict", "/predict"
-FLOOR = "echo + engine: the floor"
+ECHO_AND_ENGINE = "echo + our engine"
 QUINTET, ECHO, MLFLOW, PLAIN = "Quintet", "echo: the limit", "mlflow models serve", "FastAPI + scikit-learn"
 SERVERS = (
     Server(
         QUINTET, _ours, "/predict", _samples, lambda answer: [each[TARGET] for each in answer["predictions"]]
     ),
     Server(ECHO, _uvicorn("serving", "echo"), "/predict", _samples, lambda answer: [], check=False),
-    Server(FLOOR, _uvicorn("serving", "floor"), "/predict", _samples, lambda answer: [], check=False),
+    Server(
+        ECHO_AND_ENGINE,
+        _uvicorn("serving", "echo_and_engine"),
+        "/predict",
+        _samples,
+        lambda answer: [],
+        check=False,
+    ),
     Server(MLFLOW, _mlflow, "/invocations", _columns, _predictions),
     Server(
         "MLServer",

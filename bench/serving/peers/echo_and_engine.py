@@ -1,4 +1,4 @@
-"""The floor: the echo, and the engine on one row a request. Nothing is read, checked, counted or written."""
+"""The echo, and the engine on one row a request. Nothing is read, checked, counted or written."""
 
 import json
 import os
