@@ -107,7 +107,7 @@ def contest(model: Model, rounds: int, seconds: float, only: list[str], folder: 
                 result.beside_batches_p99_ms.append(load.finish(ours.start_load(1, seconds)).p99_ms)
                 load.finish(batches)
         for running in result.running:
-            running.megabytes = _megabytes(running.pid)
+            running.megabytes = megabytes(running.pid)
     return result
 
 
@@ -125,13 +125,14 @@ def started(server: Server, model: Model, folder: Path) -> Iterator[Running]:
             registry = stack.enter_context(serve(Registry()))
             registry.promote(1, model.folder / "bundle")
             (own / "registry").write_text(registry.url)
-            with _process(server, model, own):
+            with process_of(server, model, own):
                 pass  # the first start fetches the bundle; the second one finds it on disk
-        yield stack.enter_context(_process(server, model, own))
+        yield stack.enter_context(process_of(server, model, own))
 
 
 @contextmanager
-def _process(server: Server, model: Model, folder: Path) -> Iterator[Running]:
+def process_of(server: Server, model: Model, folder: Path) -> Iterator[Running]:
+    """Runs a server until the block ends, once it has answered; `started` sees to what it needs."""
     ports = services.free_ports(3)
     start = server.start(model, ports, folder)
     command = [str(start.python), *start.arguments]
@@ -189,7 +190,7 @@ def _engine(model: Model) -> float:
     return float(subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, check=True).stdout)
 
 
-def _megabytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
     """Gives the memory of a process and its children; what they share counts once."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
