@@ -8,7 +8,7 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run run-all land why \
-        predict test lint e2e bench bench-serving package airflow-cli
+        predict test lint e2e bench bench-serving bench-pipelines package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,8 @@ bench-serving: ## Our API beside mlflow models serve, MLServer, BentoML, KServe:
 	@$(IN) dev -m bench.serving $(ARGS)
 bench: ## Measure the running platform: memory, steps, load
 	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
+bench-pipelines: ## Measure the pipelines' heavy parts beside the least that they could be
+	@$(IN) dev -m bench.crime && $(IN) dev -m bench.sipsa && $(IN) dev -m bench.excel && $(IN) dev -m bench.bitcoin
 
 values.local.yaml:
 	@cp values.local.example.yaml $@
