@@ -117,6 +117,9 @@ class _Numbers:
         self._means = np.array([feature.mean for feature in features])
         self._scales = np.array([feature.scale for feature in features])
         self._scaled = bool(self._means.any() or (self._scales != 1).any())
+        # The same for a whole row, which leave the categories' columns as they are.
+        self._row_means, self._row_scales = np.zeros(width), np.ones(width)
+        self._row_means[places], self._row_scales[places] = self._means, self._scales
 
     def imputed(self, columns: Columns) -> NDArray[np.float64]:
         """Gives columns side by side, with what training put where one is missing."""
@@ -134,8 +137,11 @@ class _Numbers:
         pack, take = self._row.pack, self._take
         rows = bytearray().join([pack(*take(sample)) for sample in samples])
         matrix = np.ndarray((len(samples), self._width), np.float64, rows)
-        if self._bounded or self._logged or self._scaled:
+        if self._bounded or self._logged:
             self.fill(matrix, matrix[:, self._places])
+        elif self._scaled:
+            matrix -= self._row_means
+            matrix /= self._row_scales
         return matrix
 
     def fill(self, matrix: NDArray[np.float64], numbers: NDArray[np.float64]) -> None:

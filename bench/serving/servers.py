@@ -146,8 +146,8 @@ def _rows(rows: Rows) -> dict[str, Any]:
 
 
 KSERVE, BENTOML = "/v1/models/forest:predict", "/predict"
-ECHO_AND_ENGINE = "echo + our engine"
-QUINTET, ECHO, MLFLOW, PLAIN = "Quintet", "echo: the limit", "mlflow models serve", "FastAPI + scikit-learn"
+ECHO_AND_ENGINE = "echo + our engine: the floor"
+QUINTET, ECHO, MLFLOW, PLAIN = "Quintet", "echo", "mlflow models serve", "FastAPI + scikit-learn"
 SERVERS = (
     Server(
         QUINTET, _ours, "/predict", _samples, lambda answer: [each[TARGET] for each in answer["predictions"]]

@@ -66,7 +66,11 @@ class Predictor:
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         """Reads the body, and no more of it than the limit, whether its length was announced or not."""
         limit = self._max_body_bytes
-        announced = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+        announced = 0
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                announced = int(value)
+                break
         body = b""
         more = True
         while more and announced <= limit and len(body) <= limit:

@@ -49,9 +49,17 @@ class Running:
     def process(self) -> psutil.Process | None:
         """The process, or None when it has ended."""
         with contextlib.suppress(psutil.NoSuchProcess):
+            found = self._bearer
+            if found and found.status() != psutil.STATUS_ZOMBIE:
+                return found
+        return None
+
+    @property
+    def _bearer(self) -> psutil.Process | None:
+        """The process also where it has ended and whoever started it has not taken note."""
+        with contextlib.suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.started) < SAME_START_SECONDS
-            if same and found.status() != psutil.STATUS_ZOMBIE:
+            if abs(found.create_time() - self.started) < SAME_START_SECONDS:
                 return found
         return None
 
@@ -65,7 +73,7 @@ class Running:
         found = self.process
         # A number that another process bears by now is not ours to end; one that nobody bears may still
         # be the session of workers whose master was killed.
-        family = [] if found is None and psutil.pid_exists(self.pid) else _session(self.pid)
+        family = [] if self._bearer is None and psutil.pid_exists(self.pid) else _session(self.pid)
         if found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 found.send_signal(how)
@@ -180,11 +188,11 @@ def end_of(log: Path, lines: int = 8) -> str:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """Return the processes of a session."""
+    """Return the processes of a session that have not ended."""
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getsid(process.pid) == leader:
+        with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
