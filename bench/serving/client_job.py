@@ -107,18 +107,20 @@ def results(kube: Kube, name: str, seconds: float) -> list[Load]:
     Raises:
         UserError: it failed, or did not end in time.
     """
-    phase = wait_for("the load to end", lambda: _ended(kube, name), seconds + WAIT_SECONDS)
+    wait_for(
+        "the load to end", lambda: phase_of(kube, name) in ("Succeeded", "Failed"), seconds + WAIT_SECONDS
+    )
     (pod,) = kube.pods({"job-name": name})
     answer = kube.core.read_namespaced_pod_log(pod.metadata.name, kube.namespace, _preload_content=False)
     said = answer.data.decode()
-    if phase != "Succeeded":
+    if phase_of(kube, name) == "Failed":
         raise UserError(f"The load failed: {said}")
     return [Load(**json.loads(line)) for line in said.splitlines()]
 
 
-def _ended(kube: Kube, name: str) -> str:
-    phases = [pod.status.phase for pod in kube.pods({"job-name": name})]
-    return next((phase for phase in phases if phase in ("Succeeded", "Failed")), "")
+def phase_of(kube: Kube, name: str) -> str:
+    """Gives the phase of a Job's pod; nothing before there is one."""
+    return "".join(pod.status.phase for pod in kube.pods({"job-name": name}))
 
 
 def wait_for(what: str, ask: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:

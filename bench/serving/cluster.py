@@ -4,13 +4,17 @@
     rollout    200 requests/s for 10 minutes through two promotions, a rollout and a scale-down
     overload   5 times what one pod can do, for 60 seconds, of single rows and of 100-row bodies
 
-The autoscaler is held at a number of pods meanwhile and gets its own limits back; `rollout` leaves two more
-versions of the forest, trained with another number of trees.
+The autoscaler is held at a number of pods meanwhile and gets its own limits back; `rollout` goes back to the version
+before the champion and forth again, which the record of promotions keeps.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,14 +22,12 @@ from datetime import UTC, datetime
 from kubernetes.client import AutoscalingV2Api
 
 from bench.platform import MEBIBYTE, working_sets
-from bench.serving.client_job import API, job, results, run, wait_for, words
+from bench.serving.client_job import API, job, phase_of, results, run, wait_for, words
 from bench.serving.load import Load
 from quintet import status
-from quintet.airflow_api import AirflowApi
-from quintet.first_runs import TRAINING
+from quintet.env import connections
 from quintet.kube import Kube
 from quintet.progress import UserError
-from quintet.run import follow
 
 ROLLOUT_SECONDS, ROLLOUT_RATE = 600, 200
 OVERLOAD_SECONDS, OVERLOAD, OVERLOAD_CONNECTIONS = 60, 5, 1000
@@ -49,26 +51,56 @@ def replicas(kube: Kube) -> None:
 
 def rollout(kube: Kube) -> None:
     """Prints what clients saw in ten minutes in which everything happened that happens to an API."""
-    with pods(kube, 2), AirflowApi.connect(kube) as airflow:
+    champion = status.metadata(kube)["version"]
+    if champion is None or int(champion) < 2:
+        raise UserError(
+            "Going back and forth takes two versions of the forest: run forest_training_pipeline again."
+        )
+    with pods(kube, 2):
         print(f"memory of the pods at the start: {memory(kube)}")
         with job(kube, [[words(1, 16, ROLLOUT_SECONDS, ROLLOUT_RATE)]]) as name:
-            for trees in (31, 32):
-                before = status.metadata(kube)["version"]
-                say(f"a training with {trees} trees")
-                follow(airflow, TRAINING, airflow.trigger(TRAINING, {"n_estimators": trees, "tolerance": 1}))
-                wait_for("a new champion", lambda: status.metadata(kube)["version"] != before)  # noqa: B023
-                say(f"version {status.metadata(kube)['version']} serves")
+            wait_for("the load to begin", lambda: phase_of(kube, name) == "Running")
+            say("the load has begun")
+            for version in (str(int(champion) - 1), champion):
+                pause()
+                promote(kube, version)
+                wait_for("the new champion", lambda: status.metadata(kube)["version"] == version)  # noqa: B023
+                say(f"version {version} serves")
+            pause()
             restart(kube)
             say("all pods are new")
+            pause()
             scale(kube, 1)
             say("one pod is left")
             (load,) = results(kube, name, ROLLOUT_SECONDS)
-        print(f"memory of the pods at the end: {memory(kube)}")
+        print(f"memory of the pods at the end: {memory(kube)}; restarts: {restarts(kube)}")
     failed = load.lost + load.answers - load.statuses.get("200", 0)
     print(
         f"{load.answers:,} requests in {load.seconds:.0f} s: {failed} failed, {load.left_out} not sent, "
         f"p50 {load.p50_ms:.2f} ms, p99 {load.p99_ms:.2f} ms"
     )
+
+
+def promote(kube: Kube, version: str) -> None:
+    """Makes a version of the forest champion, by the way back that docs/operations.md describes."""
+    with (
+        kube.forward("postgres", 5432) as postgres,
+        kube.forward("minio", 9000) as s3,
+        kube.forward("mlflow", 5000) as mlflow,
+    ):
+        environment = os.environ | connections(kube, {"postgres": postgres, "s3": s3, "mlflow": mlflow})
+        environment["MLFLOW_TRACKING_USERNAME"] = kube.secret("mlflow-promotion", "username")
+        environment["MLFLOW_TRACKING_PASSWORD"] = kube.secret("mlflow-promotion", "password")
+        command = [sys.executable, "-m", "forest.promote", "--run-id", f"bench-{time.time_ns()}"]
+        command += ["--rollback-to", version, "--reason", "bench.serving.cluster goes back and forth"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"Version {version} was not promoted: {done.stderr}")
+
+
+def pause() -> None:
+    """Lets a minute of the load pass, in which nothing else happens."""
+    threading.Event().wait(60)
 
 
 def overload(kube: Kube) -> None:

@@ -22,13 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """Print exports for a shell; the addresses are those that `quintet ui` forwards."""
     ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
-    exports = {**_connections(kube, ports), **_tools()}
+    exports = {**connections(kube, ports), **_tools()}
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def _connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
-    """Return the environment of a step, with the addresses of the forwarded ports."""
+def connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
+    """Return the environment of a step, with the addresses of forwarded ports.
+
+    Args:
+        kube: the platform.
+        ports: where `postgres`, `s3` and `mlflow` are on this machine.
+    """
     database = urlsplit(kube.secret("postgres-forest", "url"))
     login = database.netloc.rpartition("@")[0]
     return {
