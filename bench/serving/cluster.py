@@ -4,8 +4,8 @@
     rollout    200 requests/s for 10 minutes through two promotions, a rollout and a scale-down
     overload   5 times what one pod can do, for 60 seconds, of single rows and of 100-row bodies
 
-The autoscaler is held at a number of pods meanwhile and gets its own limits back; `rollout` goes back to the version
-before the champion and forth again, which the record of promotions keeps.
+The autoscaler is held at a number of pods meanwhile and gets its own limits back; `rollout` goes back to the
+version before the champion and forth again, which the record of promotions keeps.
 """
 
 from __future__ import annotations
