@@ -192,10 +192,16 @@ def restarts(kube: Kube) -> int:
 
 
 def memory(kube: Kube) -> str:
-    """Gives the working set of each of the API's pods."""
+    """Gives the working set of each of the API's pods, once the kubelet has counted all of them."""
+    sizes = wait_for("the pods' memory", lambda: _sizes(kube))
+    return ", ".join(f"{size / MEBIBYTE:.0f} MiB" for size in sizes)
+
+
+def _sizes(kube: Kube) -> list[int]:
+    """Gives the working sets; nothing while one is not known yet."""
     own = set(_running(kube))
-    sizes = [size / MEBIBYTE for (_, pod), size in working_sets(kube).items() if pod in own]
-    return ", ".join(f"{size:.0f} MiB" for size in sizes)
+    sizes = [size for (_, pod), size in working_sets(kube).items() if pod in own]
+    return sizes if len(sizes) == len(own) and all(sizes) else []
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Requests made by Schemathesis from our OpenAPI document: `python -m bench.serving.fuzz [EXAMPLES]`.
 
 Fails on an answer of 500 and above other than the documented ones, and on any answer outside the document.
-EXAMPLES bounds the examples for each operation and phase; 20,000 requests in all take about 12,000.
+EXAMPLES bounds the examples for each operation and phase; nearly all are for `/predict`.
 """
 
 from __future__ import annotations
