@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from fastapi import HTTPException
 from starlette.requests import ClientDisconnect
@@ -10,6 +9,7 @@ from starlette.types import Receive, Scope
 
 from app.champion import Champion
 from app.metrics import RequestCounts
+from app.micro_batch import Answer, MicroBatch
 from app.model import ServedModel
 from app.queue import Queue
 from app.settings import Settings
@@ -19,7 +19,7 @@ LARGE_BYTES = 4096
 
 
 class Predictor:
-    """Answers with the champion of the moment: small requests in turn, large ones in a thread beside them."""
+    """Answers with the champion of the moment: small requests together, large ones in a thread beside."""
 
     def __init__(self, settings: Settings, champion: Champion, counts: RequestCounts) -> None:
         self._champion, self._counts = champion, counts
@@ -27,6 +27,7 @@ class Predictor:
         self._small = Queue(settings.max_waiting_requests, "requests")
         self._large = Queue(settings.max_waiting_batches, "large requests")
         self._thread = ThreadPoolExecutor(1, "large-requests")
+        self._batch: MicroBatch | None = None
 
     async def answer(self, scope: Scope, receive: Receive, with_probabilities: bool) -> bytes:
         """Gives the answer to a request, as JSON.
@@ -55,13 +56,24 @@ class Predictor:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(self._thread, _compute, model, body, with_probabilities)
             else:
-                # All requests that have come by now take their places before the first of them is computed.
-                await asyncio.sleep(0)
-                answer = _compute(model, body, with_probabilities)
+                answer = await self._compute_together(model, body, with_probabilities)
         finally:
             queue.leave()
         self._counts.predicted(model.bundle.contract.labels, answer.ranks, answer.unknown)
         return answer.body
+
+    async def _compute_together(self, model: ServedModel, body: bytes, with_probabilities: bool) -> Answer:
+        """Computes a small request with the others that have come by now."""
+        samples = model.samples.read(body)
+        batch = self._batch
+        if batch is None or batch.model is not model or batch.full:
+            batch = self._batch = MicroBatch(model)
+        start = batch.add(samples)
+        # All that have come take their places, in the queue too, before the first of them goes on.
+        await asyncio.sleep(0)
+        if self._batch is batch:
+            self._batch = None
+        return batch.answer(start, len(samples), with_probabilities)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         """Reads the body, and no more of it than the limit, whether its length was announced or not."""
@@ -84,21 +96,9 @@ class Predictor:
         return body
 
 
-class _Answer(NamedTuple):
-    body: bytes
-    ranks: list[int]
-    """The place of each sample's label among the contract's."""
-    unknown: dict[str, list[int]]
-    """The samples with a category that is new to a feature, by its name."""
-
-
-def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> _Answer:
+def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> Answer:
     if model.bars is not None:
         answer, rank = model.bars.answer(body)
-        return _Answer(answer, [rank], {})
+        return Answer(answer, [rank], {})
     samples = model.samples.read(body)
-    matrix, unknown = model.bundle.preparation.apply_to_samples(samples)
-    probabilities = model.bundle.probabilities(matrix)
-    ranks = probabilities.argmax(axis=1).tolist()
-    shares = probabilities.tolist() if with_probabilities else None
-    return _Answer(model.writer.write(ranks, unknown, shares), ranks, unknown)
+    return MicroBatch.of(model, samples).answer(0, len(samples), with_probabilities)
