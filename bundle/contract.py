@@ -34,6 +34,8 @@ class Feature:
     """The bounds outside which training held values for outliers (numbers only); None: no bound."""
     high: float | None = None
     log: bool = False
+    nullable: bool = False
+    """Whether training saw rows without it. Then a request may lack it too, which says null."""
 
     @property
     def width(self) -> int:

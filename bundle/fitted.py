@@ -146,7 +146,7 @@ def _features(columns: Any, frame: DataFrame) -> Iterator[Feature]:
             case ["SimpleImputer"] | ["SimpleImputer", "StandardScaler"]:
                 yield from _numbers(chain["SimpleImputer"], chain.get("StandardScaler"), names, frame)
             case ["SimpleImputer", "OneHotEncoder"]:
-                yield from _categories(chain["SimpleImputer"], chain["OneHotEncoder"], names)
+                yield from _categories(chain["SimpleImputer"], chain["OneHotEncoder"], names, frame)
             case kinds:
                 raise BundleRefused(
                     f"the transformer {name!r} is {' > '.join(kinds)}: no bundle can hold that"
@@ -165,15 +165,22 @@ def _numbers(imputer: Any, scaler: Any, names: list[str], frame: DataFrame) -> I
             range=(float(seen.min()), float(seen.max())) if len(seen) else None,
             mean=float(mean),
             scale=float(scale),
+            nullable=len(seen) < len(frame),
         )
 
 
-def _categories(imputer: Any, encoder: Any, names: list[str]) -> Iterator[Feature]:
+def _categories(imputer: Any, encoder: Any, names: list[str], frame: DataFrame) -> Iterator[Feature]:
     grouping = (encoder.drop, encoder.min_frequency, encoder.max_categories)
     if encoder.handle_unknown != "ignore" or grouping != (None, None, None):
         raise BundleRefused("OneHotEncoder must have handle_unknown='ignore' and drop or group no category")
     for name, imputed, categories in zip(names, imputer.statistics_, encoder.categories_, strict=True):
-        yield Feature(name, "category", imputed=str(imputed), categories=tuple(map(str, categories)))
+        yield Feature(
+            name,
+            "category",
+            imputed=str(imputed),
+            categories=tuple(map(str, categories)),
+            nullable=bool(frame[name].isna().any()),
+        )
 
 
 def engine_of(*parts: Any) -> tuple[Engine, dict[str, NDArray[Any]]]:

@@ -68,10 +68,11 @@ class Preparation:
     def apply_to_samples(
         self, samples: Sequence[Mapping[str, Any]]
     ) -> tuple[NDArray[np.float64], dict[str, list[int]]]:
-        """Gives the same matrix for samples that lack nothing, and the rows that are new to a feature.
+        """Gives the same matrix for samples, and the rows that are new to a feature.
 
         Args:
-            samples: one finite number or string for each feature, by its name.
+            samples: one finite number or string for each feature, by its name; None where it is missing,
+                which only a nullable feature may be.
 
         Returns:
             The matrix, and those rows' positions by the feature's name; features without any are left out.
@@ -105,6 +106,7 @@ class _Numbers:
             if feature.log and (feature.low is None or feature.low <= -1):
                 raise BundleError(f"contract.json: {feature.name} has a logarithm and no bound above -1")
         self._names = [feature.name for feature in features]
+        self._nullable = {feature.name: float(feature.imputed) for feature in features if feature.nullable}
         self._take = _taker(self._names)
         places = [at for at, feature in placed if feature.type == "number"]
         side_by_side = places == list(range(len(places)))
@@ -135,6 +137,8 @@ class _Numbers:
         A single sample is the usual case: written as bytes it costs a third of what numpy's functions take.
         """
         pack, take = self._row.pack, self._take
+        if self._nullable:
+            samples = [self._without_holes(sample) for sample in samples]
         rows = bytearray().join([pack(*take(sample)) for sample in samples])
         matrix = np.ndarray((len(samples), self._width), np.float64, rows)
         if self._bounded or self._logged:
@@ -143,6 +147,10 @@ class _Numbers:
             matrix -= self._row_means
             matrix /= self._row_scales
         return matrix
+
+    def _without_holes(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        imputed = {name: value for name, value in self._nullable.items() if sample[name] is None}
+        return {**sample, **imputed} if imputed else sample
 
     def fill(self, matrix: NDArray[np.float64], numbers: NDArray[np.float64]) -> None:
         """Writes numbers, one column a feature, to their columns of the matrix."""

@@ -76,15 +76,20 @@ def _written(model: Model, engine: str = "scikit-learn", **more: str) -> dict[st
     return {"MODEL_FOLDER": str(model.folder), "ENGINE": engine, "PYTHONPATH": str(ROOT), **more}
 
 
-def _ours(model: Model, ports: list[int], folder: Path) -> Start:
-    variables = {
+def our_variables(registry_url: str, ports: list[int], folder: Path) -> dict[str, str]:
+    """Gives what our API is told, with a folder for its bundle."""
+    return {
         "PYTHONPATH": f"{ROOT / 'serving'}:{ROOT}",
-        "MLFLOW_TRACKING_URI": (folder / "registry").read_text(),
+        "MLFLOW_TRACKING_URI": registry_url,
         "BUNDLE_CACHE_DIR": str(folder / "cache"),
         "BIND_HOST": "127.0.0.1",
         "PORT": str(ports[0]),
         "ADMIN_PORT": str(ports[1]),
     }
+
+
+def _ours(model: Model, ports: list[int], folder: Path) -> Start:
+    variables = our_variables((folder / "registry").read_text(), ports, folder)
     return Start("serving", ["-m", "app"], variables)
 
 

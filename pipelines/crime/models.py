@@ -132,7 +132,7 @@ def contract(
         model: the registered model's name.
         fitted: what was learned.
         engine: of the classifier.
-        rows: train rows as `split_data` left them, which ranges come from.
+        rows: train rows as `split_data` left them: they say what ranges there are, and what may be missing.
         metrics: what was measured on test rows.
         data_sha256: of the data that all began with.
     """
@@ -147,11 +147,18 @@ def contract(
             low=found.low,
             high=found.high,
             log=found.log,
+            nullable=bool(rows[name].isna().any()),
         )
         for name, found in fitted.bounds.items()
     ]
     categories = [
-        Feature(name=name, type="category", imputed=found.imputed, categories=tuple(found.categories))
+        Feature(
+            name=name,
+            type="category",
+            imputed=found.imputed,
+            categories=tuple(found.categories),
+            nullable=bool(rows[name].isna().any()),
+        )
         for name, found in fitted.encodings.items()
     ]
     return Contract(

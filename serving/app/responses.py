@@ -28,6 +28,7 @@ class Column(BaseModel):
     type: Literal["number", "category"]
     range: tuple[float, float] | None = Field(description="Least and greatest number in training.")
     categories: list[str] | None = Field(description="Categories in training.")
+    nullable: bool = Field(description="Whether a sample may say null, as rows of training lacked it too.")
 
 
 class ClassLabel(BaseModel):

@@ -30,7 +30,7 @@ class SampleSchema:
         self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
 
     def read(self, body: bytes) -> list[dict[str, Any]]:
-        """Gives the samples of a body, each with a finite number or a string for every feature.
+        """Gives the samples of a body, each with a finite number or a string for every feature, or None.
 
         Raises:
             RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
@@ -48,11 +48,18 @@ class SampleSchema:
 
 
 def _field(feature: Feature) -> Any:
+    words = []
     if feature.type == "category":
-        known = f"One of {', '.join(feature.categories)}; another is answered too, and flagged."
-        return Annotated[str, Field(description=known, examples=[feature.imputed])]
-    seen = f"{feature.range[0]:g} to {feature.range[1]:g} in training." if feature.range else None
-    return Annotated[float, Field(allow_inf_nan=False, description=seen, examples=[feature.imputed])]
+        kind: Any = str
+        words.append(f"One of {', '.join(feature.categories)}; another is answered too, and flagged.")
+    else:
+        kind = Annotated[float, Field(allow_inf_nan=False)]
+        if feature.range:
+            words.append(f"{feature.range[0]:g} to {feature.range[1]:g} in training.")
+    if feature.nullable:
+        kind = kind | None
+        words.append(f"null where it is not known: as in training, {feature.imputed} stands for it.")
+    return Annotated[kind, Field(description=" ".join(words) or None, examples=[feature.imputed])]
 
 
 def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:

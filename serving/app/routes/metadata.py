@@ -43,6 +43,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
                 type=feature.type,
                 range=feature.range,
                 categories=list(feature.categories) if feature.type == "category" else None,
+                nullable=feature.nullable,
             )
             for feature in contract.features
         ],

@@ -153,12 +153,19 @@ def test_samples_make_the_matrix_that_columns_make(
     samples: pd.DataFrame, cover_types: pd.Series, export: Export
 ) -> None:
     steps = [preprocessing(["elevation", "slope"], ["soil_type"]), LogisticRegression(max_iter=200)]
-    opened = bundle.load(export(make_pipeline(*steps).fit(samples, cover_types)))
+    training = samples.copy()
+    training.loc[training.index[::50], "slope"] = None
+    training.loc[training.index[1::50], "soil_type"] = None
+    opened = bundle.load(export(make_pipeline(*steps).fit(training, cover_types), training))
+    assert [each.name for each in opened.contract.features if each.nullable] == ["slope", "soil_type"]
     rows = samples[:300].reset_index(drop=True)
     rows.loc[::7, "soil_type"] = "C0000"
     rows.loc[1::7, "soil_type"] = [f" {name.lower()}" for name in rows.loc[1::7, "soil_type"]]
+    rows.loc[2::7, "soil_type"] = None
+    rows.loc[3::7, "slope"] = None
     expected, unknown = opened.preparation.apply(columns_of(rows))
-    matrix, new = opened.preparation.apply_to_samples(rows.to_dict("records"))
+    given = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    matrix, new = opened.preparation.apply_to_samples(given)
     np.testing.assert_array_equal(matrix, expected)
     assert new == {"soil_type": np.flatnonzero(unknown["soil_type"]).tolist()}
     assert opened.preparation.apply_to_samples(rows[1:2].to_dict("records"))[1] == {}
