@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
-import threading
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from forest.snapshot import FEATURES, clean
 from quintet.kube import Kube
 from quintet.predict import EXAMPLE
 from quintet.progress import UserError
+from tests.e2e.evidence import wait_for
 
 API = "inference-forest"
 CLIENT = "bench-serving"
@@ -47,14 +47,18 @@ def run(kube: Kube, loads: list[list[Words]]) -> list[Load]:
 
 @contextmanager
 def job(kube: Kube, loads: list[list[Words]]) -> Iterator[str]:
-    """Starts loads in a Job and gives its name; it goes at the end of the block, and ends after an hour."""
+    """Starts loads in a Job and gives its name; it goes at the end of the block.
+
+    One whose block was killed ends after an hour, and goes a few minutes later with all that is its own.
+    """
     made: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
-    made["metadata"] = {"name": CLIENT}
-    made["spec"]["activeDeadlineSeconds"] = 3600
+    name = f"{CLIENT}-{secrets.token_hex(3)}"
+    made["metadata"] = {"name": name}
+    made["spec"] |= {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": WAIT_SECONDS}
     pod = made["spec"]["template"]["spec"]
     api = kube.workloads(API)[0].spec.template.spec
     pod["imagePullSecrets"] = [{"name": secret.name} for secret in api.image_pull_secrets or []]
-    pod["volumes"] = [{"name": "bench", "configMap": {"name": CLIENT}}]
+    pod["volumes"] = [{"name": "bench", "configMap": {"name": name}}]
     (container,) = pod["containers"]
     container |= {
         "name": CLIENT,
@@ -67,18 +71,17 @@ def job(kube: Kube, loads: list[list[Words]]) -> Iterator[str]:
             "limits": {"cpu": "1", "memory": "256Mi"},
         },
     }
-    kube.core.create_namespaced_config_map(kube.namespace, _files())
+    created = kube.batch.create_namespaced_job(kube.namespace, made)
     try:
-        kube.batch.create_namespaced_job(kube.namespace, made)
-        yield CLIENT
+        kube.core.create_namespaced_config_map(kube.namespace, _files(name, created.metadata.uid))
+        yield name
     finally:
-        kube.core.delete_namespaced_config_map(CLIENT, kube.namespace)
-        kube.batch.delete_namespaced_job(CLIENT, kube.namespace, propagation_policy="Foreground")
-        wait_for("the Job to go", lambda: not kube.pods({"job-name": CLIENT}))
+        kube.batch.delete_namespaced_job(name, kube.namespace, propagation_policy="Foreground")
+        wait_for("the Job to go", lambda: not kube.pods({"job-name": name}), WAIT_SECONDS)
 
 
-def _files() -> dict[str, Any]:
-    """Gives the ConfigMap with the load's programs and requests."""
+def _files(job_name: str, job_uid: str) -> dict[str, Any]:
+    """Gives the ConfigMap with the load's programs and requests; it goes with the Job."""
     here = Path(__file__).parent
     files = {name: (here / name).read_bytes() for name in ("load.py", "in_pod.py")}
     rows_sent = clean(pd.read_csv(COVERTYPE, nrows=ROWS).set_axis(list(NAMES), axis=1))
@@ -93,7 +96,8 @@ def _files() -> dict[str, Any]:
             write_requests(path, "/predict", bodies)
             files[path.name] = path.read_bytes()
     content = {name: b64encode(each).decode() for name, each in files.items()}
-    return {"metadata": {"name": CLIENT}, "binaryData": content}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job_name, "uid": job_uid}
+    return {"metadata": {"name": job_name, "ownerReferences": [owner]}, "binaryData": content}
 
 
 def results(kube: Kube, name: str, seconds: float) -> list[Load]:
@@ -121,17 +125,3 @@ def results(kube: Kube, name: str, seconds: float) -> list[Load]:
 def phase_of(kube: Kube, name: str) -> str:
     """Gives the phase of a Job's pod; nothing before there is one."""
     return "".join(pod.status.phase for pod in kube.pods({"job-name": name}))
-
-
-def wait_for(what: str, ask: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Asks every half second until the answer is true, and gives it.
-
-    Raises:
-        UserError: it was not in time; says what was awaited.
-    """
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            raise UserError(f"Waited {seconds:.0f} s in vain for {what}: `quintet status` says more.")
-        threading.Event().wait(0.5)
-    return answer

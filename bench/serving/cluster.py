@@ -22,12 +22,13 @@ from datetime import UTC, datetime
 from kubernetes.client import AutoscalingV2Api
 
 from bench.platform import MEBIBYTE, working_sets
-from bench.serving.client_job import API, job, phase_of, results, run, wait_for, words
+from bench.serving.client_job import API, WAIT_SECONDS, job, phase_of, results, run, words
 from bench.serving.load import Load
 from quintet import status
 from quintet.env import connections
 from quintet.kube import Kube
 from quintet.progress import UserError
+from tests.e2e.evidence import wait_for
 
 ROLLOUT_SECONDS, ROLLOUT_RATE = 600, 200
 OVERLOAD_SECONDS, OVERLOAD, OVERLOAD_CONNECTIONS = 60, 5, 1000
@@ -59,12 +60,16 @@ def rollout(kube: Kube) -> None:
     with pods(kube, 2):
         print(f"memory of the pods at the start: {memory(kube)}")
         with job(kube, [[words(1, 16, ROLLOUT_SECONDS, ROLLOUT_RATE)]]) as name:
-            wait_for("the load to begin", lambda: phase_of(kube, name) == "Running")
+            wait_for("the load to begin", lambda: phase_of(kube, name) == "Running", WAIT_SECONDS)
             say("the load has begun")
             for version in (str(int(champion) - 1), champion):
                 pause()
                 promote(kube, version)
-                wait_for("the new champion", lambda: status.metadata(kube)["version"] == version)  # noqa: B023
+                wait_for(
+                    "the new champion",
+                    lambda: status.metadata(kube)["version"] == version,  # noqa: B023
+                    WAIT_SECONDS,
+                )
                 say(f"version {version} serves")
             pause()
             restart(kube)
@@ -158,7 +163,7 @@ def pods(kube: Kube, count: int) -> Iterator[None]:
 def scale(kube: Kube, count: int) -> None:
     """Holds the autoscaler at a number of pods and waits until as many, and no more, are there."""
     _limit(kube, {"minReplicas": count, "maxReplicas": count})
-    wait_for(f"{count} pods", lambda: _ready(kube) == count == len(_running(kube)))
+    wait_for(f"{count} pods", lambda: _ready(kube) == count == len(_running(kube)), WAIT_SECONDS)
 
 
 def _limit(kube: Kube, limits: dict[str, int]) -> None:
@@ -172,7 +177,9 @@ def restart(kube: Kube) -> None:
     annotations = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
     body = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
     kube.apps.patch_namespaced_deployment(API, kube.namespace, body)
-    wait_for("new pods", lambda: not before & set(_running(kube)) and _ready(kube) == len(before))
+    wait_for(
+        "new pods", lambda: not before & set(_running(kube)) and _ready(kube) == len(before), WAIT_SECONDS
+    )
 
 
 def _ready(kube: Kube) -> int:
@@ -193,7 +200,7 @@ def restarts(kube: Kube) -> int:
 
 def memory(kube: Kube) -> str:
     """Gives the working set of each of the API's pods, once the kubelet has counted all of them."""
-    sizes = wait_for("the pods' memory", lambda: _sizes(kube))
+    sizes = wait_for("the pods' memory", lambda: _sizes(kube), WAIT_SECONDS)
     return ", ".join(f"{size / MEBIBYTE:.0f} MiB" for size in sizes)
 
 

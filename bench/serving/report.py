@@ -36,12 +36,12 @@ def table(contest: Contest) -> str:
         )
     lines += ["", *(f"{name}: could not be had. {reason}" for name, reason in contest.absent.items())]
     lines.append(f"The engine alone takes {_with_spread(contest.engine_microseconds, '.1f')} µs for a row.")
-    for shares, floor in (
-        (shares_of_the_floor(contest), "the floor, which echoes and runs the engine"),
-        (shares_of_the_sum(contest), "the sum of the echo's time and the engine's in a loop"),
+    for shares, whole in (
+        (shares_of_the_floor(contest), "the floor, the echo's time and the engine's"),
+        (shares_of_echo_and_engine(contest), "the server that echoes and runs the engine"),
     ):
         if shares:
-            lines.append(f"Share of {floor}: {_with_spread(shares, '.2f')}.")
+            lines.append(f"Share of {whole}: {_with_spread(shares, '.2f')}.")
     if ours:
         lines.append(
             f"p99 of single rows: {_with_spread(contest.alone_p99_ms, '.2f')} ms alone, "
@@ -51,15 +51,9 @@ def table(contest: Contest) -> str:
 
 
 def shares_of_the_floor(contest: Contest) -> list[float]:
-    """Gives for each round our rate as a share of that of a server that echoes and runs the engine."""
-    ours, floor = contest.of(QUINTET), contest.of(ECHO_AND_ENGINE)
-    return _ratios(ours, floor, 1) if ours and floor else []
+    """Gives for each round our rate as a share of the floor's.
 
-
-def shares_of_the_sum(contest: Contest) -> list[float]:
-    """Gives the same with the floor as a sum: the bare echo's time, and the engine's in a loop of its own.
-
-    Lower, since a loop finds its trees in the processor's caches, which a request does not.
+    Its time for a request is a bare echo's, and the engine's for a row in a loop of its own.
     """
     ours, echo = contest.of(QUINTET), contest.of(ECHO)
     if ours is None or echo is None:
@@ -69,6 +63,15 @@ def shares_of_the_sum(contest: Contest) -> list[float]:
         for rate, engine in zip(_rates(echo, 1), contest.engine_microseconds, strict=True)
     ]
     return [rate / floor for rate, floor in zip(_rates(ours, 1), floors, strict=True)]
+
+
+def shares_of_echo_and_engine(contest: Contest) -> list[float]:
+    """Gives the same for the server that echoes and runs the engine, once a request and for one row.
+
+    Higher, since a loop finds its trees in the processor's caches, which a request by itself does not.
+    """
+    ours, other = contest.of(QUINTET), contest.of(ECHO_AND_ENGINE)
+    return _ratios(ours, other, 1) if ours and other else []
 
 
 def last_line(contest: Contest) -> str:
@@ -81,8 +84,8 @@ def last_line(contest: Contest) -> str:
         words.append(f"{_with_spread(_ratios(ours, mlflow, 1), '.0f')} times {MLFLOW}")
     if shares := shares_of_the_floor(contest):
         words.append(f"{_with_spread(shares, '.2f')} of the floor")
-    if shares := shares_of_the_sum(contest):
-        words.append(f"{_with_spread(shares, '.2f')} with the engine's time taken in a loop")
+    if shares := shares_of_echo_and_engine(contest):
+        words.append(f"{_with_spread(shares, '.2f')} of {ECHO_AND_ENGINE}")
     return ", ".join(words)
 
 

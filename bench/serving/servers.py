@@ -151,7 +151,7 @@ def _rows(rows: Rows) -> dict[str, Any]:
 
 
 KSERVE, BENTOML = "/v1/models/forest:predict", "/predict"
-ECHO_AND_ENGINE = "echo + our engine: the floor"
+ECHO_AND_ENGINE = "echo + our engine"
 QUINTET, ECHO, MLFLOW, PLAIN = "Quintet", "echo", "mlflow models serve", "FastAPI + scikit-learn"
 SERVERS = (
     Server(
