@@ -112,6 +112,10 @@ def test_a_champion_is_trained_judged_and_promoted_and_answers_as_it_was_measure
     test = stage.read(document.files["test"], tmp_path)
     features = [feature.name for feature in model.contract.features]
     assert features == list(FEATURES), "every model takes the same columns, whatever was selected"
+    lacking = [name for name in FEATURES if test[name].isna().any()]
+    assert "latitude" in lacking
+    nullable = {feature.name for feature in model.contract.features if feature.nullable}
+    assert set(lacking) <= nullable < set(FEATURES), "a client may lack what training rows lacked, no more"
     answer = model.predict(columns_of(test[features]))
     assert answer.probabilities[:, 1].mean() == pytest.approx(test[TARGET].mean(), abs=0.03), (
         "probabilities are those of life, not of SMOTE's balance"

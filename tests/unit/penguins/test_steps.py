@@ -46,6 +46,7 @@ def test_a_run_publishes_a_model_that_names_species(world: World) -> None:
     (label,) = model.predict(pd.DataFrame(SAMPLE)[list(FEATURES)])
     served = bundle.load(client.download_artifacts(trained.mlflow_run_id, "bundle"))
     assert served.contract.target == "species"
+    assert [each.name for each in served.contract.features if each.nullable] == ["sex"]
     assert [each.name for each in served.contract.labels][label] == "Gentoo"
 
 
