@@ -55,6 +55,21 @@ class Trained:
     digest: str
 
 
+def exported(pipeline: Pipeline, features: pd.DataFrame, folder: Path) -> Trained:
+    """Exports a pipeline that was fitted on features."""
+    digest = export(
+        pipeline,
+        features,
+        folder,
+        model="forest",
+        target=TARGET,
+        label_names=NAMES,
+        metrics={"f1_macro": 0.9},
+        data_sha256="0" * 64,
+    )
+    return Trained(pipeline, folder, digest)
+
+
 @pytest.fixture(scope="session")
 def rows() -> pd.DataFrame:
     """Real rows of all seven classes, with the features' names in this platform."""
@@ -91,18 +106,7 @@ def trained(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> dic
         )
         pipeline = Pipeline([("columns", columns), ("classifier", classifier)])
         pipeline.fit(features, rows["cover_type"])
-        folder = tmp_path_factory.mktemp("bundles") / name
-        digest = export(
-            pipeline,
-            features,
-            folder,
-            model="forest",
-            target=TARGET,
-            label_names=NAMES,
-            metrics={"f1_macro": 0.9},
-            data_sha256="0" * 64,
-        )
-        made[name] = Trained(pipeline, folder, digest)
+        made[name] = exported(pipeline, features, tmp_path_factory.mktemp("bundles") / name)
     return made
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bundle import export
-from tests.serving.conftest import NAMES, TARGET, Api, Trained
+from tests.serving.conftest import Api, Trained, exported
 from tests.serving.registry_server import Registry
 
 Samples = list[dict[str, float | str | None]]
@@ -23,19 +22,7 @@ def of_holes(
     features = rows.drop(columns="cover_type")
     for at, name in enumerate(HOLES):
         features.loc[features.index[at::20], name] = None
-    pipeline = trained["forest"].pipeline
-    folder = tmp_path_factory.mktemp("bundles") / "holes"
-    digest = export(
-        pipeline,
-        features,
-        folder,
-        model="forest",
-        target=TARGET,
-        label_names=NAMES,
-        metrics={},
-        data_sha256="0" * 64,
-    )
-    return Trained(pipeline, folder, digest)
+    return exported(trained["forest"].pipeline, features, tmp_path_factory.mktemp("bundles") / "holes")
 
 
 @pytest.fixture
