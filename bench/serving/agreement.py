@@ -49,8 +49,11 @@ def main() -> None:
     agree = True
     with tempfile.TemporaryDirectory(prefix="quintet-bench-") as name:
         folder = Path(name)
-        for candidate in chain(of_platform(state, folder), _whole_file()):
-            agree &= _compared(candidate, folder)
+        try:
+            for candidate in chain(of_platform(state, folder), _whole_file()):
+                agree &= _compared(candidate, folder)
+        except UserError as error:
+            sys.exit(str(error))
     if not agree:
         sys.exit("Not every label is equal.")
 
@@ -80,6 +83,8 @@ def _compared(candidate: Candidate, folder: Path) -> bool:
                 cells += ["", ""]
                 continue
             found, shares = _read(asyncio.run(_answers(url, _bodies(some, size))))
+            if len(found) != len(some):
+                raise UserError(f"{candidate.name}: {len(some):,} rows got {len(found):,} predictions")
             same = found == labels[: len(found)]
             agree = agree and bool(same.all())
             cells.append(f"{same.mean():.4%} of {len(found):,}")
