@@ -55,14 +55,16 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres() -> Iterator[PostgresServer]:
-    """Runs a Postgres; as root, under an account of its own."""
+def postgres(
+    password: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[PostgresServer]:
+    """Runs a Postgres, which asks for passwords when its superuser has one; as root by its own account."""
     folder = Path(tempfile.mkdtemp(prefix="quintet-postgres-"))
     (port,) = free_ports(1)
-    server = Postgres(folder / "postgres", port, password=None)
+    server = Postgres(folder / "postgres", port, password)
     try:
         user = server.prepare()
-        command = server.command(_SETTINGS)
+        command = server.command({**_SETTINGS, **(settings or {})})
         running = process(
             command, folder / "log", ready=server.is_ready, user=user, cwd=server.folder, stop=STOP
         )

@@ -1,1 +1,2 @@
+-- Run by the role itself.
 ALTER ROLE :"role" IN DATABASE quintet SET search_path = :"schema";

@@ -36,21 +36,32 @@ setup.sh: |
       shift
       psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"
   }
+  role() { # role <role> <Secret> <sessions>
+      if [ "$(cat "/run/postgres/$2/username")" != "$1" ]; then
+          echo "The Secret of the role $1 must say so: its username is $(cat "/run/postgres/$2/username")." >&2
+          exit 2
+      fi
+      as superuser --dbname=postgres --set=role="$1" --set=secrets=/run/postgres --set=secret="$2" --set=connections="$3" --file=role.sql
+  }
   until pg_isready --quiet; do sleep 1; done
   cd /etc/postgres-setup
 
-  as superuser --dbname=postgres --set=role=quintet_owner --set=secrets=/run/postgres --set=secret=owner --file=role.sql
   {{- range $database, $settings := .Values.databases }}
-  as superuser --dbname=postgres {{ include "postgres.roleArguments" (dict "role" $settings.role "limits" $settings) }} --file=role.sql --file=limits.sql
+  {{- $secret := $settings.role | replace "_" "-" }}
+  role {{ $settings.role }} {{ $secret }} {{ $settings.connections }}
   as superuser --dbname=postgres --set=database={{ $database }} --set=owner={{ $settings.role }} --file=database.sql
+  as {{ $secret }} --dbname={{ $database }} --set=database={{ $database }} {{ include "postgres.limits" (dict "role" $settings.role "limits" $settings) }} --file=private.sql --file=limits.sql
   {{- end }}
+  role quintet_owner owner -1
   as superuser --dbname=postgres --set=database=quintet --set=owner=quintet_owner --file=database.sql
+  as owner --dbname=quintet --set=database=quintet --file=private.sql
   {{- range $pipeline, $settings := .Values.pipelines }}
-  as superuser --dbname=postgres {{ include "postgres.roleArguments" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=role.sql --file=limits.sql
+  {{- $secret := $pipeline | replace "_" "-" }}
+  role {{ $pipeline }} {{ $secret }} {{ $.Values.pipelineRole.connections }}
   {{- range $settings.schemas }}
   as owner --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ . }} --file=schema.sql
   {{- end }}
-  as superuser --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ first $settings.schemas }} --file=search_path.sql
+  as {{ $secret }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
   as owner --dbname=quintet --single-transaction --file={{ $pipeline }}.sql
   {{- if $settings.promotes }}
   as owner --dbname=quintet --single-transaction --set=role={{ $pipeline }} --set=schema={{ first $settings.schemas }} --file=promotion.sql
@@ -58,6 +69,6 @@ setup.sh: |
   {{- end }}
 {{- end }}
 
-{{- define "postgres.roleArguments" -}}
---set=role={{ .role }} --set=secrets=/run/postgres --set=secret={{ .role | replace "_" "-" }} --set=connections={{ .limits.connections }} --set=statement_timeout={{ .limits.statementTimeout }} --set=lock_timeout={{ .limits.lockTimeout }} --set=idle_timeout={{ .limits.idleInTransactionTimeout }}
+{{- define "postgres.limits" -}}
+--set=role={{ .role }} --set=statement_timeout={{ .limits.statementTimeout }} --set=lock_timeout={{ .limits.lockTimeout }} --set=idle_timeout={{ .limits.idleInTransactionTimeout }}
 {{- end }}

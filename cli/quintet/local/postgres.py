@@ -195,8 +195,8 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         _role(server, OWNER, folder)
         for database, settings in given["databases"].items():
             _role(server, settings["role"], folder, settings)
-            _run(server, "database.sql", database=database, owner=settings["role"])
-        _run(server, "database.sql", database="quintet", owner=OWNER)
+            _database(server, database, settings["role"])
+        _database(server, "quintet", OWNER)
         for pipeline, settings in given["pipelines"].items():
             _role(server, pipeline, folder, given["pipelineRole"])
             as_owner = {"user": OWNER, "password": passwords[OWNER]}
@@ -219,17 +219,23 @@ def roles() -> list[str]:
 
 
 def _role(server: Postgres, role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> None:
-    _run(server, "role.sql", role=role, secrets=str(folder), secret=role.replace("_", "-"))
+    connections = "-1" if limits is None else str(limits["connections"])
+    secret = role.replace("_", "-")
+    _run(server, "role.sql", role=role, connections=connections, secrets=str(folder), secret=secret)
     if limits is not None:
         _run(
             server,
             "limits.sql",
             role=role,
-            connections=str(limits["connections"]),
             statement_timeout=limits["statementTimeout"],
             lock_timeout=limits["lockTimeout"],
             idle_timeout=limits["idleInTransactionTimeout"],
         )
+
+
+def _database(server: Postgres, database: str, owner: str) -> None:
+    _run(server, "database.sql", database=database, owner=owner)
+    _run(server, "private.sql", database=database)
 
 
 def _run(

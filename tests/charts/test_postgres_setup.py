@@ -1,0 +1,207 @@
+"""The setup Job of the Postgres chart against a server of one's own, by roles that may do less than all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from quintet.local.postgres import binaries
+from tests import services
+from tests.charts.render import Manifest, named, render
+
+PASSWORD = "of-the-superuser"
+VALUES: dict[str, Any] = {
+    "global": {"secrets": {"existing": {"postgres-superuser": "own"}}},
+    "external": {"enabled": True, "host": "localhost"},
+    "pipelines": {
+        "forest": {"schemas": ["forest", "train_data", "forest_full"], "promotes": True},
+        "sipsa": {"schemas": ["sipsa_data"]},
+    },
+}
+DATABASES = {
+    "airflow": "airflow",
+    "mlflow_db": "mlflow",
+    "mlflow_auth": "mlflow_auth",
+    "quintet": "quintet_owner",
+}
+ROLES = [*DATABASES.values(), "forest", "sipsa"]
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[services.PostgresServer]:
+    """A server that asks for passwords, whose roles and databases are this module's alone."""
+    with services.postgres(PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_server(own_server: services.PostgresServer) -> Iterator[services.PostgresServer]:
+    yield own_server
+    for database in DATABASES:
+        own_server.server.psql("--command", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    # In reverse of who made whom: a role that granted something cannot go before it is taken back.
+    for role in [*ROLES, "installer"]:
+        if own_server.server.psql("-At", "-c", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
+            own_server.server.psql("-c", f"DROP OWNED BY {role} CASCADE", "-c", f"DROP ROLE {role}")
+
+
+class Setup:
+    """The Job of some values, as a process here: the pod's files in a folder, its environment as it is."""
+
+    def __init__(self, folder: Path, server: services.PostgresServer, values: Manifest) -> None:
+        release = render(
+            "postgres", {**values, "external": {**values["external"], "port": server.address[1]}}
+        )
+        (container,) = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"]
+        self.environment = {entry["name"]: entry["value"] for entry in container["env"]}
+        self.places = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
+        for name, text in named(release, "ConfigMap", "postgres-setup")["data"].items():
+            self.write("/etc/postgres-setup", name, self.here(text))
+        self.command = [self.here(part) for part in container["command"]]
+
+    def here(self, text: str) -> str:
+        """A text with the pod's paths led to this test's folder."""
+        for path, place in self.places.items():
+            text = text.replace(path, str(place)) if path != "/tmp" else text  # noqa: S108 - the pod's
+        return text
+
+    def write(self, mount: str, name: str, text: str) -> None:
+        file = self.places[mount] / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def secret(self, name: str, username: str, password: str) -> None:
+        self.write("/run/postgres", f"{name}/username", username)
+        self.write("/run/postgres", f"{name}/password", password)
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        path = f"{binaries()}{os.pathsep}{os.environ['PATH']}"
+        environment = {**self.environment, "PATH": path, "PGCONNECT_TIMEOUT": "5"}
+        environment = {name: self.here(value) for name, value in environment.items()}
+        return subprocess.run(
+            self.command, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+
+def prepared(folder: Path, server: services.PostgresServer, values: Manifest = VALUES) -> Setup:
+    """The Job with a Secret for each role, and `installer` as the one that it sets up by."""
+    setup = Setup(folder, server, values)
+    setup.secret("superuser", "installer", "of-installer")
+    setup.secret("owner", "quintet_owner", "of-quintet_owner")
+    for role in ROLES:
+        if role != "quintet_owner":
+            setup.secret(role.replace("_", "-"), role, f"of-{role}")
+    return setup
+
+
+def query(server: services.PostgresServer, database: str, role: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(server.server.url(database, role, f"of-{role}"))
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return cursor.fetchall()
+    finally:
+        connection.close()
+
+
+def assert_done(ended: subprocess.CompletedProcess[str]) -> None:
+    assert ended.returncode == 0, ended.stderr
+    assert "WARNING" not in ended.stderr  # such as a privilege that could not be revoked
+
+
+def assert_complete(server: services.PostgresServer) -> None:
+    """Every role enters its own database by its Secret, no other does, and a step uses its tables alone."""
+    for database, owner in DATABASES.items():
+        assert query(server, database, owner, "SELECT current_database()") == [(database,)]
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        query(server, "airflow", "mlflow", "SELECT 1")
+    assert query(server, "quintet", "forest", "SHOW search_path") == [("forest",)]
+    assert query(server, "quintet", "forest", "SHOW idle_in_transaction_session_timeout") == [("5min",)]
+    assert query(server, "quintet", "forest", "SELECT count(*) FROM promotion_decisions") == [(0,)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(server, "quintet", "sipsa", "SELECT count(*) FROM forest.promotion_decisions")
+    limits = query(
+        server, "airflow", "airflow", "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'airflow'"
+    )
+    assert limits == [(60,)]
+
+
+@pytest.mark.parametrize("rights", ["SUPERUSER", "CREATEROLE CREATEDB NOINHERIT"])
+def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
+    rights: str, tmp_path: Path, empty_server: services.PostgresServer
+) -> None:
+    empty_server.server.psql("-c", f"CREATE ROLE installer LOGIN PASSWORD 'of-installer' {rights}")
+    setup = prepared(tmp_path, empty_server)
+    for _ in range(2):
+        assert_done(setup.run())
+        assert_complete(empty_server)
+    assert query(
+        empty_server,
+        "quintet",
+        "quintet_owner",
+        "SELECT count(*) FROM pg_auth_members "
+        "WHERE member = 'installer'::regrole AND (set_option OR inherit_option)",
+    ) == [(0,)]
+
+    # The Secret is what holds: a new password in it reaches the server.
+    setup.secret("forest", "forest", "of-forest-anew")
+    assert setup.run().returncode == 0
+    psycopg2.connect(empty_server.server.url("quintet", "forest", "of-forest-anew")).close()
+
+
+def make_beforehand(server: services.PostgresServer) -> None:
+    statements = ["CREATE ROLE installer LOGIN PASSWORD 'of-installer'"]
+    for role in ROLES:
+        limit = 60 if role == "airflow" else 20
+        statements.append(f"CREATE ROLE {role} LOGIN PASSWORD 'of-{role}' CONNECTION LIMIT {limit}")
+    statements += [f"CREATE DATABASE {database} OWNER {owner}" for database, owner in DATABASES.items()]
+    for statement in statements:
+        server.server.psql("-c", statement)
+
+
+def test_a_role_that_may_create_nothing_takes_what_was_made_beforehand(
+    tmp_path: Path, empty_server: services.PostgresServer
+) -> None:
+    make_beforehand(empty_server)
+    setup = prepared(tmp_path, empty_server)
+    for _ in range(2):
+        assert_done(setup.run())
+        assert_complete(empty_server)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        ("DROP ROLE sipsa", "The role sipsa is not there, and the setup role installer has no CREATEROLE"),
+        (
+            "DROP DATABASE mlflow_db",
+            "The database mlflow_db is not there, and the setup role installer has no CREATEDB",
+        ),
+        ("ALTER DATABASE quintet OWNER TO sipsa", "ALTER DATABASE quintet OWNER TO quintet_owner"),
+        ("ALTER ROLE airflow PASSWORD 'another'", 'password authentication failed for user "airflow"'),
+    ],
+)
+def test_what_is_missing_beforehand_is_named(
+    spoil: str, sentence: str, tmp_path: Path, empty_server: services.PostgresServer
+) -> None:
+    make_beforehand(empty_server)
+    empty_server.server.psql("-c", spoil)
+    ended = prepared(tmp_path, empty_server).run()
+    assert ended.returncode != 0
+    assert sentence in ended.stderr
+    assert "of-" not in ended.stderr
+
+
+def test_a_secret_of_another_role_is_refused(tmp_path: Path, empty_server: services.PostgresServer) -> None:
+    empty_server.server.psql("-c", "CREATE ROLE installer LOGIN PASSWORD 'of-installer' SUPERUSER")
+    setup = prepared(tmp_path, empty_server)
+    setup.secret("airflow", "somebody", "of-airflow")
+    ended = setup.run()
+    assert ended.returncode == 2
+    assert ended.stderr == "The Secret of the role airflow must say so: its username is somebody.\n"
