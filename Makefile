@@ -66,11 +66,9 @@ lint: ## ruff and mypy
 	$(IN) dev -m ruff check .
 	$(IN) dev -m ruff format --check .
 	$(IN) dev -m mypy
-test: lint ## Everything that needs no cluster
-	@$(QUINTET) tools helm kubeconform
-	$(IN) dev -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-	$(IN) airflow -m pytest -o pythonpath=. -o testpaths=tests/dags
-	@echo "All tests that need no cluster passed; make e2e runs the rest on a cluster of its own."
+test: ## Everything that needs no cluster, lint too
+	@$(QUINTET) tools helm
+	@$(IN) dev -m tests.side_by_side
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
 	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e
 	@echo "The whole platform works on a cluster of its own; make up starts yours."

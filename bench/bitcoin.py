@@ -27,7 +27,7 @@ from bundle.transforms.bars import Bars, bars_of
 from quintet.paths import REPOSITORY
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import services
+from tests import services, shared_servers
 
 SECONDS = 60
 SERIES = Series("BTCUSDT", "1h", horizon=1, min_move=0.0, gap=24)
@@ -47,7 +47,8 @@ def main() -> None:
     """Print the trials of one and of two tuners, and the seconds of features of a tenth and of all bars."""
     bars = _bars()
     growth = _features(bars)
-    with services.postgres() as database, services.s3() as store, services.mlflow_server() as mlflow_url:
+    with shared_servers.outside_pytest():
+        database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
         for role in ("quintet_owner", "bitcoin"):
             database.execute(f"CREATE ROLE {role} LOGIN")
@@ -55,7 +56,9 @@ def main() -> None:
         tables = (REPOSITORY / "pipelines" / "bitcoin" / "tables.sql").read_text()
         database.execute(tables, name, "quintet_owner")
         settings = Settings(
-            database_url=database.url(name, "bitcoin"), tracking_uri=mlflow_url, model_name="bitcoin"
+            database_url=database.url(name, "bitcoin"),
+            tracking_uri=shared_servers.mlflow_url(),
+            model_name="bitcoin",
         )
         platform = Platform(settings, _snapshot(bars, store.create_bucket()))
         finished = {tuners: _trials(platform, tuners) for tuners in (1, 2)}

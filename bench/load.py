@@ -17,7 +17,8 @@ from forest.load import FILE_BATCH, Source, merge, read_csv
 from forest.schema import TABLES, Sample
 from stepkit import postgres
 from stepkit.settings import Settings
-from tests import services
+from tests import shared_servers
+from tests.services import PostgresServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FILE = REPOSITORY / "sources/forest_api/data/covertype.csv.gz"
@@ -32,7 +33,8 @@ def main() -> None:
     begun = time.perf_counter()
     samples = list(islice(read_csv(FILE), ROWS))
     parsing = time.perf_counter() - begun
-    with services.postgres() as server:
+    with shared_servers.outside_pytest():
+        server = shared_servers.postgres()
         for role in ("quintet_owner", "forest"):
             server.execute(f"CREATE ROLE {role} LOGIN")
         seconds: dict[str, list[float]] = {"bare COPY": [], "staging and merge": [], "all duplicates": []}
@@ -49,7 +51,7 @@ def main() -> None:
         print(f"{name:20} {median:6.2f} s  {bare / median:5.2f} x the speed of a bare COPY")
 
 
-def fresh(server: services.PostgresServer) -> Settings:
+def fresh(server: PostgresServer) -> Settings:
     """Gives the way to a new database with the forest's empty tables."""
     name = server.create_database(owner="quintet_owner")
     server.execute((REPOSITORY / "pipelines/forest/tables.sql").read_text(), name, "quintet_owner")

@@ -29,7 +29,7 @@ from stepkit import postgres
 from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import services
+from tests import shared_servers
 from tests.sources.sipsa_server import sipsa_server
 
 OPERATION: Literal["promediosSipsaParcial"] = "promediosSipsaParcial"
@@ -41,7 +41,8 @@ REPEATS = 2
 
 def main() -> None:
     """Print the seconds and the peak memory of each step, and what they come to beside the bare ones."""
-    with services.postgres() as database, services.s3() as store, TemporaryDirectory() as folder:
+    with shared_servers.outside_pytest(), TemporaryDirectory() as folder:
+        database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
         bucket = store.create_bucket()
         for role in ("quintet_owner", "sipsa"):

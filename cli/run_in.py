@@ -1,7 +1,8 @@
 """Run Python in one of the project's environments, which is made from its locks the first time.
 
-``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. An environment's folder is
-named by the hash of its locks. It counts as made once it holds ``complete``: a broken-off one is made again.
+``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. ``forest+test`` is the Python
+of ``forest`` that finds the packages of ``test`` too. An environment's folder is named by the hash of its
+locks. It counts as made once it holds ``complete``: a broken-off one is made again.
 """
 
 import fcntl
@@ -32,6 +33,8 @@ ENVIRONMENTS = {
     "forest_api": ["sources/forest_api/requirements.lock"],
     "sipsa_ws": ["sources/sipsa_ws/requirements.lock"],
     "socrata": ["sources/socrata/requirements.lock"],
+    # What a test of a step needs beside the step's own environment: `forest+test`.
+    "test": ["tests/requirements.lock"],
     # A C compiler, for machines without one.
     "compiler": ["cli/compiler-requirements.lock"],
     # The servers that bench/serving compares ours with.
@@ -51,10 +54,14 @@ def main() -> None:
         sys.exit(
             f"Python 3.11 to 3.13 is needed and {found} is here: install one, or run make PYTHON=<path>."
         )
-    name, *arguments = sys.argv[1:]
+    names, *arguments = sys.argv[1:]
+    name, *others = names.split("+")
     python = environment(name) / "bin" / "python"
-    roots = os.pathsep.join(str(REPOSITORY / root) for root in IMPORT_ROOTS)
-    variables = {**os.environ, "PYTHONPATH": roots}
+    roots = [str(REPOSITORY / root) for root in IMPORT_ROOTS]
+    roots += [str(_packages(environment(other))) for other in others]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(roots)}
+    # Else each process compiles all that it imports; the environments are ours to keep it in.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     if shutil.which("cc") is None:
         # What it is needed for: bundle/engines/native.py. The environment is made when it is first called.
         this_file = str(Path(__file__).resolve())
@@ -95,6 +102,10 @@ def environment(name: str) -> Path:
         if not is_made(name):
             _make(name, folder)
     return folder
+
+
+def _packages(folder: Path) -> Path:
+    return folder / "lib" / "python{}.{}".format(*sys.version_info) / "site-packages"
 
 
 def _make(name: str, folder: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +187,17 @@ class _AlreadyThere(Exception):
 
 
 def client() -> Any:
-    """Gives boto3's client with the time-outs and retries of a step."""
+    """Returns boto3's client with the time-outs and retries of a step.
+
+    Making one takes a tenth of a second, and threads may share one: there is one for each set of `AWS_*`
+    variables.
+    """
+    return _client(tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
+
+
+@cache
+def _client(environment: tuple[tuple[str, str], ...]) -> Any:
+    # boto3 reads the variables by itself; they are here to tell one client from another.
     config = Config(
         connect_timeout=5,
         read_timeout=60,

@@ -1,36 +1,95 @@
-"""Fixtures that more than one folder of tests uses. A server starts when the first test asks for it."""
+"""Fixtures that more than one folder of tests uses. A server starts when the first test asks for it.
+
+What only the servers need is imported by whoever asks for one: a unit test runs in the environment of the
+step that it is about, which holds no more than the step uses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from tests import services
+if TYPE_CHECKING:
+    from tests import services
+
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SLOWEST = 25
+SERVERS = {"postgres_server", "s3_server", "mlflow_url"}
+RUN_FOLDER = "QUINTET_TESTS_FOLDER"
+"""The variable that names the folder of a run, which its workers share."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-servers", action="store_true", help="leave out tests that need a server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Every run says where its time goes.
+    config.option.durations = config.option.durations or SLOWEST
+    if _is_first_process(config):
+        os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="quintet-tests-")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import ByFile
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--no-servers"):
+        left_out = [item for item in items if SERVERS & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    if not _is_first_process(config):
+        from tests.scheduling import longest_first
+
+        longest_first(items)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _is_first_process(config):
+        folder = Path(os.environ.pop(RUN_FOLDER))
+        if any(folder.iterdir()):
+            from tests import shared_servers
+
+            shared_servers.end(folder)
+        shutil.rmtree(folder)
+
+
+def _is_first_process(config: pytest.Config) -> bool:
+    """Say whether this is the process that the run was started as, not a worker of it."""
+    return not hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[services.PostgresServer]:
-    with services.postgres() as server:
-        yield server
+def postgres_server() -> services.PostgresServer:
+    from tests import shared_servers
+
+    return shared_servers.postgres()
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[services.S3Server]:
-    with services.s3() as server:
-        yield server
+def s3_server() -> services.S3Server:
+    from tests import shared_servers
+
+    return shared_servers.s3()
 
 
 @pytest.fixture(scope="session")
-def mlflow_url() -> Iterator[str]:
-    with services.mlflow_server() as url:
-        yield url
+def mlflow_url() -> str:
+    from tests import shared_servers
+
+    return shared_servers.mlflow_url()
 
 
 @pytest.fixture
@@ -49,34 +108,12 @@ def bucket(s3_server: services.S3Server, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.fixture(scope="session")
 def make_database(postgres_server: services.PostgresServer) -> Callable[[str], str]:
-    """Gives the URL, as a pipeline's role, of a fresh database with the pipeline's tables.
-
-    They are made as in the cluster: by the owner, for that role.
-    """
-    values = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())
-    pipelines: dict[str, Any] = values["postgres"]["pipelines"]
-    postgres_server.execute("CREATE ROLE quintet_owner LOGIN")
-
-    @cache
-    def template(pipeline: str) -> str:
-        schemas = pipelines[pipeline]["schemas"]
-        postgres_server.execute(f"CREATE ROLE {pipeline} LOGIN")
-        name = postgres_server.create_database(owner="quintet_owner")
-        files = [REPOSITORY / "charts/postgres/files/schema.sql"] * len(schemas)
-        files.append(REPOSITORY / f"pipelines/{pipeline}/tables.sql")
-        given = [*schemas, schemas[0]]
-        if pipelines[pipeline].get("promotes"):
-            files.append(REPOSITORY / "charts/postgres/files/promotion.sql")
-            given.append(schemas[0])
-        for file, schema in zip(files, given, strict=True):
-            statements = file.read_text().replace(':"schema"', schema).replace(':"role"', pipeline)
-            statements = statements.replace("DATABASE quintet", f"DATABASE {name}")
-            postgres_server.execute(statements, name, "quintet_owner")
-        postgres_server.execute(f"ALTER ROLE {pipeline} SET search_path = {schemas[0]}")
-        return name
+    """Gives the URL, as a pipeline's role, of a fresh database with the pipeline's tables."""
+    from tests import pipeline_databases
 
     def make(pipeline: str) -> str:
-        name = postgres_server.create_database(template(pipeline), "quintet_owner")
+        template = pipeline_databases.template(postgres_server, pipeline)
+        name = postgres_server.create_database(template, pipeline_databases.OWNER)
         return postgres_server.url(name, pipeline)
 
     return make

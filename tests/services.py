@@ -4,46 +4,60 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import boto3
 import psycopg2
 
-from quintet.local import mlflow
-from quintet.local.postgres import STOP, Postgres
 from quintet.local.processes import Running, answers, await_ready, free_ports, spawn, wait_until
-from quintet.local.s3 import S3, Key
 
-__all__ = ["answers", "free_ports", "mlflow_server", "postgres", "process", "s3", "wait_until"]
+if TYPE_CHECKING:
+    from quintet.local.postgres import Postgres
 
-_END_SECONDS = 3  # nothing of a test's server is worth a slow farewell
-_SETTINGS = {"max_connections": 150, "fsync": "off"}
+__all__ = [
+    "END_SECONDS",
+    "PostgresServer",
+    "S3Server",
+    "answers",
+    "free_ports",
+    "own_postgres",
+    "process",
+    "wait_until",
+]
+
+END_SECONDS = 3  # nothing of a test's server is worth a slow farewell
 
 
 @dataclass(frozen=True)
 class PostgresServer:
     """A Postgres that trusts whoever reaches its port."""
 
-    server: Postgres
+    port: int
 
     @property
     def address(self) -> tuple[str, int]:
-        return "127.0.0.1", self.server.port
+        return "127.0.0.1", self.port
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
-        return self.server.url(database, user)
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, template: str = "template1", owner: str = "postgres") -> str:
         """Makes a database of its own name, as a copy of another, and gives the name."""
         name = f"test_{uuid4().hex[:12]}"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
         return name
+
+    def make_role(self, name: str) -> None:
+        """Makes a role that may log in, unless another test has."""
+        with suppress(psycopg2.errors.DuplicateObject):
+            self.execute(f"CREATE ROLE {name} LOGIN")
 
     def execute(self, statements: str, database: str = "postgres", user: str = "postgres") -> None:
         connection = psycopg2.connect(self.url(database, user))
@@ -54,70 +68,49 @@ class PostgresServer:
             connection.close()
 
 
-@contextmanager
-def postgres(
-    password: str | None = None, settings: Mapping[str, str] | None = None
-) -> Iterator[PostgresServer]:
-    """Runs a Postgres, which asks for passwords when its superuser has one; as root by its own account."""
-    folder = Path(tempfile.mkdtemp(prefix="quintet-postgres-"))
-    (port,) = free_ports(1)
-    server = Postgres(folder / "postgres", port, password)
-    try:
-        user = server.prepare()
-        command = server.command({**_SETTINGS, **(settings or {})})
-        running = process(
-            command, folder / "log", ready=server.is_ready, user=user, cwd=server.folder, stop=STOP
-        )
-        with running:
-            yield PostgresServer(server)
-    finally:
-        shutil.rmtree(folder)
-
-
 @dataclass(frozen=True)
 class S3Server:
-    """An S3 server and a key that may do everything."""
+    """An S3 server and what leads boto3 to it, with a key that may do everything."""
 
-    server: S3
+    environment: dict[str, str]
 
     @property
     def endpoint(self) -> str:
-        return self.server.endpoint
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return self.server.environment("root")
+        return self.environment["AWS_ENDPOINT_URL_S3"]
 
     def create_bucket(self) -> str:
         """Makes a bucket of its own name and gives the name."""
         name = f"test-{uuid4().hex[:12]}"
-        assert self.server.make_bucket(name)
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.environment["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
+        client.create_bucket(Bucket=name)
         return name
 
 
 @contextmanager
-def s3() -> Iterator[S3Server]:
-    """Runs SeaweedFS with its S3 gateway."""
-    (port,) = free_ports(1)
-    with tempfile.TemporaryDirectory(prefix="quintet-s3-") as folder:
-        server = S3(Path(folder, "s3"), port, {"root": Key(uuid4().hex, uuid4().hex)})
-        command = server.command()
-        ready = lambda: server.make_bucket("first")  # noqa: E731
-        environment = server.server_environment()
-        with process(command, Path(folder, "log"), environment, ready=ready, cwd=server.folder):
-            yield S3Server(server)
+def own_postgres(password: str, settings: Mapping[str, str] | None = None) -> Iterator[Postgres]:
+    """Runs a Postgres of a test's own, which asks for passwords; as root by an account of its own."""
+    # Needs more than the environment of a step holds.
+    from quintet.local.postgres import STOP, Postgres
 
-
-@contextmanager
-def mlflow_server() -> Iterator[str]:
-    """Runs an MLflow tracking server on SQLite and gives its URL."""
     (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="quintet-mlflow-") as folder:
-        command = mlflow.command(Path(sys.executable), port, f"{folder}/artifacts")
-        environment = mlflow.environment(f"sqlite:///{folder}/mlflow.db")
-        with process(command, Path(folder, "log"), environment, ready=lambda: answers(f"{url}/health")):
-            yield url
+    folder = Path(tempfile.mkdtemp(prefix="quintet-postgres-"))
+    server = Postgres(folder / "postgres", port, password)
+    try:
+        user = server.prepare()
+        command = server.command({"fsync": "off", **(settings or {})})
+        running = process(
+            command, folder / "log", ready=server.is_ready, user=user, cwd=server.folder, stop=STOP
+        )
+        with running:
+            yield server
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -142,5 +135,5 @@ def process(
         await_ready(str(command[0]), child, log, ready)
         yield child
     finally:
-        running.end(stop, _END_SECONDS)
+        running.end(stop, END_SECONDS)
         child.wait()

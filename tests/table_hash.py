@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import pyarrow.parquet as pq
 from psycopg2 import sql
 
 # What differs between two runs of the same data, by table; every other column is compared.
@@ -69,6 +68,8 @@ def tables(url: str, left_out_too: Mapping[str, set[str]] | None = None) -> dict
 
 def parquet(path: Path) -> str:
     """Gives the sha256 of the rows of a Parquet file, whichever library wrote it."""
+    import pyarrow.parquet as pq  # not every step that compares tables has it
+
     table = pq.read_table(path)
     columns = [table.column(name).to_pylist() for name in table.column_names]
     return of_rows(table.column_names, zip(*columns, strict=True))

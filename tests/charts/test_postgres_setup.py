@@ -11,7 +11,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from quintet.local.postgres import binaries
+from quintet.local.postgres import Postgres, binaries
 from tests import services
 from tests.charts.render import Manifest, named, render
 
@@ -34,30 +34,28 @@ ROLES = [*DATABASES.values(), "forest", "sipsa"]
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[services.PostgresServer]:
+def own_server() -> Iterator[Postgres]:
     """A server that asks for passwords, whose roles and databases are this module's alone."""
-    with services.postgres(PASSWORD) as server:
+    with services.own_postgres(PASSWORD) as server:
         yield server
 
 
 @pytest.fixture
-def empty_server(own_server: services.PostgresServer) -> Iterator[services.PostgresServer]:
+def empty_server(own_server: Postgres) -> Iterator[Postgres]:
     yield own_server
     for database in DATABASES:
-        own_server.server.psql("--command", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        own_server.psql("--command", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
     # In reverse of who made whom: a role that granted something cannot go before it is taken back.
     for role in [*ROLES, "installer"]:
-        if own_server.server.psql("-At", "-c", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
-            own_server.server.psql("-c", f"DROP OWNED BY {role} CASCADE", "-c", f"DROP ROLE {role}")
+        if own_server.psql("-At", "-c", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
+            own_server.psql("-c", f"DROP OWNED BY {role} CASCADE", "-c", f"DROP ROLE {role}")
 
 
 class Setup:
     """The Job of some values, as a process here: the pod's files in a folder, its environment as it is."""
 
-    def __init__(self, folder: Path, server: services.PostgresServer, values: Manifest) -> None:
-        release = render(
-            "postgres", {**values, "external": {**values["external"], "port": server.address[1]}}
-        )
+    def __init__(self, folder: Path, server: Postgres, values: Manifest) -> None:
+        release = render("postgres", {**values, "external": {**values["external"], "port": server.port}})
         (container,) = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"]
         self.environment = {entry["name"]: entry["value"] for entry in container["env"]}
         self.places = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
@@ -89,7 +87,7 @@ class Setup:
         )
 
 
-def prepared(folder: Path, server: services.PostgresServer, values: Manifest = VALUES) -> Setup:
+def prepared(folder: Path, server: Postgres, values: Manifest = VALUES) -> Setup:
     """The Job with a Secret for each role, and `installer` as the one that it sets up by."""
     setup = Setup(folder, server, values)
     setup.secret("superuser", "installer", "of-installer")
@@ -100,8 +98,8 @@ def prepared(folder: Path, server: services.PostgresServer, values: Manifest = V
     return setup
 
 
-def query(server: services.PostgresServer, database: str, role: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(server.server.url(database, role, f"of-{role}"))
+def query(server: Postgres, database: str, role: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(server.url(database, role, f"of-{role}"))
     try:
         cursor = connection.cursor()
         cursor.execute(statement)
@@ -115,7 +113,7 @@ def assert_done(ended: subprocess.CompletedProcess[str]) -> None:
     assert "WARNING" not in ended.stderr  # such as a privilege that could not be revoked
 
 
-def assert_complete(server: services.PostgresServer) -> None:
+def assert_complete(server: Postgres) -> None:
     """Every role enters its own database by its Secret, no other does, and a step uses its tables alone."""
     for database, owner in DATABASES.items():
         assert query(server, database, owner, "SELECT current_database()") == [(database,)]
@@ -134,9 +132,9 @@ def assert_complete(server: services.PostgresServer) -> None:
 
 @pytest.mark.parametrize("rights", ["SUPERUSER", "CREATEROLE CREATEDB NOINHERIT"])
 def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
-    rights: str, tmp_path: Path, empty_server: services.PostgresServer
+    rights: str, tmp_path: Path, empty_server: Postgres
 ) -> None:
-    empty_server.server.psql("-c", f"CREATE ROLE installer LOGIN PASSWORD 'of-installer' {rights}")
+    empty_server.psql("-c", f"CREATE ROLE installer LOGIN PASSWORD 'of-installer' {rights}")
     setup = prepared(tmp_path, empty_server)
     for _ in range(2):
         assert_done(setup.run())
@@ -152,21 +150,21 @@ def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
     # The Secret is what holds: a new password in it reaches the server.
     setup.secret("forest", "forest", "of-forest-anew")
     assert setup.run().returncode == 0
-    psycopg2.connect(empty_server.server.url("quintet", "forest", "of-forest-anew")).close()
+    psycopg2.connect(empty_server.url("quintet", "forest", "of-forest-anew")).close()
 
 
-def make_beforehand(server: services.PostgresServer) -> None:
+def make_beforehand(server: Postgres) -> None:
     statements = ["CREATE ROLE installer LOGIN PASSWORD 'of-installer'"]
     for role in ROLES:
         limit = 60 if role == "airflow" else 20
         statements.append(f"CREATE ROLE {role} LOGIN PASSWORD 'of-{role}' CONNECTION LIMIT {limit}")
     statements += [f"CREATE DATABASE {database} OWNER {owner}" for database, owner in DATABASES.items()]
     for statement in statements:
-        server.server.psql("-c", statement)
+        server.psql("-c", statement)
 
 
 def test_a_role_that_may_create_nothing_takes_what_was_made_beforehand(
-    tmp_path: Path, empty_server: services.PostgresServer
+    tmp_path: Path, empty_server: Postgres
 ) -> None:
     make_beforehand(empty_server)
     setup = prepared(tmp_path, empty_server)
@@ -188,18 +186,18 @@ def test_a_role_that_may_create_nothing_takes_what_was_made_beforehand(
     ],
 )
 def test_what_is_missing_beforehand_is_named(
-    spoil: str, sentence: str, tmp_path: Path, empty_server: services.PostgresServer
+    spoil: str, sentence: str, tmp_path: Path, empty_server: Postgres
 ) -> None:
     make_beforehand(empty_server)
-    empty_server.server.psql("-c", spoil)
+    empty_server.psql("-c", spoil)
     ended = prepared(tmp_path, empty_server).run()
     assert ended.returncode != 0
     assert sentence in ended.stderr
     assert "of-" not in ended.stderr
 
 
-def test_a_secret_of_another_role_is_refused(tmp_path: Path, empty_server: services.PostgresServer) -> None:
-    empty_server.server.psql("-c", "CREATE ROLE installer LOGIN PASSWORD 'of-installer' SUPERUSER")
+def test_a_secret_of_another_role_is_refused(tmp_path: Path, empty_server: Postgres) -> None:
+    empty_server.psql("-c", "CREATE ROLE installer LOGIN PASSWORD 'of-installer' SUPERUSER")
     setup = prepared(tmp_path, empty_server)
     setup.secret("airflow", "somebody", "of-airflow")
     ended = setup.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +11,12 @@ import pytest
 from bitcoin.load import Loaded, load
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from tests.children import PROCESSES
 from tests.services import PostgresServer
 from tests.unit.bitcoin.rows import capture, rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
 
 KILLED = -9
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["bitcoin.load"])
 
 
 def load_run(database_url: str, uri: str, run_id: str = "r2") -> Loaded:
@@ -71,7 +69,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         through_proxy = f"postgresql://bitcoin@127.0.0.1:{proxy.port}/{database}"
-        child = _processes.Process(target=load_run, args=(through_proxy, captures[1]))
+        child = PROCESSES.Process(target=load_run, args=(through_proxy, captures[1]))
         child.start()
         child.join(60)
         proxy.close()

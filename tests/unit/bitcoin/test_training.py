@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -35,12 +34,11 @@ from stepkit.outcomes import RefusedInput
 from stepkit.promotion.promoting import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from tests.children import PROCESSES
 from tests.services import PostgresServer, wait_until
 from tests.unit.bitcoin.markets import swinging, wandering
 
 SMALL: dict[str, Any] = {"trials": 6, "folds": 2, "max_estimators": 40}
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["bitcoin.tune"])
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ def test_a_killed_worker_loses_one_trial_and_the_study_goes_on(
         **{"snapshot_uri": found.snapshot_uri, "snapshot_sha256": found.snapshot_sha256},
         **{"trials": 8, "folds": 4, "max_estimators": 2000},
     }
-    child = _processes.Process(target=_tune, args=(chain.settings(), 0, given))
+    child = PROCESSES.Process(target=_tune, args=(chain.settings(), 0, given))
     child.start()
     heard = (
         "SELECT count(*) FROM bitcoin_optuna.trials JOIN bitcoin_optuna.trial_heartbeats USING (trial_id)"
@@ -308,7 +306,7 @@ def _tune(settings: Settings, worker: int, given: dict[str, Any]) -> None:
 
 
 def _in_a_process(settings: Settings, worker: int, given: dict[str, Any]) -> int | None:
-    child = _processes.Process(target=_tune, args=(settings, worker, given))
+    child = PROCESSES.Process(target=_tune, args=(settings, worker, given))
     child.start()
     child.join(120)
     return child.exitcode

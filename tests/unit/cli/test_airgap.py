@@ -9,7 +9,7 @@ from quintet.machine import ImageSource, Machine
 from quintet.paths import AIRGAP, versions
 from quintet.progress import Stage
 
-# Holds no image; saves the same archive for any, and a build leaves a program named hey.
+# Holds no image; saves the same archive for any, and a build leaves a program named tool.
 FAKE_DOCKER = """\
 #!/bin/sh
 echo "$*" >> "{folder}/calls"
@@ -17,7 +17,7 @@ case "$*" in
   *--format*) echo sha256:abc ;;
   "image inspect"*) exit 1 ;;
   "save --output "*) cp "{folder}/saved.tar" "$3" ;;
-  *--output\\ type=local,dest=*) touch "$(echo "$*" | sed 's/.*dest=\\([^ ]*\\).*/\\1/')/hey" ;;
+  *--output\\ type=local,dest=*) touch "$(echo "$*" | sed 's/.*dest=\\([^ ]*\\).*/\\1/')/tool" ;;
 esac
 """
 
@@ -44,11 +44,11 @@ def test_where_a_registry_answers_nothing_is_made(machine: Machine) -> None:
 
 def test_a_go_program_is_built_once_and_cached(machine: Machine) -> None:
     for _ in range(2):
-        program = airgap.install(machine, Stage("hey"), "hey", "github.com/rakyll/hey", "v0.1.5")
-    assert program.name == "hey"
-    assert program.parent.name == "hey-v0.1.5"
-    assert calls(machine).count("--build-arg PACKAGE=github.com/rakyll/hey") == 1
-    assert [path.name for path in program.parent.parent.iterdir()] == ["hey-v0.1.5"]
+        program = airgap.install(machine, Stage("tool"), "tool", "example.org/some/tool", "v0.1.5")
+    assert program.name == "tool"
+    assert program.parent.name == "tool-v0.1.5"
+    assert calls(machine).count("--build-arg PACKAGE=example.org/some/tool") == 1
+    assert [path.name for path in program.parent.parent.iterdir()] == ["tool-v0.1.5"]
 
 
 def test_an_image_is_built_under_a_name_of_its_content(machine: Machine) -> None:

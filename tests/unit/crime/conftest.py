@@ -13,11 +13,8 @@ from typing import Any
 import pandas as pd
 import psycopg2
 import pytest
-import uvicorn
 
 from crime.download_data import Downloaded, download_data
-from socrata.app import create_app
-from socrata.settings import Settings as PortalSettings
 from stepkit.settings import Run, Settings
 
 DAY = 86400.0
@@ -39,6 +36,12 @@ class Portal:
 
 @contextmanager
 def serving(**settings: Any) -> Iterator[Portal]:
+    # Not at the top: the environment of a step has no portal, and tests without one run in it.
+    import uvicorn
+
+    from socrata.app import create_app
+    from socrata.settings import Settings as PortalSettings
+
     given = {"rows_per_year": 6000, "months": 14, "replay_now": datetime(2026, 7, 26, 12, tzinfo=UTC)}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         portal = Portal(f"http://127.0.0.1:{listener.getsockname()[1]}")

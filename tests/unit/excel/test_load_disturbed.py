@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from excel.load import load
+from tests.children import PROCESSES
 from tests.services import PostgresServer
 from tests.unit.excel import workbooks
 from tests.unit.excel.conftest import Landing
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
 
 KILLED = -9
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["excel.load"])
 
 
 def load_through(database_url: str, bucket: str, manifest_uri: str) -> None:
@@ -35,7 +33,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
         name = postgres_server.create_database(prepared, "quintet_owner")
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         url = f"postgresql://excel@127.0.0.1:{proxy.port}/{name}"
-        child = _processes.Process(target=load_through, args=(url, landing.bucket, scanned.manifest_uri))
+        child = PROCESSES.Process(target=load_through, args=(url, landing.bucket, scanned.manifest_uri))
         child.start()
         child.join(60)
         proxy.close()

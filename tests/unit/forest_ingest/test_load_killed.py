@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from forest.load import Loaded, load
 from forest.schema import NAMES, SOURCE_NAMES
 from stepkit.settings import Run, Settings
+from tests.children import PROCESSES
 from tests.services import PostgresServer
 from tests.unit.forest_ingest.captures import rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
@@ -22,8 +22,6 @@ from tests.unit.forest_ingest.killing_proxy import KillingProxy
 TABLE = "forest.forest_cover_samples"
 RUN = Run(dag_id="forest_cover_data_pipeline", run_id="r2", task_id="load")
 KILLED = -9
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["forest.load"])
 
 
 def load_file(database_url: str, path: Path, run: Run = RUN) -> Loaded:
@@ -82,7 +80,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         through_proxy = f"postgresql://forest@127.0.0.1:{proxy.port}/{database}"
-        child = _processes.Process(target=load_file, args=(through_proxy, captures[1]))
+        child = PROCESSES.Process(target=load_file, args=(through_proxy, captures[1]))
         child.start()
         child.join(60)
         proxy.close()

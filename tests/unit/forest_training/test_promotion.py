@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from app.latest_run import read_latest_run
 from bundle.fitted import columns_of
 from forest.promote import promote
 from forest.snapshot import FEATURES, NUMBERS, clean
@@ -252,6 +251,8 @@ def test_without_a_registry_a_file_names_the_champion(
     expected = training.candidates["random_forest"]
     assert (named["run_id"], named["bundle_digest"]) == (expected.mlflow_run_id, expected.bundle_digest)
     assert client.search_registered_models(f"name = '{off.model_name}'") == []
+    from app.latest_run import read_latest_run  # serving's environment, not the step's
+
     served = read_latest_run(f"s3://{bucket}/forest/latest_model.json", off.model_name)
     assert served
     assert (served.name, served.version) == (off.model_name, None)

@@ -35,7 +35,7 @@ class World:
             run=Run(dag_id="modelo_penguin", run_id=run_id),
             database_url=self.database_url,
             tracking_uri=self.tracking_uri,
-            experiment_name="penguins",
+            experiment_name=f"experiment-{self.model_name}",
             model_name=self.model_name,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,7 @@ from sipsa.merge import Merged, merge
 from sipsa.stage import Staged, stage
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from tests.children import PROCESSES
 from tests.services import PostgresServer
 from tests.table_hash import of_rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
@@ -31,8 +31,6 @@ TABLES = {
     "sipsa_data.ingest_watermarks": "*",
     "sipsa_data.ingest_audit": "run_id, source_sha256, rows_read, rows_new, rows_changed, rows_same",
 }
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["sipsa.stage", "sipsa.merge"])
 
 
 def run_stage(url: str, bucket: str, run_id: str, body: bytes) -> Staged:
@@ -93,7 +91,7 @@ def test_a_step_killed_at_any_statement_and_tried_again_leaves_the_same(
         target, arguments = (
             (run_stage, (url, bucket, "r2", SECOND)) if step == "stage" else (run_merge, (url, "r2"))
         )
-        child = _processes.Process(target=target, args=arguments)
+        child = PROCESSES.Process(target=target, args=arguments)
         child.start()
         child.join(60)
         proxy.close()
