@@ -13,8 +13,9 @@ Reading needs numpy alone. `export` and `verify_against` are for training and ne
 
 from bundle.contract import Contract, Engine, Feature, Label, Transform
 from bundle.errors import BundleError, BundleRefused
-from bundle.fitted import engine_of, export, verify_against, versions, write
+from bundle.fitted import engine_of, export, versions, write
 from bundle.preparation import Columns, normalise_category
+from bundle.proof import verify_against
 from bundle.reader import Bundle, Prediction, load
 
 __all__ = [

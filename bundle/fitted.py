@@ -1,4 +1,4 @@
-"""From a fitted scikit-learn pipeline to a bundle, and the proof that both answer alike.
+"""From a fitted scikit-learn pipeline to a bundle.
 
 For training only. scikit-learn is imported only when `export` is called, so that serving can import the
 package without it.
@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from sklearn.pipeline import Pipeline
 
+UNSEEN = "never seen in training"
 _SMOKE_ROWS = 16
-_UNSEEN = "never seen in training"
-_DISTURBED_SHARE = 0.1
-_VERIFY_ROWS = 20_000
 
 
 def export(
@@ -106,26 +104,6 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
     digests = {str(file.relative_to(path)): _sha256(file) for file in files}
     (path / DIGESTS).write_text(json.dumps(digests, indent=1))
     return load(path).digest
-
-
-def verify_against(pipeline: Pipeline, bundle: Bundle, frame: DataFrame) -> None:
-    """Compares the bundle's labels with the pipeline's on all rows, and with holes and new categories.
-
-    Raises:
-        BundleRefused: one label differs; names the row.
-    """
-    disturbed = _disturbed(frame.iloc[:_VERIFY_ROWS], bundle.contract)
-    for kind, rows in (("row", frame), ("disturbed row", disturbed)):
-        expected = pipeline.predict(rows)
-        found = bundle.predict(columns_of(rows)).labels
-        different = np.flatnonzero(found != expected)
-        if different.size:
-            at = int(different[0])
-            raise BundleRefused(
-                f"{kind} {rows.index[at]}: the bundle says {found[at]}, scikit-learn {expected[at]} "
-                f"({different.size} of {len(rows)} differ); the model is not published"
-            )
-    bundle.check_smoke()
 
 
 def columns_of(frame: DataFrame) -> dict[str, NDArray[Any]]:
@@ -246,25 +224,13 @@ def _forest(trees: list[Any]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _disturbed(frame: DataFrame, contract: Contract) -> DataFrame:
-    """Gives the rows with a tenth of each column missing and a tenth of each category unseen."""
-    disturbed = frame.copy()
-    generator = np.random.default_rng(0)
-    for feature in contract.features:
-        draw = generator.random(len(frame))
-        if feature.type == "category":
-            disturbed[feature.name] = disturbed[feature.name].mask(draw > 1 - _DISTURBED_SHARE, _UNSEEN)
-        disturbed[feature.name] = disturbed[feature.name].mask(draw < _DISTURBED_SHARE)
-    return disturbed
-
-
 def _smoke(bundle: Bundle, frame: DataFrame) -> str:
     """Gives `smoke.json`: rows spread over the frame, one with all missing, one with new categories."""
     rows = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, _SMOKE_ROWS).astype(int))]
     columns: dict[str, list[Any]] = {}
     for feature in bundle.contract.features:
         values = rows[feature.name].tolist()
-        values += [None, _UNSEEN if feature.type == "category" else values[0]]
+        values += [None, UNSEEN if feature.type == "category" else values[0]]
         columns[feature.name] = [
             None if value != value else value for value in values
         ]  # NaN is not equal to itself
