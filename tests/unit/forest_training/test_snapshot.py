@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forest import snapshot as of_forest
 from forest.snapshot import FEATURES, NAMES, TEST, TEST_SHARE, TRAIN, Snapshot, clean, sides
 from stepkit.outcomes import RefusedInput
 
@@ -22,6 +23,14 @@ def test_a_rows_side_does_not_depend_on_the_other_rows(covertype: pd.DataFrame) 
 def test_a_side_is_forever(covertype: pd.DataFrame) -> None:
     found = sides(covertype[:40])
     assert [row for row, side in enumerate(found) if side == TEST] == [0, 21, 28, 29, 30, 31, 34]
+
+
+def test_no_train_row_becomes_a_test_row_when_a_feature_is_added(
+    covertype: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sides(covertype[:2000])
+    monkeypatch.setattr(of_forest, "FEATURES", (*FEATURES, "canopy"))
+    assert sides(covertype[:2000].assign(canopy=range(2000))) == before
 
 
 def test_about_a_fifth_of_the_rows_are_test_rows(covertype: pd.DataFrame) -> None:

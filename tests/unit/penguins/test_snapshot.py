@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from penguins import snapshot as of_penguins
 from penguins.load_raw import DATA, lines
 from penguins.models import prepared
 from penguins.schema import COLUMNS, FEATURES, NUMBERS
@@ -53,6 +54,20 @@ def test_a_value_that_is_no_known_defect_is_refused(
     raw.loc[0, column] = value
     with pytest.raises(RefusedInput, match=sentence.replace("?", r"\?")):
         clean(raw)
+
+
+def test_no_train_row_becomes_a_test_row_when_a_feature_is_added(
+    raw: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = clean(raw)
+    monkeypatch.setattr(of_penguins, "FEATURES", (*FEATURES, "year"))
+    monkeypatch.setattr(of_penguins, "NUMBERS", (*NUMBERS, "year"))
+    monkeypatch.setitem(of_penguins.LIMITS, "year", (0.0, 9999.0))
+    monkeypatch.setattr(of_penguins, "_COLUMNS", ("line", *FEATURES, "year", "species", "side"))
+    after, _ = clean(raw.assign(year=[str(2000 + line) for line in range(len(raw))]))
+    both = before.merge(after, on="line", suffixes=("_before", "_after"))
+    assert len(both) == len(before)
+    assert both["side_after"].tolist() == both["side_before"].tolist()
 
 
 def test_a_side_depends_on_the_row_alone(raw: pd.DataFrame) -> None:
