@@ -40,7 +40,11 @@ common.tasksNamespace $: where step pods run.
 */ -}}
 {{- define "common.tasksNamespace" -}}
 {{- $global := include "common.global" . | fromYaml -}}
-{{- $global.tasks.namespace | default (printf "%s-tasks" .Release.Namespace) -}}
+{{- $namespace := $global.tasks.namespace | default (printf "%s-tasks" .Release.Namespace) -}}
+{{- if eq $namespace .Release.Namespace -}}
+{{- fail (printf "global.tasks.namespace is %s, the namespace of the release: steps would stand beside the Secrets of the platform. Name another one, or none for %s-tasks." $namespace $namespace) -}}
+{{- end -}}
+{{- $namespace -}}
 {{- end }}
 
 {{- /*

@@ -26,7 +26,7 @@ containers:
       # Makes a new Job when these change; the Secrets' own names would not.
       - name: SETUP_CHECKSUM
         value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
-    resources: {{- toYaml .Values.migrate.resources | nindent 6 }}
+    resources: {{- include "common.resources" (dict "path" "airflow.migrate.resources" "given" .Values.migrate.resources) | nindent 6 }}
     securityContext: {{- include "common.containerSecurityContext" . | nindent 6 }}
     volumeMounts:
       {{- include "airflow.mounts" . | nindent 6 }}

@@ -20,7 +20,7 @@ steps:
   {{- range $name, $given := .Values.steps.overrides }}
   {{ $name }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $given) | nindent 4 }}
     {{- with $given.resources }}
-    resources: {{- toYaml . | nindent 6 }}
+    resources: {{- include "common.resources" (dict "path" (printf "airflow.steps.overrides.%s.resources" $name) "given" .) | nindent 6 }}
     {{- end }}
   {{- end }}
 {{- end }}
