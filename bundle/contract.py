@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from bundle.claims import check
 from bundle.errors import BundleError
 
 FORMAT = 1
@@ -91,13 +92,13 @@ class Contract:
         """Reads a contract.
 
         Raises:
-            BundleError: it is not JSON, of another format, or lacks a field.
+            BundleError: it is not JSON, of another format, lacks a field, or states what cannot be used.
         """
         try:
             fields = json.loads(text)
             if fields["format"] != FORMAT:
                 raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {FORMAT}")
-            return cls(
+            contract = cls(
                 model=fields["model"],
                 target=_target(fields),
                 engine=Engine(**fields["engine"]),
@@ -109,8 +110,10 @@ class Contract:
                 class_weights=_class_weights(fields),
                 transform=Transform(**fields["transform"]) if fields.get("transform") else None,
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            check(contract)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BundleError(f"contract.json cannot be understood: {error!r}") from error
+        return contract
 
     def to_json(self) -> str:
         """Writes the contract; `from_json` gives it back."""

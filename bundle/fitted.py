@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.claims import check
 from bundle.contract import Contract, Engine, Feature, Label
 from bundle.engines import BOOSTER
-from bundle.errors import BundleRefused
+from bundle.errors import BundleError, BundleRefused
 from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def export(
         The bundle's digest.
 
     Raises:
-        BundleRefused: a part of the pipeline has no form in a bundle.
+        BundleRefused: a part of the pipeline has no form in a bundle, or two categories differ in case or
+            outer blanks alone.
     """
     columns, *maps, classifier = (step for _, step in pipeline.steps)
     engine, arrays = engine_of(*maps, classifier)
@@ -90,8 +92,13 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
         The bundle's digest.
 
     Raises:
+        BundleRefused: the contract states what cannot be used.
         BundleError: the arrays do not fit the contract.
     """
+    try:
+        check(contract)
+    except BundleError as error:
+        raise BundleRefused(str(error)) from error
     (path / ARRAYS).mkdir(parents=True)
     for name, array in arrays.items():
         if name == BOOSTER:

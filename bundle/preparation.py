@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.claims import key
 from bundle.contract import Feature
 from bundle.errors import BundleError
 
@@ -19,12 +20,8 @@ Columns = Mapping[str, NDArray[Any]]
 
 def normalise_category(value: str, categories: Iterable[str]) -> str:
     """Gives the known category that equals `value` but for case and outer blanks, else `value` itself."""
-    key = _key(value)
-    return next((category for category in categories if _key(category) == key), value)
-
-
-def _key(category: str) -> str:
-    return category.strip().casefold()
+    wanted = key(value)
+    return next((category for category in categories if key(category) == wanted), value)
 
 
 class Preparation:
@@ -177,12 +174,12 @@ class _Category:
 
     def __init__(self, at: int, feature: Feature) -> None:
         self.name = feature.name
-        self._columns = {_key(category): at + code for code, category in enumerate(feature.categories)}
-        if _key(str(feature.imputed)) not in self._columns:
+        self._columns = {key(category): at + code for code, category in enumerate(feature.categories)}
+        if key(str(feature.imputed)) not in self._columns:
             raise BundleError(f"contract.json: {feature.name} has no category {feature.imputed!r} to impute")
-        self._imputed = self._columns[_key(str(feature.imputed))]
+        self._imputed = self._columns[key(str(feature.imputed))]
         self._as_written = {
-            category: self._columns[_key(category)] for category in feature.categories
+            category: self._columns[key(category)] for category in feature.categories
         }  # most clients write a category as training did
 
     def fill(self, matrix: NDArray[np.float64], values: Iterable[Any]) -> list[int]:
@@ -194,7 +191,7 @@ class _Category:
                 continue
             column = self._as_written.get(value)
             if column is None:
-                column = self._columns.get(_key(value))
+                column = self._columns.get(key(value))
             if column is None:
                 new.append(row)
             else:

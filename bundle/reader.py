@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -25,6 +26,18 @@ ARRAYS = "arrays"
 
 _FILE_NAME = re.compile(r"(arrays/\w+\.npy|model\.ubj|contract\.json|smoke\.json)")
 _SMOKE_TOLERANCE = 1e-9
+# numpy reads an array's head as Python's literals, and asks for a map of the size that stands there.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    TokenError,
+)
 
 
 class Prediction(NamedTuple):
@@ -95,11 +108,13 @@ class Bundle:
             columns = columns_from_json(self.contract, self.smoke["columns"])
             expected = np.array(self.smoke["probabilities"], dtype=np.float64)
             expected_labels = np.array(self.smoke["labels"])
-        except (KeyError, TypeError, ValueError) as error:
+            answer = self.predict(columns)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BundleError(f"smoke.json cannot be understood: {error!r}") from error
-        answer = self.predict(columns)
-        if answer.probabilities.shape != expected.shape:
-            raise BundleError("smoke.json has another number of probabilities than the model gives")
+        if not len(answer.labels):
+            raise BundleError("smoke.json asks nothing")
+        if answer.probabilities.shape != expected.shape or answer.labels.shape != expected_labels.shape:
+            raise BundleError("smoke.json has another number of answers than the model gives")
         close = np.isclose(answer.probabilities, expected, rtol=0, atol=_SMOKE_TOLERANCE).all(axis=1)
         wrong = np.flatnonzero(~close | (answer.labels != expected_labels))
         if wrong.size:
@@ -158,7 +173,7 @@ def _digests(root: Path) -> dict[str, str]:
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path.name} is not JSON: {error}") from error
 
 
@@ -169,8 +184,8 @@ def _checked(root: Path) -> list[str]:
         try:
             with (root / name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            raise BundleError(f"the bundle {root} lacks {name}") from None
+        except OSError as error:
+            raise BundleError(f"the bundle {root} lacks {name}: {error.strerror}") from None
         if found != expected:
             raise BundleError(f"{name} is damaged: its sha256 is {found}, {DIGESTS} says {expected}")
     return list(digests)
@@ -180,5 +195,5 @@ def _mapped(path: Path) -> NDArray[Any]:
     try:
         # A plain view of the map: numpy's memmap class makes every small operation slower.
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BundleError(f"{ARRAYS}/{path.name} cannot be read: {error}") from error

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.engines import native
-from bundle.engines.arrays import Arrays, Matrix, checked
+from bundle.engines.arrays import Arrays, Matrix, checked, length_of
 from bundle.errors import BundleError
 
 _NODE = np.dtype([("threshold", np.float32), ("feature", np.int32), ("left", np.int32), ("right", np.int32)])
+_MOST = 2**31 - 1  # what an index of 32 bits can name
+_ROUNDING = 1e-6
 
 
 class Forest:
@@ -32,10 +34,17 @@ class Forest:
     _SHORT_WALKS = 1 << 10  # some hundred microseconds
 
     def __init__(self, arrays: Arrays, parameters: Mapping[str, float], columns: int, classes: int) -> None:
-        nodes, leaves = len(arrays.get("feature", ())), len(arrays.get("distributions", ()))
-        feature = checked(arrays, "feature", (nodes,))
-        left, right = (checked(arrays, name, (nodes,)) for name in ("left", "right"))
-        roots = checked(arrays, "roots", (len(arrays.get("roots", ())),))
+        nodes, leaves = length_of(arrays, "feature"), length_of(arrays, "distributions")
+        if not length_of(arrays, "roots") or max(nodes, leaves) > _MOST:
+            raise BundleError(f"arrays/roots.npy names no tree, or there are more than {_MOST} nodes")
+        feature, left, right = (
+            checked(arrays, name, (nodes,), "indices") for name in ("feature", "left", "right")
+        )
+        roots = checked(arrays, "roots", (length_of(arrays, "roots"),), "indices")
+        threshold = checked(arrays, "threshold", (nodes,))
+        distributions = checked(arrays, "distributions", (leaves, classes))
+        if leaves and (distributions.min() < 0 or abs(distributions.sum(axis=1) - 1).max() > _ROUNDING):
+            raise BundleError("arrays/distributions.npy: the shares of a leaf are not 0 or more, 1 in all")
         if nodes and not 0 <= int(feature.min()) <= int(feature.max()) < columns:
             raise BundleError("arrays/feature.npy names a column that the model does not have")
         order = np.arange(nodes, dtype=np.int32)
@@ -45,12 +54,10 @@ class Forest:
                 raise BundleError(f"arrays/{name}.npy does not describe trees: a child is out of place")
         self._columns = columns
         self._nodes = np.empty(nodes, _NODE)
-        self._nodes["threshold"] = _rounded_down(checked(arrays, "threshold", (nodes,)))
+        self._nodes["threshold"] = _rounded_down(threshold)
         self._nodes["feature"], self._nodes["left"], self._nodes["right"] = feature, left, right
         self._roots = np.array(roots, dtype=np.int32)
-        self._distributions = np.array(
-            checked(arrays, "distributions", (leaves, classes)), dtype=np.float64, order="C"
-        )
+        self._distributions = np.array(distributions, dtype=np.float64, order="C")
         self._trees = self._nodes.ctypes.data, self._roots.ctypes.data, len(self._roots)
         self._leaves = self._distributions.ctypes.data, classes
         self._walk, self._short_walk = (native.forest_walk(keep_gil=keep) for keep in (False, True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bundle.engines.arrays import Arrays, Matrix, checked
+from bundle.engines.arrays import LARGEST, Arrays, Matrix, checked, length_of
 from bundle.engines.linear import Linear
 from bundle.errors import BundleError
 
@@ -19,12 +19,17 @@ class KernelMap:
     """
 
     def __init__(self, arrays: Arrays, parameters: Mapping[str, float], columns: int, classes: int) -> None:
-        if "gamma" not in parameters:
-            raise BundleError("contract.json: the engine kernel_map needs its parameter gamma")
-        self._gamma = parameters["gamma"]
-        components = len(arrays.get("landmarks", ()))
-        self._landmarks = checked(arrays, "landmarks", (components, columns))
-        self._normalization = checked(arrays, "normalization", (components, components))
+        self._gamma = parameters.get("gamma", 0.0)
+        if not 0 < self._gamma <= LARGEST:
+            raise BundleError("contract.json: the engine kernel_map needs its parameter gamma, above 0")
+        components = length_of(arrays, "landmarks")
+        self._landmarks, self._normalization = (
+            np.array(checked(arrays, name, shape), dtype=np.float64)
+            for name, shape in (
+                ("landmarks", (components, columns)),
+                ("normalization", (components, components)),
+            )
+        )
         self._squares = np.einsum("ij,ij->i", self._landmarks, self._landmarks)
         self._linear = Linear(arrays, {}, components, classes)
 

@@ -17,8 +17,8 @@ class Linear:
 
     def __init__(self, arrays: Arrays, parameters: Mapping[str, float], columns: int, classes: int) -> None:
         coefficients = checked(arrays, "coefficients", (classes, columns))
-        self._by_column = np.ascontiguousarray(coefficients.T)
-        self._intercepts = checked(arrays, "intercepts", (classes,))
+        self._by_column = np.array(coefficients.T, dtype=np.float64, order="C")
+        self._intercepts = np.array(checked(arrays, "intercepts", (classes,)), dtype=np.float64)
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
         """Gives the softmax of the scores."""

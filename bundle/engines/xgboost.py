@@ -7,13 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from bundle.engines.arrays import BOOSTER, Arrays, Matrix
+from bundle.engines.booster import check_booster
 from bundle.errors import BundleError
 
 
 class XGBoost:
     """A booster with the objective `binary:logistic` or `multi:softprob`, asked in place by one thread.
 
-    Arrays: `model.ubj`, XGBoost's Universal Binary JSON as bytes. It holds trees and numbers, no code.
+    Arrays: `model.ubj`, XGBoost's Universal Binary JSON as bytes. It holds trees and numbers, no code;
+    `booster` checks all of it before XGBoost gets it.
     """
 
     def __init__(self, arrays: Arrays, parameters: Mapping[str, float], columns: int, classes: int) -> None:
@@ -24,20 +26,15 @@ class XGBoost:
             raise BundleError("the engine xgboost needs the package xgboost-cpu, which is absent") from error
         if BOOSTER not in arrays:
             raise BundleError(f"the bundle has no {BOOSTER}, which its engine needs")
+        content = arrays[BOOSTER].tobytes()
+        check_booster(content, columns, classes)
         self._booster = Booster()
         try:
-            self._booster.load_model(bytearray(arrays[BOOSTER].tobytes()))
+            self._booster.load_model(bytearray(content))
         except (XGBoostError, ValueError) as error:
             raise BundleError(f"{BOOSTER} cannot be read: {str(error).splitlines()[0]}") from error
         # As many threads as cores, for one row, cost more than they save.
         self._booster.set_param({"nthread": 1})
-        if self._booster.num_features() != columns:
-            raise BundleError(
-                f"{BOOSTER} takes {self._booster.num_features()} columns; the contract has {columns}"
-            )
-        found = self.predict_proba(np.zeros((1, columns))).shape
-        if found != (1, classes):
-            raise BundleError(f"{BOOSTER} tells {found[-1]} classes apart; the contract has {classes}")
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
         """Gives the booster's probabilities; of two classes it gives the second's."""
