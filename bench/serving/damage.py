@@ -191,6 +191,7 @@ def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--in-child"]:
-        _in_child(*map(int, sys.argv[2:5]), [Path(each) for each in sys.argv[5:]])  # type: ignore[arg-type]
+        first, count, seed = map(int, sys.argv[2:5])
+        _in_child(first, count, seed, [Path(each) for each in sys.argv[5:]])
     else:
         main()
