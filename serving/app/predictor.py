@@ -14,6 +14,8 @@ from app.model import ServedModel
 from app.queue import Queue
 from app.settings import Settings
 
+CLOSE = {"Connection": "close"}
+"""The rest of a body that is not read would be taken for the next request."""
 LARGE_BYTES = 4096
 """A larger body is computed in a thread, in whose time probes and small requests are answered."""
 
@@ -24,6 +26,8 @@ class Predictor:
     def __init__(self, settings: Settings, champion: Champion, counts: RequestCounts) -> None:
         self._champion, self._counts = champion, counts
         self._max_body_bytes = settings.max_body_bytes
+        self._body_seconds = settings.body_seconds
+        self._free_bytes = max(settings.max_held_bytes, settings.max_body_bytes)
         self._small = Queue(settings.max_waiting_requests, "requests")
         self._large = Queue(settings.max_waiting_batches, "large requests")
         self._thread = ThreadPoolExecutor(1, "large-requests")
@@ -39,7 +43,7 @@ class Predictor:
 
         Raises:
             ClientDisconnect: The client is gone before its body was whole.
-            HTTPException: 413, 429 or 503, with a sentence.
+            HTTPException: 408, 413, 429 or 503, with a sentence.
             RequestValidationError: 422, with the samples and fields at fault.
         """
         model = self._champion.model
@@ -47,7 +51,20 @@ class Predictor:
             raise HTTPException(
                 503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"}
             )
-        body = await self._read(scope, receive)
+        held = self._admit(scope)
+        try:
+            return await self._admitted(model, receive, with_probabilities)
+        finally:
+            self._free_bytes += held
+
+    async def _admitted(self, model: ServedModel, receive: Receive, with_probabilities: bool) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await self._read(receive)
+        except TimeoutError:
+            raise HTTPException(
+                408, f"The body did not come within {self._body_seconds:g} seconds.", CLOSE
+            ) from None
         large = len(body) > LARGE_BYTES or model.bars is not None  # stored bars may have to be fetched
         queue = self._large if large else self._small
         queue.enter()
@@ -75,25 +92,44 @@ class Predictor:
             self._batch = None
         return batch.answer(start, len(samples), with_probabilities)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        """Reads the body, and no more of it than the limit, whether its length was announced or not."""
-        limit = self._max_body_bytes
-        announced = 0
+    def _admit(self, scope: Scope) -> int:
+        """Decides by the length that is announced, before anything is read; gives the bytes that it may hold.
+
+        A small body holds none: it is bounded by its size. One of no announced length may be of the limit's.
+        """
+        limit = length = self._max_body_bytes
         for name, value in scope["headers"]:
             if name == b"content-length":
-                announced = int(value)
+                length = int(value)
                 break
-        body = b""
+        if length > limit:
+            raise HTTPException(413, self._too_large(), CLOSE)
+        held = length if length > LARGE_BYTES else 0
+        if held > self._free_bytes:
+            raise HTTPException(
+                429,
+                "Too many large bodies are under way: try again in a second.",
+                {"Retry-After": "1", **CLOSE},
+            )
+        self._free_bytes -= held
+        return held
+
+    async def _read(self, receive: Receive) -> bytes:
+        """Reads the body, and no more of it than the limit, whether its length was announced or not."""
+        body = bytearray()
         more = True
-        while more and announced <= limit and len(body) <= limit:
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             body += message.get("body", b"")
+            if len(body) > self._max_body_bytes:
+                raise HTTPException(413, self._too_large(), CLOSE)
             more = message.get("more_body", False)
-        if announced > limit or len(body) > limit:
-            raise HTTPException(413, f"The body is larger than {limit} bytes: send fewer samples at once.")
-        return body
+        return bytes(body)
+
+    def _too_large(self) -> str:
+        return f"The body is larger than {self._max_body_bytes} bytes: send fewer samples at once."
 
 
 def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> Answer:

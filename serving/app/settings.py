@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=5, gt=0)
     max_samples: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_held_bytes: int = Field(
+        default=33_554_432, ge=1, description="What all large bodies may announce together; more get 429."
+    )
+    body_seconds: float = Field(
+        default=10, gt=0, description="How long a body may take to come; a later one gets 408."
+    )
     max_waiting_requests: int = Field(
         default=500, ge=1, description="How many small requests may wait at once; more get 429."
     )

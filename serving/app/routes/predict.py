@@ -11,8 +11,11 @@ router = APIRouter(tags=["model"])
 @router.post(
     "/predict",
     responses={
+        408: problem("The body did not come within BODY_SECONDS."),
         413: problem("The body is larger than MAX_BODY_BYTES."),
-        429: problem("Too many requests are waiting; come back after `Retry-After` seconds."),
+        429: problem(
+            "Too many requests or large bodies are under way; come back after `Retry-After` seconds."
+        ),
         503: problem("There is no model yet."),
     },
 )
