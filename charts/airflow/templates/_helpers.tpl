@@ -19,7 +19,7 @@ Helpers of the airflow chart.
   "AIRFLOW__CORE__HOSTNAME_CALLABLE" "airflow.utils.net.get_host_ip_address"
   "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE" "/opt/quintet/auth/passwords.json"
   "AIRFLOW__API__WORKERS" "1"
-  "AIRFLOW__API__BASE_URL" (ternary (printf "%s://%s" (ternary "https" "http" (ne $ingress.tlsSecret "")) $ingress.host) "http://localhost:8080" $ingress.enabled)
+  "AIRFLOW__API__BASE_URL" (ternary (include "common.externalUrl" $ingress) "http://localhost:8080" $ingress.enabled)
   "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK" "True"
   "AIRFLOW__LOGGING__JSON_LOGS" "True"
   "STEP_IMAGES_FILE" "/opt/quintet/images/images.json"

@@ -11,6 +11,9 @@ mlflow.allowedHosts $: every name of the Service, localhost for a port-forward, 
 {{- with .Values.ingress -}}
 {{- if .enabled -}}
 {{- $hosts = append $hosts .host -}}
+{{- with .externalUrl -}}
+{{- $hosts = append $hosts (urlParse .).host -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- concat $hosts .Values.allowedHosts | join "," -}}
