@@ -108,13 +108,15 @@ class _Numbers:
         places = [at for at, feature in placed if feature.type == "number"]
         side_by_side = places == list(range(len(places)))
         self._places: slice | list[int] = slice(len(places)) if side_by_side else places
-        self._low = np.array([-np.inf if feature.low is None else feature.low for feature in features])
-        self._high = np.array([np.inf if feature.high is None else feature.high for feature in features])
+        self._low = np.array([-np.inf if feature.low is None else float(feature.low) for feature in features])
+        self._high = np.array(
+            [np.inf if feature.high is None else float(feature.high) for feature in features]
+        )
         self._bounded = bool(np.isfinite([self._low, self._high]).any())
         self._logs = np.array([feature.log for feature in features], dtype=bool)
         self._logged = bool(self._logs.any())
-        self._means = np.array([feature.mean for feature in features])
-        self._scales = np.array([feature.scale for feature in features])
+        self._means = np.array([feature.mean for feature in features], dtype=np.float64)
+        self._scales = np.array([feature.scale for feature in features], dtype=np.float64)
         self._scaled = bool(self._means.any() or (self._scales != 1).any())
         # The same for a whole row, which leave the categories' columns as they are.
         self._row_means, self._row_scales = np.zeros(width), np.ones(width)

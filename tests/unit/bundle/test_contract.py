@@ -36,6 +36,12 @@ def test_a_number_is_held_within_its_bounds_before_its_logarithm() -> None:
     np.testing.assert_allclose(matrix[:, 0], (np.log1p([0.0, 4.0, 9.0, 5.0]) - 1.0) / 2.0)
 
 
+def test_a_bound_may_be_a_whole_number_that_no_integer_of_64_bits_holds() -> None:
+    feature = Feature("distance", "number", imputed=5.0, low=-(2**64), high=2**64, mean=2**64, scale=2**65)
+    matrix, _ = Preparation([feature]).apply({"distance": np.array([1e30])})
+    assert matrix.tolist() == [[0.0]]
+
+
 def test_a_logarithm_without_a_lower_bound_is_refused() -> None:
     with pytest.raises(bundle.BundleError, match="distance has a logarithm and no bound above -1"):
         Preparation([Feature("distance", "number", imputed=0.0, log=True)])
