@@ -14,8 +14,8 @@ from app.newest import NewestBars, NewestUnavailableError
 from app.registry import ModelVersion
 from app.samples import REFERENCE, STRICT, explained
 from bundle import BundleError
+from bundle.transforms import transform_named
 
-TRANSFORM = "bars"
 Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -76,21 +76,17 @@ class BarsModel:
 
     def __init__(self, version: ModelVersion, loaded: bundle.Bundle, newest: NewestBars | None) -> None:
         transform = loaded.contract.transform
-        if transform is None or transform.type != TRANSFORM:
-            raise BundleError(f"contract.json asks for the transform {transform!r}; known: {TRANSFORM}")
+        if transform is None:
+            raise BundleError("contract.json names no transform, and a model of bars needs one")
+        self._made = transform_named(transform.type)
         try:
-            from bundle.transforms import bars as made  # brings TA-Lib, which other models do without
-
             given = transform.parameters
             self._symbol, self._interval = str(given["symbol"]), str(given["interval"])
             self._length, self._horizon = int(given["interval_ms"]), int(given["horizon"])
-        except ImportError as error:
-            raise BundleError(f"the transform {TRANSFORM} needs a package that is absent: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(
                 f"contract.json: the transform's parameters are not understood: {error!r}"
             ) from error
-        self._made = made
         self._version, self._bundle, self._newest = version, loaded, newest
         self._request: TypeAdapter[BarsRequest] = TypeAdapter(BarsRequest)
 
