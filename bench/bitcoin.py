@@ -24,10 +24,9 @@ from bitcoin.features import table_of
 from bitcoin.snapshot import SIDE, Series, Snapshot, sides
 from bitcoin.tune import tune
 from bundle.transforms.bars import Bars, bars_of
-from quintet.paths import REPOSITORY
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import services, shared_servers
+from tests import pipeline_databases, services, shared_servers
 
 SECONDS = 60
 SERIES = Series("BTCUSDT", "1h", horizon=1, min_move=0.0, gap=24)
@@ -50,11 +49,8 @@ def main() -> None:
     with shared_servers.outside_pytest():
         database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
-        for role in ("quintet_owner", "bitcoin"):
-            database.execute(f"CREATE ROLE {role} LOGIN")
-        name = database.create_database(owner="quintet_owner")
-        tables = (REPOSITORY / "pipelines" / "bitcoin" / "tables.sql").read_text()
-        database.execute(tables, name, "quintet_owner")
+        template = pipeline_databases.template(database, "bitcoin")
+        name = database.create_database(template, pipeline_databases.OWNER)
         settings = Settings(
             database_url=database.url(name, "bitcoin"),
             tracking_uri=shared_servers.mlflow_url(),

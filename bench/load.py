@@ -17,7 +17,7 @@ from forest.load import FILE_BATCH, Source, merge, read_csv
 from forest.schema import TABLES, Sample
 from stepkit import postgres
 from stepkit.settings import Settings
-from tests import shared_servers
+from tests import pipeline_databases, shared_servers
 from tests.services import PostgresServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -35,8 +35,6 @@ def main() -> None:
     parsing = time.perf_counter() - begun
     with shared_servers.outside_pytest():
         server = shared_servers.postgres()
-        for role in ("quintet_owner", "forest"):
-            server.execute(f"CREATE ROLE {role} LOGIN")
         seconds: dict[str, list[float]] = {"bare COPY": [], "staging and merge": [], "all duplicates": []}
         for turn in range(ROUNDS):
             seconds["bare COPY"].append(timed(fresh(server), partial(bare_copy, samples=samples)))
@@ -53,8 +51,8 @@ def main() -> None:
 
 def fresh(server: PostgresServer) -> Settings:
     """Gives the way to a new database with the forest's empty tables."""
-    name = server.create_database(owner="quintet_owner")
-    server.execute((REPOSITORY / "pipelines/forest/tables.sql").read_text(), name, "quintet_owner")
+    template = pipeline_databases.template(server, "forest")
+    name = server.create_database(template, pipeline_databases.OWNER)
     return Settings(database_url=server.url(name, "forest"))
 
 

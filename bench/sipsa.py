@@ -29,13 +29,12 @@ from stepkit import postgres
 from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import shared_servers
+from tests import pipeline_databases, shared_servers
 from tests.sources.sipsa_server import sipsa_server
 
 OPERATION: Literal["promediosSipsaParcial"] = "promediosSipsaParcial"
 NOW = datetime(2026, 9, 29, 15, tzinfo=BOGOTA)
 WHOLE, TENTH = date(2020, 2, 1), date(2026, 2, 1)
-TABLES = Path(__file__).resolve().parents[1] / "pipelines" / "sipsa" / "tables.sql"
 REPEATS = 2
 
 
@@ -45,10 +44,8 @@ def main() -> None:
         database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
         bucket = store.create_bucket()
-        for role in ("quintet_owner", "sipsa"):
-            database.execute(f"CREATE ROLE {role} LOGIN")
-        name = database.create_database(owner="quintet_owner")
-        database.execute(TABLES.read_text(), name, "quintet_owner")
+        template = pipeline_databases.template(database, "sipsa")
+        name = database.create_database(template, pipeline_databases.OWNER)
         columns = ", ".join(f"{column} text" for column in REPORTS[OPERATION].names)
         database.execute(f"CREATE TABLE bare ({columns}); GRANT ALL ON bare TO sipsa", name)
         url = database.url(name, "sipsa")

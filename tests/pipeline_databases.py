@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from quintet.local import postgres
 from tests import shared_servers
 from tests.conftest import REPOSITORY
 from tests.services import PostgresServer
@@ -29,15 +32,17 @@ def template(server: PostgresServer, pipeline: str) -> str:
 def _make(server: PostgresServer, pipeline: str, name: str) -> None:
     values = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())
     given: dict[str, Any] = values["postgres"]["pipelines"][pipeline]
-    schemas = given["schemas"]
     server.make_role(OWNER)
     server.make_role(pipeline)
     server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
-    files = [(REPOSITORY / "charts/postgres/files/schema.sql", schema) for schema in schemas]
-    files.append((REPOSITORY / f"pipelines/{pipeline}/tables.sql", schemas[0]))
-    if given.get("promotes"):
-        files.append((REPOSITORY / "charts/postgres/files/promotion.sql", schemas[0]))
-    for file, schema in files:
-        statements = file.read_text().replace(':"schema"', schema).replace(':"role"', pipeline)
-        server.execute(statements.replace("DATABASE quintet", f"DATABASE {name}"), name, OWNER)
-    server.execute(f"ALTER ROLE {pipeline} SET search_path = {schemas[0]}")
+    make_schemas(server, pipeline, given["schemas"], name)
+    postgres.migrate(postgres.Postgres(Path(), server.port, None), name, {pipeline: given})
+    server.execute(f"ALTER ROLE {pipeline} SET search_path = {given['schemas'][0]}")
+
+
+def make_schemas(server: PostgresServer, pipeline: str, schemas: Iterable[str], database: str) -> None:
+    """Make the schemas of a pipeline, for its role."""
+    program = postgres.Postgres(Path(), server.port, None)
+    for schema in schemas:
+        variables = [f"--set=role={pipeline}", f"--set=schema={schema}", f"--dbname={database}"]
+        program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files/schema.sql'}", user=OWNER)

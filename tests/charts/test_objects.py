@@ -15,6 +15,7 @@ OBJECTS = {
     "postgres": {
         ("ConfigMap", "postgres-config"),
         ("ConfigMap", "postgres-setup"),
+        ("ConfigMap", "postgres-migrations"),
         ("Job", "postgres-setup"),
         ("NetworkPolicy", "postgres"),
         ("Secret", "postgres-airflow"),
@@ -227,13 +228,14 @@ def test_the_data_api_has_as_many_processes_as_its_values_say(workers: int) -> N
 
 
 def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
+    migrations = named(render("quintet"), "ConfigMap", "postgres-migrations")["data"]
     setup = named(render("quintet"), "ConfigMap", "postgres-setup")["data"]
-    assert "CREATE TABLE" in setup["forest.sql"]
-    assert "as owner --dbname=quintet --single-transaction --file=forest.sql" in setup["setup.sh"]
+    for pipeline in json.loads(setup["pipelines.json"]):
+        assert "CREATE" in migrations[f"migrations.{pipeline}.0001_tables.sql"]
 
 
 def test_a_pipeline_without_tables_is_refused() -> None:
-    with pytest.raises(ChartError, match=r"files/tables/tableless\.sql is missing"):
+    with pytest.raises(ChartError, match=r"files/migrations/tableless/0001_tables\.sql is missing"):
         render("postgres", {"pipelines": {"tableless": {"schemas": ["tableless"]}}})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,17 @@ class Setup:
 
     def __init__(self, folder: Path, server: Postgres, values: Manifest) -> None:
         release = render("postgres", {**values, "external": {**values["external"], "port": server.port}})
-        (container,) = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]["containers"]
+        pod = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
         self.environment = {entry["name"]: entry["value"] for entry in container["env"]}
         self.places = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
-        for name, text in named(release, "ConfigMap", "postgres-setup")["data"].items():
-            self.write("/etc/postgres-setup", name, self.here(text))
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        for volume in pod["volumes"]:
+            if "configMap" in volume:
+                data = named(release, "ConfigMap", volume["configMap"]["name"])["data"]
+                items = volume["configMap"].get("items", [{"key": key, "path": key} for key in data])
+                for item in items:
+                    self.write(mounts[volume["name"]], item["path"], self.here(data[item["key"]]))
         self.command = [self.here(part) for part in container["command"]]
 
     def here(self, text: str) -> str:
@@ -79,7 +86,7 @@ class Setup:
         self.write("/run/postgres", f"{name}/password", password)
 
     def run(self) -> subprocess.CompletedProcess[str]:
-        path = f"{binaries()}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(binaries()), str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = {**self.environment, "PATH": path, "PGCONNECT_TIMEOUT": "5"}
         environment = {name: self.here(value) for name, value in environment.items()}
         return subprocess.run(
@@ -122,8 +129,9 @@ def assert_complete(server: Postgres) -> None:
     assert query(server, "quintet", "forest", "SHOW search_path") == [("forest",)]
     assert query(server, "quintet", "forest", "SHOW idle_in_transaction_session_timeout") == [("5min",)]
     assert query(server, "quintet", "forest", "SELECT count(*) FROM promotion_decisions") == [(0,)]
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        query(server, "quintet", "sipsa", "SELECT count(*) FROM forest.promotion_decisions")
+    for others in ("forest.promotion_decisions", "migrations.sipsa"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            query(server, "quintet", "sipsa", f"SELECT count(*) FROM {others}")
     limits = query(
         server, "airflow", "airflow", "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'airflow'"
     )

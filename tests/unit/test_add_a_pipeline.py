@@ -128,5 +128,5 @@ def assert_the_charts_know_it(copy: Path) -> None:
     assert namespaces == {"quintet", "quintet-tasks"}
     images = json.loads(named(release, "ConfigMap", "airflow-step-images")["data"]["images.json"])
     assert {"weather-load", "weather-observe"} <= set(images)
-    assert "weather.sql" in named(release, "ConfigMap", "postgres-setup")["data"]
+    assert "migrations.weather.0001_tables.sql" in named(release, "ConfigMap", "postgres-migrations")["data"]
     assert "weather.py" in named(release, "ConfigMap", "airflow-dags")["data"]

@@ -1,2 +1,2 @@
 -- Run by the role itself.
-ALTER ROLE :"role" IN DATABASE quintet SET search_path = :"schema";
+ALTER ROLE :"role" IN DATABASE :"DBNAME" SET search_path = :"schema";

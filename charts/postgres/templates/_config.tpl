@@ -23,16 +23,16 @@ pg_hba.conf: |
 postgres.setup $: what the setup Job runs; files/*.sql hold the statements, setup.sh their order.
 */ -}}
 {{- define "postgres.setup" -}}
-{{- (.Files.Glob "files/*.sql").AsConfig }}
-{{- range $pipeline, $_ := .Values.pipelines }}
-{{- $tables := $.Files.Get (printf "files/tables/%s.sql" $pipeline) }}
-{{ $pipeline }}.sql: {{ required (printf "postgres.pipelines.%s has no tables: charts/postgres/files/tables/%s.sql is missing." $pipeline $pipeline) $tables | toJson }}
-{{- end }}
+{{- (.Files.Glob "files/*.{sql,py}").AsConfig }}
+pipelines.json: {{ .Values.pipelines | toJson | quote }}
 setup.sh: |
   set -eu
-  as() { # as <Secret> <psql arguments>: run psql as the user of that Secret
+  log_in() { # log_in <Secret>: what follows connects as the user of that Secret
       PGUSER=$(cat "/run/postgres/$1/username") PGPASSWORD=$(cat "/run/postgres/$1/password")
       export PGUSER PGPASSWORD
+  }
+  as() { # as <Secret> <psql arguments>: run psql as the user of that Secret
+      log_in "$1"
       shift
       psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 "$@"
   }
@@ -62,11 +62,27 @@ setup.sh: |
   as owner --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ . }} --file=schema.sql
   {{- end }}
   as {{ $secret }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
-  as owner --dbname=quintet --single-transaction --file={{ $pipeline }}.sql
-  {{- if $settings.promotes }}
-  as owner --dbname=quintet --single-transaction --set=role={{ $pipeline }} --set=schema={{ first $settings.schemas }} --file=promotion.sql
   {{- end }}
-  {{- end }}
+  log_in owner
+  PGDATABASE=quintet python3 migrate.py /etc/postgres-migrations < pipelines.json
+{{- end }}
+
+{{- /*
+postgres.migrations $: the migrations of all pipelines, path below /etc/postgres-migrations -> SQL.
+*/ -}}
+{{- define "postgres.migrations" -}}
+{{- range $pipeline, $_ := .Values.pipelines }}
+{{- $files := $.Files.Glob (printf "files/migrations/%s/*.sql" $pipeline) }}
+{{- if not $files }}
+{{- fail (printf "postgres.pipelines.%s has no tables: charts/postgres/files/migrations/%s/0001_tables.sql is missing." $pipeline $pipeline) }}
+{{- end }}
+{{- range $path, $sql := $files }}
+migrations/{{ $pipeline }}/{{ base $path }}: {{ toString $sql | toJson }}
+{{- end }}
+{{- end }}
+{{- range $path, $sql := .Files.Glob "files/promotion/*.sql" }}
+promotion/{{ base $path }}: {{ toString $sql | toJson }}
+{{- end }}
 {{- end }}
 
 {{- define "postgres.limits" -}}

@@ -1,12 +1,14 @@
 """PostgreSQL from a wheel: a data folder, a server on loopback, and the roles and tables of the chart."""
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -204,12 +206,33 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
                 _run(server, "schema.sql", as_owner, "quintet", role=pipeline, schema=schema)
             first = settings["schemas"][0]
             _run(server, "search_path.sql", None, "quintet", role=pipeline, schema=first)
-            tables = chart.SQL / "tables" / f"{pipeline}.sql"
-            server.psql("--dbname=quintet", "--single-transaction", f"--file={tables}", **as_owner)
-            if settings.get("promotes"):
-                _run(server, "promotion.sql", as_owner, "quintet", role=pipeline, schema=first)
+        migrate(server, "quintet", given["pipelines"], passwords[OWNER])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def migrate(
+    server: Postgres, database: str, pipelines: Mapping[str, Any], password: str | None = None
+) -> None:
+    """Bring the tables of pipelines to their newest migration, as the chart's setup Job does.
+
+    Args:
+        server: is ready, and has the pipelines' roles and schemas.
+        database: belongs to the owner role.
+        pipelines: as the chart's values have them.
+        password: of the owner role; None where the server asks for none.
+
+    Raises:
+        CommandError: with the migration's own sentence.
+    """
+    login = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "PGDATABASE": database}
+    output(
+        sys.executable,
+        chart.SQL / "migrate.py",
+        chart.SQL,
+        stdin=json.dumps(pipelines),
+        env={**login, "PGPASSWORD": password or ""},
+    )
 
 
 def roles() -> list[str]:

@@ -1,4 +1,5 @@
--- The forest pipeline's tables. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The forest pipeline's tables. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- The steps log in as role forest, which reads and adds rows, and can change or remove none but the watermarks.
 
 CREATE SCHEMA IF NOT EXISTS forest;

@@ -1,4 +1,5 @@
--- The penguins pipeline's schemas. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The penguins pipeline's schemas. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- In schema penguins the steps' role makes its own tables, and reset_schema drops them; it owns nothing elsewhere. The
 -- record of promotions is the owner's, in schema penguins_record, so that no reset takes it away.
 

@@ -1,4 +1,5 @@
--- The crime pipeline's tables. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The crime pipeline's tables. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- The steps log in as role crime, which reads and adds rows, and can change or remove none.
 
 CREATE SCHEMA IF NOT EXISTS crime;

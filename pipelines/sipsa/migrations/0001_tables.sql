@@ -1,4 +1,5 @@
--- The SIPSA pipeline's tables. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The SIPSA pipeline's tables. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- The steps log in as role sipsa, which adds and corrects prices and removes none.
 
 CREATE SCHEMA IF NOT EXISTS sipsa_data;

@@ -1,8 +1,10 @@
--- The record of a pipeline that promotes models, which its role may add to and never change.
+-- The record of a pipeline that promotes models, which its role may add to and never change. Made in the pipeline's first
+-- schema; `quintet.role` is the pipeline's role. Each statement may be repeated: they also take over tables made before
+-- migrations were counted.
 
 -- One row a verdict on a challenger, or a return to an older version; never changed. The newest of a model that is not
 -- 'refused' says who is champion; MLflow's alias and tags follow it.
-CREATE TABLE IF NOT EXISTS :"schema".promotion_decisions (
+CREATE TABLE IF NOT EXISTS promotion_decisions (
     decision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model_name text NOT NULL,
     dag_id text NOT NULL,
@@ -24,7 +26,7 @@ CREATE TABLE IF NOT EXISTS :"schema".promotion_decisions (
 );
 
 -- What was trained to its end, so that the same rows are not trained again with the same parameters.
-CREATE TABLE IF NOT EXISTS :"schema".trainings (
+CREATE TABLE IF NOT EXISTS trainings (
     model_name text NOT NULL,
     data_sha256 text NOT NULL,
     parameters_sha256 text NOT NULL,
@@ -34,4 +36,6 @@ CREATE TABLE IF NOT EXISTS :"schema".trainings (
     PRIMARY KEY (model_name, data_sha256, parameters_sha256)
 );
 
-GRANT SELECT, INSERT ON :"schema".promotion_decisions, :"schema".trainings TO :"role";
+DO $$ BEGIN
+    EXECUTE format('GRANT SELECT, INSERT ON promotion_decisions, trainings TO %I', current_setting('quintet.role'));
+END $$;

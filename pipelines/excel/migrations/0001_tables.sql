@@ -1,4 +1,5 @@
--- The Excel pipeline's tables. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The Excel pipeline's tables. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- The steps log in as role excel, which adds and corrects prices, removes none, and can only add to the audit.
 
 CREATE SCHEMA IF NOT EXISTS excel_data;

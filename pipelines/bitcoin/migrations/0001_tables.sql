@@ -1,4 +1,5 @@
--- The bitcoin pipeline's tables. Run by the owner role at every start of the platform, so each statement may be repeated.
+-- The bitcoin pipeline's tables. Each statement may be repeated: they also take over
+-- tables that were made before migrations were counted.
 -- The steps log in as role bitcoin, which reads and adds rows, and can change none but watermarks and running trials.
 
 CREATE SCHEMA IF NOT EXISTS bitcoin;

@@ -1,1 +1,0 @@
-../../../../pipelines/bitcoin/tables.sql

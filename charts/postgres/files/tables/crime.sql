@@ -1,1 +1,0 @@
-../../../../pipelines/crime/tables.sql

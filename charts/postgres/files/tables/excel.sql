@@ -1,1 +1,0 @@
-../../../../pipelines/excel/tables.sql

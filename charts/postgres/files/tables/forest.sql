@@ -1,1 +1,0 @@
-../../../../pipelines/forest/tables.sql

@@ -1,1 +1,0 @@
-../../../../pipelines/sipsa/tables.sql

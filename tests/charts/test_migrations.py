@@ -1,0 +1,247 @@
+"""The migrations of the pipelines' tables, against a real server: in turn, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+import yaml
+
+from quintet.local import postgres
+from tests import pipeline_databases
+from tests.conftest import REPOSITORY
+from tests.pipeline_databases import OWNER
+from tests.services import PostgresServer, wait_until
+
+FILES = REPOSITORY / "charts/postgres/files"
+PIPELINES: dict[str, Any] = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())[
+    "postgres"
+]["pipelines"]
+SERIES = len(PIPELINES) + sum(given.get("promotes", False) for given in PIPELINES.values())
+FOREST = {"forest": PIPELINES["forest"]}
+NEW_COLUMN = "ALTER TABLE forest.ingest_watermarks ADD COLUMN source text NOT NULL DEFAULT 'api';"
+ROW = "INSERT INTO ingest_watermarks VALUES ('forest_cover_samples', 7, '2026-01-02T03:04:05Z', 'run-1')"
+
+
+@pytest.fixture
+def empty(postgres_server: PostgresServer) -> str:
+    """A database of the owner role with the schemas of every pipeline and no table."""
+    server, name = postgres_server, f"test_{uuid4().hex[:12]}"
+    server.make_role(OWNER)
+    server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
+    for pipeline, given in PIPELINES.items():
+        server.make_role(pipeline)
+        pipeline_databases.make_schemas(server, pipeline, given["schemas"], name)
+    return name
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the migrations, for a test to add to."""
+    for name in ("migrations", "promotion"):
+        shutil.copytree(FILES / name, tmp_path / name)
+    return tmp_path
+
+
+def start(
+    server: PostgresServer, database: str, folder: Path, pipelines: dict[str, Any]
+) -> subprocess.Popen[str]:
+    login = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "PGDATABASE": database}
+    process = subprocess.Popen(
+        [sys.executable, FILES / "migrate.py", folder],
+        env={**os.environ, **login},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(pipelines))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, error = process.communicate(timeout=60)
+    return process.returncode, out, error
+
+
+def migrated(
+    server: PostgresServer, database: str, folder: Path, pipelines: dict[str, Any] = FOREST
+) -> tuple[int, str, str]:
+    return ended(start(server, database, folder, pipelines))
+
+
+def rows(server: PostgresServer, database: str, statement: str, role: str = "postgres") -> list[Any]:
+    connection = psycopg2.connect(server.url(database, role))
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        found = cursor.fetchall() if cursor.description else []
+        connection.commit()
+        return found
+    finally:
+        connection.close()
+
+
+def everything(server: PostgresServer, database: str) -> list[Any]:
+    """All relations of the pipelines with their columns, constraints, owners and grants."""
+    return rows(
+        server,
+        database,
+        """
+        SELECT n.nspname, c.relname, c.relkind, c.relowner::regrole::text, c.relacl::text, n.nspacl::text,
+            (SELECT array_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull)
+                ORDER BY attnum)
+             FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+            (SELECT array_agg(pg_get_constraintdef(oid) ORDER BY conname)
+             FROM pg_constraint WHERE conrelid = c.oid)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname !~ '^(pg_|information_schema|migrations)' ORDER BY 1, 2, 3
+        """,
+    )
+
+
+def make_without_migrations(server: PostgresServer, database: str) -> None:
+    """Make all tables as releases before migrations did: the same statements, and no note of them."""
+    for pipeline, given in PIPELINES.items():
+        tables = (REPOSITORY / f"pipelines/{pipeline}/migrations/0001_tables.sql").read_text()
+        server.execute(tables, database, OWNER)
+        if given.get("promotes"):
+            setting = f"SET search_path = {given['schemas'][0]}; SET quintet.role = {pipeline};"
+            server.execute(setting + (FILES / "promotion/0001_records.sql").read_text(), database, OWNER)
+
+
+def test_tables_of_a_release_before_migrations_are_taken_over_with_their_rows(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    server = postgres_server
+    make_without_migrations(server, empty)
+    before = everything(server, empty)
+    rows(server, empty, f"SET search_path = forest; {ROW}", "forest")
+    code, out, error = migrated(server, empty, folder, PIPELINES)
+    assert code == 0, error
+    assert f"{SERIES} migrations have run." in out
+    assert everything(server, empty) == before
+
+    # A release later.
+    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN)
+    code, out, error = migrated(server, empty, folder, PIPELINES)
+    assert (code, out) == (0, "forest: 0002_source.sql\n1 migrations have run.\n"), error
+    written = rows(
+        server,
+        empty,
+        "UPDATE forest.ingest_watermarks SET batch_number = 8; "
+        "SELECT batch_number, run_id, source FROM forest.ingest_watermarks",
+        "forest",
+    )
+    assert written == [(8, "run-1", "api")]
+
+
+def test_tables_of_a_new_platform_are_those_of_one_that_was_taken_over(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    assert migrated(postgres_server, empty, folder, PIPELINES)[0] == 0
+    new = everything(postgres_server, empty)
+    assert len(new) > 30
+    make_without_migrations(postgres_server, empty)
+    assert everything(postgres_server, empty) == new
+
+
+def test_two_at_once_run_each_migration_once(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    # Not to be repeated: a second run of it would fail.
+    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN + "SELECT pg_sleep(0.3);")
+    both = [start(postgres_server, empty, folder, PIPELINES) for _ in range(2)]
+    results = [ended(process) for process in both]
+    assert [code for code, _, _ in results] == [0, 0], results
+    assert sorted(out.splitlines()[-1] for _, out, _ in results) == [
+        "0 migrations have run.",
+        f"{SERIES + 1} migrations have run.",
+    ]
+
+
+def test_a_migration_that_fails_changes_nothing_and_can_be_put_right(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    second, third = (folder / f"migrations/forest/{name}.sql" for name in ("0002_source", "0003_more"))
+    second.write_text(NEW_COLUMN)
+    third.write_text(NEW_COLUMN.replace("source", "more") + "SELECT 1 / 0;")
+    code, _, error = migrated(postgres_server, empty, folder)
+    assert code == 1
+    assert error == "forest: 0003_more.sql failed and has changed nothing: division by zero\n"
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'ingest_watermarks'"
+    assert {("source",), ("more",)} & set(rows(postgres_server, empty, columns)) == {("source",)}
+    third.write_text(NEW_COLUMN.replace("source", "more"))
+    assert migrated(postgres_server, empty, folder)[1].splitlines()[0] == "forest: 0003_more.sql"
+
+
+def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    second = folder / "migrations/forest/0002_source.sql"
+    second.write_text(NEW_COLUMN + "SELECT pg_sleep(600);")
+    process = start(postgres_server, empty, folder, FOREST)
+    sleeping = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{empty}' AND wait_event = 'PgSleep'"
+    assert wait_until(lambda: bool(rows(postgres_server, "postgres", sleeping)), 20)
+    process.kill()
+    process.communicate()
+    second.write_text(NEW_COLUMN)
+    code, out, error = migrated(postgres_server, empty, folder)
+    assert (code, out.splitlines()[0]) == (0, "forest: 0002_source.sql"), error
+
+
+@pytest.mark.parametrize("changed", ["0001_tables", "0002_source"])
+def test_a_migration_that_was_changed_after_it_ran_is_refused(
+    changed: str, postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN)
+    assert migrated(postgres_server, empty, folder)[0] == 0
+    with (folder / f"migrations/forest/{changed}.sql").open("a") as file:
+        file.write("SELECT 1;")
+    (folder / "migrations/forest/0003_more.sql").write_text("CREATE TABLE forest.more ()")
+    code, _, error = migrated(postgres_server, empty, folder)
+    assert code == 1
+    assert "forest: a migration up to 0002_source.sql was changed after it ran here." in error
+    assert rows(postgres_server, empty, "SELECT to_regclass('forest.more')") == [(None,)]
+
+
+def test_an_older_release_leaves_the_tables_of_a_newer_one(
+    postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    newest = folder / "migrations/forest/0002_source.sql"
+    newest.write_text(NEW_COLUMN)
+    assert migrated(postgres_server, empty, folder)[0] == 0
+    newest.unlink()
+    code, out, _ = migrated(postgres_server, empty, folder)
+    assert code == 0
+    assert "forest: migration 0002 has run, of a later release; nothing is taken back." in out
+    columns = rows(postgres_server, empty, "SELECT source FROM forest.ingest_watermarks")
+    assert columns == []
+
+
+@pytest.mark.parametrize("name", ["0003_gap.sql", "0002-dash.sql", "2_short.sql"])
+def test_a_migration_with_a_wrong_name_is_refused_before_any_runs(
+    name: str, postgres_server: PostgresServer, empty: str, folder: Path
+) -> None:
+    (folder / "migrations/forest" / name).write_text("SELECT 1")
+    code, _, error = migrated(postgres_server, empty, folder)
+    assert code == 1
+    assert f"{name} should be 0002_<words>.sql" in error
+    assert rows(postgres_server, empty, "SELECT to_regclass('forest.ingest_watermarks')") == [(None,)]
+
+
+def test_the_local_platform_says_which_migration_failed(postgres_server: PostgresServer, empty: str) -> None:
+    server = postgres.Postgres(Path(), postgres_server.port, None)
+    with pytest.raises(postgres.CommandError, match=r"nowhere holds no migration: add 0001_tables\.sql"):
+        postgres.migrate(server, empty, {"nowhere": {"schemas": ["nowhere"]}})
