@@ -37,8 +37,9 @@ def transaction(settings: Settings) -> Iterator[cursor]:
     opened: connection | None = None
     try:
         opened = connect(settings)
-        with opened, opened.cursor() as rows:
+        with opened.cursor() as rows:
             yield rows
+        opened.commit()
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise _down(error) from error
     except psycopg2.DatabaseError as error:
@@ -47,6 +48,7 @@ def transaction(settings: Settings) -> Iterator[cursor]:
         raise
     finally:
         if opened is not None:
+            # Rolls back what is not committed. To ask for that on a lost connection would raise another error.
             opened.close()
 
 

@@ -9,15 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from stepkit import postgres
-from stepkit.outcomes import NothingToDo
+from stepkit.outcomes import NothingToDo, OutsideDown
 from stepkit.promotion.comparison import Comparison
 from stepkit.settings import Settings
 
 Outcome = Literal["promoted", "refused", "rolled_back"]
+
+
+class LockLost(OutsideDown):
+    """The session that held the lock of a promotion has ended: another promotion may have decided since."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,19 @@ class Decisions:
             list(values.values()),
         )[0]
         return Recorded(decision_id, decision.outcome, decision.reason, decision.challenger)
+
+    def confirm_lock(self) -> None:
+        """Asks Postgres whether the session lives, and with it the lock that no other promotion gets.
+
+        Raises:
+            LockLost: it has ended.
+        """
+        try:
+            self._rows.execute("SELECT 1")
+            self._rows.connection.commit()
+        except psycopg2.Error as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise LockLost(f"Postgres ended the session that holds the promotion's lock: {reason}") from error
 
     def _first(self, statement: sql.Composed, values: Sequence[Any]) -> Any:
         self._rows.execute(statement, values)

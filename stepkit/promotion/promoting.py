@@ -14,7 +14,7 @@ from stepkit.outcomes import RefusedInput
 from stepkit.promotion import registry
 from stepkit.promotion.assessment import Assessment, assess
 from stepkit.promotion.contest import Contest
-from stepkit.promotion.decisions import Decision, Model, Recorded, exclusive
+from stepkit.promotion.decisions import Decision, LockLost, Model, Recorded, exclusive
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
@@ -58,17 +58,36 @@ def promote(
 
     Raises:
         RefusedInput: the options do not go together, or this run has decided something else.
-        OutsideDown: Postgres, MLflow or S3 does not answer.
+        OutsideDown: Postgres, MLflow or S3 does not answer, or Postgres ended the session that holds the
+            lock; what is shown is then the record's champion, whoever decided on it.
     """
     if (evaluation_uri is None) == (rollback_to is None):
         raise RefusedInput("give either --evaluation-uri (EVALUATION_URI) or --rollback-to (ROLLBACK_TO)")
     if rollback_to is not None and not reason:
         raise RefusedInput("--reason (REASON) is required with --rollback-to: say why, in a sentence")
     shown = registry.of(settings, bucket, contest.pipeline)
+    try:
+        return _promote(settings, contest, shown, evaluation_uri, rollback_to, reason)
+    except LockLost:
+        _logger.warning("the promotion's lock was lost: what is shown is set to what the record says now")
+        with exclusive(settings, contest.schema) as decisions:
+            shown.show(decisions.champion(), decisions.confirm_lock)
+        raise
+
+
+def _promote(
+    settings: Settings,
+    contest: Contest,
+    shown: registry.Registry,
+    evaluation_uri: str | None,
+    rollback_to: int | None,
+    reason: str | None,
+) -> Promoted:
+    """Decides and shows under the lock; raises `LockLost` when another may have decided meanwhile."""
     with exclusive(settings, contest.schema) as decisions:
         champion = decisions.champion()
         # Puts right what a killed run has left, and ends here, with nothing decided, when MLflow is down.
-        shown.show(champion)
+        shown.show(champion, decisions.confirm_lock)
         recorded = decisions.of_this_run()
         if recorded is None:
             if rollback_to is not None:
@@ -87,7 +106,7 @@ def promote(
                     f"--run-id (RUN_ID) {settings.run.run_id} stands for decision {recorded.decision_id},"
                     f" {recorded.outcome}: {recorded.reason!r}; use another --run-id for another decision"
                 )
-        version = shown.show(champion)
+        version = shown.show(champion, decisions.confirm_lock)
     _logger.info("decision %d: %s: %s", recorded.decision_id, recorded.outcome, recorded.reason)
     return Promoted(
         recorded.outcome,

@@ -1,13 +1,15 @@
 """How the world learns who is champion: MLflow's registry, or a file in S3 where no registry is wanted.
 
 Both follow the decisions in Postgres. `show` may be repeated at any time and changes only what differs, so
-whatever a killed run has left is put right by the next.
+whatever a killed run has left is put right by the next. Neither knows a condition on a write, so `show` asks
+its `fence` right before it names a champion, and again once everything is written.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from typing import Protocol
 
 from mlflow import MlflowClient
@@ -23,12 +25,14 @@ from stepkit.settings import Settings
 ALIAS = "champion"
 LATEST_MODEL = "latest_model.json"
 _STAGE, _CURRENT, _FORMER = "stage", "Production", "Archived"
+Fence = Callable[[], None]
+"""Returns while nobody else may have decided since the champion was read, and raises once somebody may."""
 
 
 class Registry(Protocol):
     """Where a champion is shown."""
 
-    def show(self, champion: Model | None) -> int | None:
+    def show(self, champion: Model | None, fence: Fence) -> int | None:
         """Makes the champion, if any, the one that serving loads; gives its version, if it has one."""
         ...
 
@@ -49,11 +53,11 @@ class MlflowRegistry:
         self._client = MlflowClient()
         self._name = settings.model_name
 
-    def show(self, champion: Model | None) -> int | None:
+    def show(self, champion: Model | None, fence: Fence) -> int | None:
         """Registers the champion where needed and moves alias, tags and stages to its version.
 
         Raises:
-            OutsideDown: MLflow does not answer.
+            OutsideDown: MLflow does not answer, or whatever `fence` raises.
         """
         with tracking.errors():
             aliases = self._registered_model_aliases()
@@ -61,8 +65,10 @@ class MlflowRegistry:
                 return None
             version = self._find(champion) or self._register(champion)
             if str(aliases.get(ALIAS)) != str(version.version):
+                fence()
                 self._client.set_registered_model_alias(self._name, ALIAS, version.version)
             self._mark(version)
+            fence()
             return int(version.version)
 
     def version(self, model: Model) -> int | None:
@@ -149,8 +155,8 @@ class LatestModelFile:
     def __init__(self, bucket: str, pipeline: str) -> None:
         self._uri = f"s3://{bucket}/{pipeline}/{LATEST_MODEL}"
 
-    def show(self, champion: Model | None) -> int | None:
-        """Writes the file; raises `OutsideDown` when S3 does not take it."""
+    def show(self, champion: Model | None, fence: Fence) -> int | None:
+        """Writes the file; raises `OutsideDown` when S3 does not take it, or whatever `fence` raises."""
         if champion is not None:
             fields = {
                 "run_id": champion.mlflow_run_id,
@@ -158,7 +164,9 @@ class LatestModelFile:
                 "algorithm": champion.algorithm,
                 "data_sha256": champion.data_sha256,
             }
+            fence()
             ObjectStore().put(self._uri, json.dumps(fields, indent=1).encode(), "application/json")
+            fence()
         return None
 
     def version(self, model: Model) -> int | None:

@@ -156,6 +156,66 @@ def test_a_run_killed_before_the_alias_is_put_right_by_the_next(
     )
 
 
+@pytest.mark.parametrize(
+    ("deed", "writes"), [("create_model_version", []), ("set_registered_model_alias", ["2", "3"])]
+)
+def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
+    run_evaluate: Make,
+    run_promote: Make,
+    world: Make,
+    client: MlflowClient,
+    query: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    deed: str,
+    writes: list[str],
+) -> None:
+    run_promote("1", run_evaluate("1", "logistic_regression"))
+    second, third = run_evaluate("2", "random_forest"), run_evaluate("3", "svc", min_gain=-1, tolerance=1)
+    written: list[str] = []
+    do = getattr(registry.MlflowClient, deed)
+    move = registry.MlflowClient.set_registered_model_alias
+
+    def moved(self: MlflowClient, name: str, alias: str, version: str) -> None:
+        written.append(str(version))
+        move(self, name, alias, version)
+
+    def lose_the_lock(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(registry.MlflowClient, deed, do)
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 2'"
+        assert query(ended) == [(True,)]
+        run_promote("3", third)
+        monkeypatch.setattr(registry.MlflowClient, "set_registered_model_alias", moved)
+        return (moved if deed == "set_registered_model_alias" else do)(*arguments, **named)
+
+    monkeypatch.setattr(registry.MlflowClient, deed, lose_the_lock)
+    with pytest.raises(OutsideDown, match="ended the session that holds the promotion's lock"):
+        run_promote("2", second)
+    champion = client.get_model_version_by_alias(world("any").model_name, "champion")
+    assert (champion.tags["algorithm"], champion.tags["stage"]) == ("svc", "Production")
+    assert written == writes
+    again = run_promote("2", second)
+    assert (again.verdict, again.champion) == ("promoted", "svc")
+
+
+def test_without_a_registry_the_file_is_set_right_after_a_lost_session(
+    run_evaluate: Make, world: Make, bucket: str, query: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uris = {run: run_evaluate(run, name) for run, name in (("1", "svc"), ("2", "random_forest"))}
+    put = ObjectStore.put
+
+    def lose_the_lock(*arguments: Any, **named: Any) -> str:
+        monkeypatch.setattr(ObjectStore, "put", put)
+        query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 1'")
+        promote(world("2", registry_enabled=False), evaluation_uri=uris["2"], bucket=bucket)
+        return put(*arguments, **named)
+
+    monkeypatch.setattr(ObjectStore, "put", lose_the_lock)
+    with pytest.raises(OutsideDown, match="the promotion's lock"):
+        promote(world("1", registry_enabled=False), evaluation_uri=uris["1"], bucket=bucket)
+    named = json.loads(ObjectStore().get(f"s3://{bucket}/forest/latest_model.json"))
+    assert named["algorithm"] == "random_forest"
+
+
 def test_a_challenger_is_scored_again_when_the_champion_has_changed(
     run_evaluate: Make, run_promote: Make
 ) -> None:

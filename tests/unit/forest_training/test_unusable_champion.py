@@ -68,7 +68,7 @@ def test_a_challenger_that_suffices_for_a_first_champion_takes_its_place(
 ) -> None:
     former = damaged(bundle=bundle)
     record(former)
-    registry.of(world("record"), bucket, "forest").show(former)
+    registry.of(world("record"), bucket, "forest").show(former, lambda: None)
     refused = run_promote("1", run_evaluate("1", "random_forest", min_metric=0.99))
     assert (refused.verdict, refused.version) == ("refused", 1)
     assert "is below 0.99, which its successor needs" in refused.reason
