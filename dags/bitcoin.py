@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
-from pods import code_of, megabytes, param, result, step
+from pods import as_json, code_of, megabytes, param, result, step
 from pods import setting as setting_of
 
 bars_changed = Asset(name="bitcoin_bars", uri="postgres://postgres/quintet/bitcoin/bars")
@@ -119,9 +119,7 @@ skip.""",
             **target,
             "max_bars": setting("train_bars"),
             "min_rows": setting("min_rows"),
-            "training_parameters": "{"
-            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
-            + "}",
+            "training_parameters": as_json(decisive),
         },
         environment=one_thread,
         size=megabytes(256, 1536),

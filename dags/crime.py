@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from pods import code_of, megabytes, param, result, step
+from pods import as_json, code_of, megabytes, param, result, step
 from pods import setting as setting_of
 
 ALGORITHMS = ("logistic_regression", "random_forest")
@@ -77,9 +77,7 @@ version.""",
         "download-data",
         arguments={
             "months": setting("months"),
-            "training_parameters": "{"
-            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
-            + "}",
+            "training_parameters": as_json(decisive),
         },
         size=megabytes(256, 1024),
         timeout=timedelta(hours=1),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
-from pods import RUN_AFTER, code_of, megabytes, param, result, step
+from pods import RUN_AFTER, as_json, code_of, megabytes, param, result, step
 from pods import setting as setting_of
 
 SAMPLES = "forest.forest_cover_samples"
@@ -134,9 +134,7 @@ The result of `promote` names the champion and its version.""",
             "min_rows": setting("min_rows"),
             "min_captures": setting("min_captures"),
             "min_classes": setting("min_classes"),
-            "training_parameters": "{"
-            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
-            + "}",
+            "training_parameters": as_json(decisive),
         },
         size=megabytes(256, 3072),
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from airflow.sdk import DAG
-from pods import code_of, megabytes, param, result, step
+from pods import as_json, code_of, megabytes, param, result, step
 from pods import setting as setting_of
 
 setting = partial(setting_of, "penguins")
@@ -51,11 +51,7 @@ the raw one, `preprocess` counts the defects and prepares, `train` fits, `valida
     preprocess = step(
         "penguins",
         "preprocess",
-        arguments={
-            "training_parameters": "{"
-            + ", ".join(f'"{name}": "{template}"' for name, template in decisive.items())
-            + "}"
-        },
+        arguments={"training_parameters": as_json(decisive)},
         size=megabytes(192, 1024),
     )
     train = step("penguins", "train", arguments=snapshot | training, size=megabytes(256, 1536))

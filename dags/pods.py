@@ -16,10 +16,10 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 from endings import options
 from pod_template import CONTAINER, CONTAINER_SECURITY, read_json
-from templates import RUN_AFTER, megabytes, param, result, setting
+from templates import RUN_AFTER, as_json, megabytes, param, result, setting
 
 # A DAG file imports from here alone.
-__all__ = ["RUN_AFTER", "code_of", "megabytes", "param", "result", "setting", "step"]
+__all__ = ["RUN_AFTER", "as_json", "code_of", "megabytes", "param", "result", "setting", "step"]
 
 # The run as the step sees it; rendered by Airflow for each try.
 RUN_ENVIRONMENT = {

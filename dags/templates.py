@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param
@@ -24,13 +26,31 @@ def setting(pipeline: str, name: str, default: object = "", variable: str = "") 
         default: What it renders to when neither is set.
         variable: Name of the variable behind the pipeline's.
     """
-    otherwise = f"var.value.get('{pipeline}_{variable or name}', '{default}')"
+    otherwise = f"var.value.get('{pipeline}_{variable or name}', {str(default)!r})"
     return f"{{{{ {otherwise} if params.{name} is none else params.{name} }}}}"
 
 
 def result(task_id: str, key: str) -> str:
     """Spell a template that reads one entry of a task's result."""
     return f"{{{{ ti.xcom_pull(task_ids='{task_id}')['{key}'] }}}}"
+
+
+def as_json(templates: Mapping[str, str]) -> str:
+    """Spell a template that renders to a JSON object, each of its values the text of a template.
+
+    Args:
+        templates: One expression in double braces each, as `setting` and `result` spell them. Joining what
+            they render to would let a quote in a variable end the text.
+
+    Raises:
+        ValueError: A template is not one expression.
+    """
+    entries = []
+    for name, template in templates.items():
+        if not (expression := re.fullmatch(r"\{\{(?:(?!\{\{|}}).)+}}", template)):
+            raise ValueError(f"{name} must be one expression in double braces, not {template!r}")
+        entries.append(f"{name!r}: ({expression[0][2:-2].strip()}) | string")
+    return f"{{{{ {{{', '.join(entries)}}} | tojson }}}}"
 
 
 def megabytes(request: int, limit: int, cpu: str = "1") -> dict[str, Any]:

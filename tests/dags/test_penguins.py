@@ -72,6 +72,18 @@ def test_a_run_goes_from_reset_to_publication(
     assert asked["publish"] == {"evaluation-uri": "s3://data/e.json"}
 
 
+def test_what_decides_a_training_is_json_whatever_a_variable_holds(
+    dag: DAG, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.ending = lambda pod: Ending(message=json.dumps(RESULTS[step_of(pod)]))
+    value = '0.5", "seed": "8\\'
+    monkeypatch.setenv("AIRFLOW_VAR_PENGUINS_TOLERANCE", value)
+    dag.test(logical_date=None, run_conf={"seed": 7})
+    (preprocess,) = (options_of(pod) for pod in cluster.requested if step_of(pod) == "preprocess")
+    decisive = json.loads(preprocess["training-parameters"])
+    assert (decisive["tolerance"], decisive["seed"]) == (value, "7")
+
+
 def test_a_reset_that_is_refused_ends_the_run_before_anything_is_made(dag: DAG, cluster: Cluster) -> None:
     cluster.ending = lambda pod: Ending(exit_code=2, message='{"error": "schema penguins is not reset"}')
     run = dag.test(logical_date=None)

@@ -61,7 +61,7 @@ def steps_of_dags() -> list[Step]:
 
     pods = ModuleType("pods")
     pods.step = step  # type: ignore[attr-defined]
-    for name in ("code_of", "megabytes", "param", "result", "setting"):
+    for name in ("as_json", "code_of", "megabytes", "param", "result", "setting"):
         setattr(pods, name, lambda *_, **__: "")
     pods.RUN_AFTER = ""  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:
