@@ -86,8 +86,7 @@ class ProcessStepOperator(BaseOperator):
         result = folder / "result.json"
         message = result.read_text(encoding="utf-8") if result.exists() else ""
         if exit_code:
-            reason = signal.Signals(exit_code - KILLED).name if exit_code > KILLED else "it gave no reason"
-            raise failure_of(name, exit_code, message, reason)
+            raise failure_of(name, exit_code, message, _signal(exit_code) or "it gave no reason")
         return returned(result_of(message), self.returns, context["ti"])
 
     def on_kill(self) -> None:
@@ -147,13 +146,27 @@ def _fresh_folder(runs: Path, ti: Any) -> Path:
 
 
 def _end(code: int | None, started: datetime) -> dict[str, Any]:
-    signalled = -code if code is not None and code < 0 else None
+    exit_code = KILLED - code if code is not None and code < 0 else code
     return {
-        "exit_code": code if signalled is None else KILLED + signalled,
-        "signal": signal.Signals(signalled).name if signalled else None,
+        "exit_code": exit_code,
+        "signal": _signal(exit_code) if code is not None and code < 0 else None,
         "started": started.isoformat(),
         "ended": datetime.now(UTC).isoformat(),
     }
+
+
+def _signal(exit_code: int | None) -> str | None:
+    """Name the signal of an exit code; None where it stands for none: a process may choose any up to 255.
+
+    Real-time signals have a number and, but for the first and last, no name in Python.
+    """
+    number = (exit_code or 0) - KILLED
+    if number not in signal.valid_signals():
+        return None
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ if way == "exit":
     say(text)
     sys.exit(int(code))
 if way == "kill":
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), int(value or signal.SIGKILL))
 if way == "wait":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     pathlib.Path(value).write_text(f"{os.getpid()} {child.pid}")
@@ -106,6 +106,12 @@ def test_the_result_is_what_the_step_wrote(run: Run, runs: Path) -> None:
         ('exit:75:{"error": "S3 is down."}', AirflowException, "exit code 75: S3 is down"),
         ("exit:75:", AirflowException, "its log says more"),
         ("kill", AirflowException, "exit code 137: SIGKILL"),
+        ("exit:129:", AirflowException, "exit code 129: SIGHUP"),
+        ("exit:162:", AirflowException, r"exit code 162: SIGRTMIN\, its log"),
+        ("exit:165:", AirflowException, r"exit code 165: SIGRTMIN\+3\, its log"),
+        ("exit:193:", AirflowException, "exit code 193: it gave no reason"),
+        ("exit:250:", AirflowException, "exit code 250: it gave no reason"),
+        ("exit:255:", AirflowException, "exit code 255: it gave no reason"),
         ("exit:0:", AirflowFailException, "no JSON object"),
         ("exit:0:[1]", AirflowFailException, "no JSON object"),
     ],
@@ -116,6 +122,13 @@ def test_an_end_means_what_a_pods_means(
     with pytest.raises(AirflowException, match=sentence) as raised:
         run(way)
     assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (37, "SIGRTMIN+3"), (64, "SIGRTMAX")])
+def test_the_end_names_the_signal(run: Run, runs: Path, number: int, name: str) -> None:
+    with pytest.raises(AirflowException, match=f"exit code {128 + number}: {name.replace('+', '.')}"):
+        run(f"kill:{number}")
+    assert (end_of(runs)["exit_code"], end_of(runs)["signal"]) == (128 + number, name)
 
 
 def test_the_environment_is_clean_and_secrets_are_in_no_file(
