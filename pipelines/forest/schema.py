@@ -70,14 +70,19 @@ class InvalidRowError(ValueError):
 
 
 class _Parsed(dict[Any, Value]):
-    """Values of one column by their text. A column has few distinct values, so most rows parse by look-up."""
+    """Values of one column by their text. A column has few distinct values, so most rows parse by look-up.
+
+    Only text is kept: a dict takes `True` and `1.0` for the key `1`, and would answer for them.
+    """
 
     def __init__(self, parse: Callable[[Any], Value]) -> None:
         super().__init__()
         self._parse = parse
 
-    def __missing__(self, text: Any) -> Value:
-        value = self[text] = self._parse(text)
+    def __missing__(self, field: Any) -> Value:
+        value = self._parse(field)
+        if isinstance(field, str):
+            self[field] = value
         return value
 
 

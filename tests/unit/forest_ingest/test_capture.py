@@ -71,6 +71,13 @@ def test_a_row_that_is_no_sample_is_named(row: Any, sentence: str) -> None:
         parse_capture(answer([made_row(0), row]), "the source")
 
 
+@pytest.mark.parametrize(("known", "field"), [(1, True), (3, 3.0), (0, False), ("1", True), (0, -0.0)])
+def test_a_field_is_refused_whatever_stood_in_its_column_before(known: Any, field: Any) -> None:
+    rows = [spoiled(f0=known), spoiled(f0=field)]
+    with pytest.raises(RefusedInput, match=f"row 2 column Elevation: {field!r} is neither text nor"):
+        parse_capture(answer(rows), "the source")
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
