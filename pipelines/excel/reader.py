@@ -24,6 +24,10 @@ _TITLE_ROWS = 10
 _INHERITED = ("PATH", "LANG", "LC_ALL")
 
 
+class ReaderError(Exception):
+    """The code that reads workbooks has failed, whatever the workbook."""
+
+
 def read(body: bytes) -> Findings:
     """Gives what a workbook holds; a file that is none gives findings that say why it was refused."""
     try:
@@ -45,6 +49,9 @@ def read_apart(path: Path) -> Findings:
 
     A file that would take all memory, or that the reader of the format cannot bear, ends that process and not
     this one; and what its bytes may do, they do where there are no secrets.
+
+    Raises:
+        ReaderError: the process ended by an exception, which is a bug of ours and says nothing of the file.
     """
     code = "from excel.reader import main; main()"
     try:
@@ -57,12 +64,15 @@ def read_apart(path: Path) -> Findings:
         )
     except subprocess.TimeoutExpired:
         return Findings(refused=f"it cannot be read in {MOST_SECONDS} s")
-    if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:300]
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode < 0:
+        last = (said.splitlines() or ["it said nothing"])[-1][:300]
         return Findings(
             refused=f"it is damaged, or cannot be read with {MOST_MEMORY_BYTES >> 20} MB of memory: "
-            f"its reader ended with {done.returncode} ({last})"
+            f"its reader was ended by signal {-done.returncode} ({last})"
         )
+    if done.returncode:
+        raise ReaderError(f"the reader of workbooks ended with exit code {done.returncode}: {said[-2000:]}")
     return Findings.from_json(done.stdout)
 
 
@@ -77,4 +87,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.disable()  # a short life of many tuples and no cycle
-    print(read(Path(sys.argv[1]).read_bytes()).to_json())
+    try:
+        found = read(Path(sys.argv[1]).read_bytes()).to_json()
+    except MemoryError:
+        found = Findings(refused=f"it cannot be read with {MOST_MEMORY_BYTES >> 20} MB of memory").to_json()
+    print(found)

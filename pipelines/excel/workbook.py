@@ -74,6 +74,13 @@ def _reading(read: Any) -> Any:
         ) from None
     except CalamineError as error:
         raise WorkbookRefused(f"it is damaged or no workbook: {error}") from None
+    except BaseException as error:
+        # What the library's Rust gives up with; no class of that name can be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise WorkbookRefused(
+            f"python-calamine, which reads it, gave up on it: {error}; open it and save it anew"
+        ) from None
 
 
 def _check_zip(body: bytes) -> None:

@@ -7,10 +7,12 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from excel import reader
+from excel.findings import Findings
 from excel.workbook import Workbook, WorkbookRefused
 from tests.unit.excel import workbooks
 
@@ -88,6 +90,56 @@ def test_a_process_apart_finds_the_same_and_knows_no_secret(
     assert [tuple(row) for row in found.rows] == reader.read(DAILY).rows
     assert (found.layout, found.period) == (reader.read(DAILY).layout, reader.read(DAILY).period)
     assert "AWS_SECRET_ACCESS_KEY" not in reader.environment()
+
+
+def test_a_bug_of_the_reader_is_not_told_as_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(DAILY)
+    broken = tmp_path / "broken" / "python_calamine"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        "class CalamineError(Exception): pass\n"
+        "class PasswordError(CalamineError): pass\n"
+        "class CalamineWorkbook:\n"
+        "    sheet_names = ['Hoja1']\n"
+        "    @classmethod\n"
+        "    def from_filelike(cls, file): return cls()\n"
+        "    def get_sheet_by_name(self, name): return {}['a bug']\n"
+    )
+    monkeypatch.syspath_prepend(str(broken.parent))
+    with pytest.raises(reader.ReaderError, match=r"exit code 1: (?s:.*)KeyError: 'a bug'"):
+        reader.read_apart(path)
+
+
+def test_a_file_that_makes_the_library_give_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def give_up(file: io.BytesIO) -> None:
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("excel.workbook.CalamineWorkbook", SimpleNamespace(from_filelike=give_up))
+    assert reader.read(DAILY).refused == (
+        "python-calamine, which reads it, gave up on it: index out of bounds; open it and save it anew"
+    )
+
+
+def test_a_file_that_takes_all_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fill_memory(body: bytes) -> Findings:
+        raise MemoryError
+
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(DAILY)
+    monkeypatch.setattr(reader, "read", fill_memory)
+    monkeypatch.setattr(reader.resource, "setrlimit", lambda *limit: None)
+    monkeypatch.setattr(reader.gc, "disable", lambda: None)
+    monkeypatch.setattr("sys.argv", ["-c", str(path)])
+    reader.main()
+    assert "cannot be read with 512 MB of memory" in str(Findings.from_json(capfd.readouterr().out).refused)
 
 
 def _replaced(body: bytes, part: str, old: bytes, new: bytes) -> bytes:
