@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import os
-import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from urllib3.exceptions import HTTPError, LocationValueError, ProxyError
 
 from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.patience import Patience, retry_after
+from stepkit.patience import Unfinished as Unfinished
+from stepkit.proxies import Pools
 
 T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -52,14 +53,6 @@ class Limits:
     """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
     max_bytes: int = 64 << 20
     max_redirects: int = 3
-
-
-class Unfinished(Exception):
-    """An attempt that may go better next time; a consumer raises it when what it has read is cut off."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 class Stream:
@@ -101,10 +94,10 @@ class Stream:
 
 
 class Client:
-    """Gets answers over HTTP, in one session.
+    """Gets answers over HTTP, in one session, through the proxy that the environment names, if it does.
 
-    Waits between attempts grow exponentially with full jitter (AWS Architecture Blog, "Exponential Backoff
-    And Jitter"), unless the server sets the wait by `Retry-After`, in seconds or as a date.
+    A server sets the wait before the next attempt by `Retry-After`, in seconds or as a date; else it grows,
+    as `stepkit.patience` says.
 
     Args:
         limits: how long, how often, how much.
@@ -123,10 +116,10 @@ class Client:
         self._limits = limits or Limits()
         self._sleep = sleep
         self._retried = _RETRIED | frozenset(ask_again)
-        self._pool = urllib3.PoolManager(
+        self._headers = dict(headers or {})
+        self._pools = Pools(
             timeout=urllib3.Timeout(connect=self._limits.connect_timeout, read=self._limits.read_timeout),
             retries=False,
-            headers=dict(headers or {}),
         )
 
     def get(
@@ -208,27 +201,28 @@ class Client:
             raise RefusedInput(f"{url!r} is not a URL: it must begin with http:// or https://")
         if parameters:
             url = f"{url}?{urlencode(parameters)}"
-        patience = self._limits.longest_asked_wait
-        for attempt in range(1, self._limits.attempts + 1):
-            try:
-                return self._follow(url, consume, headers, body)
-            except Unfinished as failure:
-                reason, asked = str(failure), failure.wait
-            if asked is not None and asked > patience:
+        limits = self._limits
+        patience = Patience(
+            limits.attempts, limits.first_wait, limits.longest_wait, limits.longest_asked_wait
+        )
+        retrying = Retrying(
+            sleep=self._sleep,
+            retry=retry_if_exception_type(Unfinished),
+            wait=patience.wait,
+            stop=patience.stop,
+            before_sleep=lambda state: _tell(url, state),
+            reraise=True,
+        )
+        try:
+            made: T = retrying(self._follow, url, consume, headers, body)
+        except Unfinished as failure:
+            if patience.asked_too_much:
                 raise OutsideDown(
-                    f"{url} {reason} and asks to wait {asked:.0f} s, where {patience:.0f} s are left to wait:"
-                    " run the step again after that time"
-                )
-            patience -= asked or 0
-            wait = self._wait(attempt) if asked is None else asked
-            if attempt < self._limits.attempts:
-                _logger.warning("%s %s; attempt %d follows in %.1f s", url, reason, attempt + 1, wait)
-                self._sleep(wait)
-        raise OutsideDown(f"{url} {reason}, {self._limits.attempts} times over")
-
-    def _wait(self, attempt: int) -> float:
-        longest = min(self._limits.longest_wait, self._limits.first_wait * 2**attempt)
-        return random.uniform(0, longest)  # noqa: S311 - spreads retries, hides nothing
+                    f"{url} {failure} and asks to wait {failure.wait:.0f} s, where {patience.left:.0f} s are"
+                    " left to wait: run the step again after that time"
+                ) from failure
+            raise OutsideDown(f"{url} {failure}, {limits.attempts} times over") from failure
+        return made
 
     def _follow(
         self,
@@ -239,14 +233,16 @@ class Client:
     ) -> T:
         """Follows redirects on the same host only: another could be an address inside the cluster."""
         method = "GET" if body is None else "POST"
-        every = {**self._pool.headers, **(headers or {})}
+        every = {**self._headers, **(headers or {})}
         for _ in range(self._limits.max_redirects + 1):
             try:
-                response = self._pool.request(
+                response = self._pools.of(url).request(
                     method, url, body=body, headers=every, redirect=False, preload_content=False
                 )
             except LocationValueError as error:
                 raise RefusedInput(f"{url!r} is not a URL: {error}") from error
+            except ProxyError as error:
+                raise Unfinished("was not reached through the proxy that the environment names") from error
             except HTTPError as error:
                 raise Unfinished(f"did not answer ({type(error).__name__})") from error
             try:
@@ -268,6 +264,13 @@ class Client:
         raise RefusedInput(f"{url} redirects more than {self._limits.max_redirects} times")
 
 
+def _tell(url: str, state: RetryCallState) -> None:
+    failure = state.outcome.exception() if state.outcome else None
+    _logger.warning(
+        "%s %s; attempt %d follows in %.1f s", url, failure, state.attempt_number + 1, state.upcoming_sleep
+    )
+
+
 def same_host(url: str, location: str) -> str:
     """Gives the URL that a redirect leads to.
 
@@ -281,18 +284,3 @@ def same_host(url: str, location: str) -> str:
     if (here.scheme, there.scheme) == ("https", "http"):
         raise RefusedInput(f"{url} redirects to {target}, which is not encrypted: a token could be read")
     return target
-
-
-def retry_after(header: str | None) -> float | None:
-    """Gives the seconds a `Retry-After` header asks for (RFC 9110, 10.2.3); None when it says nothing."""
-    if not header:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

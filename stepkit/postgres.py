@@ -48,7 +48,7 @@ def transaction(settings: Settings) -> Iterator[cursor]:
         raise
     finally:
         if opened is not None:
-            # Rolls back what is not committed. To ask for that on a lost connection would raise another error.
+            # Rolls back what is not committed; to ask a lost connection for that would raise another error.
             opened.close()
 
 

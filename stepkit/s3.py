@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from stepkit.outcomes import OutsideDown, RefusedInput
 
+T = TypeVar("T")
 _CHUNK = 1 << 20
+_CONFLICT_ATTEMPTS = 6
+_CONFLICT_FIRST_WAIT, _CONFLICT_LONGEST_WAIT = 0.1, 5.0
 _logger = logging.getLogger(__name__)
 
 
@@ -76,7 +80,7 @@ class ObjectStore:
             Whether this call wrote it; if not, the object that was there is untouched.
         """
         try:
-            self._put(uri, body, content_type, IfNoneMatch="*")
+            _settled(lambda: self._put(uri, body, content_type, IfNoneMatch="*"))
         except _AlreadyThere:
             _logger.info("%s is already there and stays as it is", uri)
             return False
@@ -97,16 +101,21 @@ class ObjectStore:
             Whether this call wrote it; if not, the object that was there is untouched.
         """
         bucket, key = split(uri)
-        try:
+        digest = file_sha256(path)
+
+        def put() -> None:
             with naming(uri), path.open("rb") as file:
                 self._client.put_object(
                     Bucket=bucket,
                     Key=key,
                     Body=file,
                     ContentType=content_type,
-                    Metadata={"sha256": file_sha256(path)},
+                    Metadata={"sha256": digest},
                     IfNoneMatch="*",
                 )
+
+        try:
+            _settled(put)
         except _AlreadyThere:
             _logger.info("%s is already there and stays as it is", uri)
             return False
@@ -156,13 +165,17 @@ class ObjectStore:
             return False
         (bucket, key), (from_bucket, from_key) = split(uri), split(source.uri)
         origin = {"Bucket": from_bucket, "Key": from_key}
-        try:
+
+        def copy_and_delete() -> None:
             with naming(source.uri):
                 self._client.copy_object(
                     Bucket=bucket, Key=key, CopySource=origin, CopySourceIfMatch=source.etag
                 )
                 # Without versions S3 has no atomic move; where it knows the condition, a new object stays.
                 self._client.delete_object(Bucket=from_bucket, Key=from_key, IfMatch=source.etag)
+
+        try:
+            _settled(copy_and_delete)
         except (_AlreadyThere, ObjectMissing):
             return self.look(source.uri) is None
         return True
@@ -184,6 +197,21 @@ class ObjectStore:
 
 class _AlreadyThere(Exception):
     """A conditional write found an object."""
+
+
+class _Conflict(OutsideDown):
+    """A conditional write met another one under way, which may yet fail: nothing is known of the object."""
+
+
+def _settled(write: Callable[[], T]) -> T:
+    """Repeats a conditional write that met another, until one of the two has happened."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(_Conflict),
+        stop=stop_after_attempt(_CONFLICT_ATTEMPTS),
+        wait=wait_random_exponential(_CONFLICT_FIRST_WAIT, _CONFLICT_LONGEST_WAIT),
+        reraise=True,
+    )
+    return retrying(write)
 
 
 def client() -> Any:
@@ -250,8 +278,10 @@ def naming(uri: str) -> Iterator[None]:
 def _ending(uri: str, error: ClientError) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+    if code == "PreconditionFailed":
         return _AlreadyThere(uri)
+    if code in ("ConditionalRequestConflict", "OperationAborted"):
+        return _Conflict(f"S3 is at work on another write of {uri} ({code})")
     if code == "NoSuchBucket":
         return OutsideDown(f"there is no bucket for {uri}: create it, or correct the bucket's name")
     if status == 404:

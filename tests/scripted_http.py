@@ -75,4 +75,4 @@ def response(status: int, body: bytes | str = b"", length: int | None = None, **
         "Connection: close",
         *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
     ]
-    return "\r\n".join([*lines, "", ""]).encode() + content
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content

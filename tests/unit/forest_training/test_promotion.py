@@ -181,7 +181,9 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
 
     def lose_the_lock(*arguments: Any, **named: Any) -> Any:
         monkeypatch.setattr(registry.MlflowClient, deed, do)
-        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 2'"
+        ended = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 2'"
+        )
         assert query(ended) == [(True,)]
         run_promote("3", third)
         monkeypatch.setattr(registry.MlflowClient, "set_registered_model_alias", moved)
@@ -205,7 +207,9 @@ def test_without_a_registry_the_file_is_set_right_after_a_lost_session(
 
     def lose_the_lock(*arguments: Any, **named: Any) -> str:
         monkeypatch.setattr(ObjectStore, "put", put)
-        query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 1'")
+        query(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 1'"
+        )
         promote(world("2", registry_enabled=False), evaluation_uri=uris["2"], bucket=bucket)
         return put(*arguments, **named)
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stepkit.http import Client, Limits, Stream, Unfinished, retry_after, same_host
+from stepkit.http import Client, Limits, Stream, Unfinished, same_host
 from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.patience import retry_after
+from stepkit.proxies import proxy_of
 from tests.scripted_http import response, serving
 
 FAST = Limits(attempts=3, connect_timeout=1, read_timeout=0.2, answer_timeout=0.5, max_bytes=1000)
@@ -46,8 +48,16 @@ def test_waits_grow_and_are_random(waits: list[float]) -> None:
     with serving(response(503)) as server, pytest.raises(OutsideDown, match="answered 503, 8 times over"):
         client.get(server.url)
     assert len(waits) == 7
-    assert all(wait <= min(20, 2.0**attempt) for attempt, wait in enumerate(waits, 1))
+    assert all(wait <= min(20, 2.0**attempt) for attempt, wait in enumerate(waits))
     assert len(set(waits)) == 7
+
+
+def test_each_wait_may_be_as_long_as_its_limit(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    client = Client(Limits(attempts=5, first_wait=5, longest_wait=30), sleep=waits.append)
+    with serving(response(503)) as server, pytest.raises(OutsideDown):
+        client.get(server.url)
+    assert waits == [5, 10, 20, 30]
 
 
 @pytest.mark.parametrize("asked", [7, 600])
@@ -78,8 +88,35 @@ def test_retry_after_may_be_a_date() -> None:
     moment = datetime.now(UTC) + timedelta(seconds=30)
     assert retry_after(format_datetime(moment, usegmt=True)) == pytest.approx(30, abs=2)
     assert retry_after(format_datetime(moment - timedelta(hours=1), usegmt=True)) == 0
-    assert retry_after("soon") is None
-    assert retry_after(None) is None
+    assert retry_after("Fri, 31 Dec 9999 23:59:59 GMT") > 200_000_000_000
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "soon",
+        "-5",
+        "1.5",
+        "\N{SUPERSCRIPT TWO}",
+        "\N{ARABIC-INDIC DIGIT FIVE}",
+        "Fri, 31 Dec 99999 23:59:59 GMT",
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "Fri, 31 Dec 2026 23:59:59 +99999999999999999999",
+        "Fri, 31 Dec 2026 23:59:5\N{SUPERSCRIPT TWO} GMT",
+        "Fri, 3\N{SUPERSCRIPT TWO} Dec 2026 23:59:59 GMT",
+        "0001-01-01",
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_none(
+    client: Client, waits: list[float], header: str | None
+) -> None:
+    assert retry_after(header) is None
+    sent = {} if header is None else {"Retry_After": header.replace("\N{ARABIC-INDIC DIGIT FIVE}", "\xb2")}
+    with serving(response(503, **sent), response(200, "at last")) as server:
+        assert client.get(server.url).body == b"at last"
+    assert waits[0] <= FAST.first_wait
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
@@ -276,3 +313,72 @@ def test_requests_share_one_connection(client: Client) -> None:
 
     with serving(answer_two, response(500)) as server:
         assert [client.get(server.url).body for _ in range(2)] == [b"one", b"two"]
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_the_proxy_of_the_environment_is_asked_and_sees_the_whole_url(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(response(200, "by the proxy"), response(302, Location="http://other.example/")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//user:p%40ss@"))
+        assert client.get("http://source.example/data", {"a": 1}).body == b"by the proxy"
+        with pytest.raises(RefusedInput, match="another host"):
+            client.get("http://source.example/data")
+    assert proxy.requests[0] == "http://source.example/data?a=1"
+    assert b"proxy-authorization: Basic dXNlcjpwQHNz" in proxy.received[0]
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_an_encrypted_request_goes_through_a_tunnel(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(response(502)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.removeprefix("http://"))
+        with pytest.raises(OutsideDown, match="not reached through the proxy that the environment names, 3"):
+            client.get("https://source.example/data")
+    assert proxy.requests[0] == "source.example:443"
+    assert proxy.received[0].startswith(b"CONNECT ")
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize("entry", ["127.0.0.1", "127.0.0.0/8", "*", "example.com, 127.0.0.1"])
+def test_what_no_proxy_names_is_asked_directly(
+    client: Client, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", entry)
+    with serving(response(200, "directly")) as server:
+        assert client.get(server.url).body == b"directly"
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("http://api-data.quintet.svc:8000/data", None),
+        ("http://api-data.quintet.svc.example/data", "http://proxy.example:3128"),
+        ("http://10.11.0.9/data", None),
+        ("http://11.10.0.9/data", "http://proxy.example:3128"),
+        ("https://source.example/", "http://secure.example:3128"),
+        ("http://source.example:8080/", None),
+    ],
+)
+def test_no_proxy_names_suffixes_networks_and_ports(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://secure.example:3128")
+    monkeypatch.setenv("NO_PROXY", ".svc, 10.0.0.0/8, source.example:8080")
+    assert proxy_of(url) == proxy
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_proxy_that_is_none_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5://proxy.example:1080")
+    with pytest.raises(RefusedInput, match="HTTP_PROXY is no proxy over http or https"):
+        client.get("http://source.example/")

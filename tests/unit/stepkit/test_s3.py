@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +58,50 @@ def test_a_file_is_written_once(folder: str, tmp_path: Path) -> None:
     wrote = [store.upload_if_absent(tmp_path / name, f"{folder}/once") for name in ("first", "second")]
     assert wrote == [True, False]
     assert store.get(f"{folder}/once") == b"first"
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Of tenacity, which then waits for none of them."""
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waited.append))
+    return waited
+
+
+@pytest.mark.parametrize("way", ["put", "upload"])
+@pytest.mark.parametrize(("at_last", "wrote"), [(response(200), True), (412, False)])
+def test_a_write_that_meets_another_is_tried_again(
+    tmp_path: Path,
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
+    way: str,
+    at_last: bytes | int,
+    wrote: bool,
+) -> None:
+    (tmp_path / "file").write_bytes(b"bytes")
+    conflict = response(409, refusal("ConditionalRequestConflict"))
+    end = at_last if isinstance(at_last, bytes) else response(at_last, refusal("PreconditionFailed"))
+    with serving(conflict, conflict, end) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        store = ObjectStore()
+        if way == "put":
+            assert store.put_if_absent(f"{folder}/once", b"bytes") is wrote
+        else:
+            assert store.upload_if_absent(tmp_path / "file", f"{folder}/once") is wrote
+        assert len(server.requests) == 3
+        assert all(request.endswith(b"bytes") for request in server.received)
+    assert len(waits) == 2
+
+
+def test_writes_that_never_settle_are_a_store_that_is_down(
+    folder: str, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    with serving(response(409, refusal("ConditionalRequestConflict"))) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        with pytest.raises(OutsideDown, match=r"S3 is at work on another write of .*/once"):
+            ObjectStore().put_if_absent(f"{folder}/once", b"bytes")
+        assert len(server.requests) == 6
 
 
 def test_a_missing_object_is_named(folder: str) -> None:

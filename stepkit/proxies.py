@@ -1,0 +1,80 @@
+"""The proxies that the environment names for what is outside: HTTP_PROXY, HTTPS_PROXY, NO_PROXY."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second
+    getproxies_environment,
+    proxy_bypass_environment,
+)
+
+import urllib3
+
+from stepkit.outcomes import RefusedInput
+
+
+class Pools:
+    """Connections: to a host, or to the proxy that stands before it.
+
+    Args:
+        settings: of each pool, as `urllib3.PoolManager` has them.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
+        self._direct = urllib3.PoolManager(**settings)
+        self._proxied: dict[str, urllib3.ProxyManager] = {}
+
+    def of(self, url: str) -> urllib3.PoolManager:
+        """Gives the pool that a request for the URL goes through.
+
+        Raises:
+            RefusedInput: the environment names a proxy that cannot be used.
+        """
+        proxy = proxy_of(url)
+        if proxy is None:
+            return self._direct
+        if proxy not in self._proxied:
+            self._proxied[proxy] = self._behind(proxy, urlsplit(url).scheme)
+        return self._proxied[proxy]
+
+    def _behind(self, proxy: str, scheme: str) -> urllib3.ProxyManager:
+        there = urlsplit(proxy)
+        login = f"{unquote(there.username)}:{unquote(there.password or '')}" if there.username else None
+        try:
+            return urllib3.ProxyManager(
+                proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=login), **self._settings
+            )
+        except (urllib3.exceptions.LocationValueError, ValueError) as error:
+            raise RefusedInput(
+                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})"
+            ) from error
+
+
+def proxy_of(url: str) -> str | None:
+    """Gives the URL of the proxy for a URL; None when it is to be asked without one."""
+    proxies, here = getproxies_environment(), urlsplit(url)
+    proxy = proxies.get(here.scheme) or proxies.get("all")
+    host = here.hostname or ""
+    if not proxy or proxy_bypass_environment(here.netloc.rpartition("@")[2], proxies):
+        return None
+    if _in_networks(host, proxies.get("no", "")):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _in_networks(host: str, no_proxy: str) -> bool:
+    """Says whether the host is an address of a network in NO_PROXY, which `urllib.request` does not read."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.split(","):
+        try:
+            if address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
