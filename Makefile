@@ -8,7 +8,7 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run run-all land why \
-        predict test lint e2e bench bench-serving bench-pipelines package airflow-cli
+        predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,11 @@ lint: ## ruff and mypy
 test: ## Everything that needs no cluster, lint too
 	@$(QUINTET) tools helm
 	@$(IN) dev -m tests.side_by_side
+test-fast: ## Tests that start no server, for before each commit
+	@$(IN) dev -m pytest --numprocesses 2 --no-servers tests/unit/bundle tests/unit/crime tests/unit/excel tests/unit/sipsa \
+            tests/unit/bitcoin tests/unit/penguins tests/unit/forest_ingest tests/unit/forest_training tests/unit/promotion \
+            tests/unit/stepkit tests/unit/cli
+	@echo "Tests that need no server passed; make test runs the others too."
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
 	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e
 	@echo "The whole platform works on a cluster of its own; make up starts yours."

@@ -40,7 +40,7 @@ def run(server: ScriptedServer, bucket: str) -> Extracted:
 
 
 def asked(server: ScriptedServer, path: Path, wsdl_url: str = "") -> int:
-    client = Client(Limits(attempts=2, read_timeout=0.2), sleep=lambda seconds: None)
+    client = Client(Limits(attempts=2, read_timeout=1.0), sleep=lambda seconds: None)
     return ask(client, wsdl_url or f"{server.url}{PATH}?WSDL", "promediosSipsaCiudad", path)
 
 
