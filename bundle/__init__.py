@@ -11,7 +11,7 @@ A bundle is a directory:
 Reading needs numpy alone. `export` and `verify_against` are for training and need scikit-learn.
 """
 
-from bundle.contract import Contract, Engine, Feature, Label, Transform
+from bundle.contract import Contract, Engine, Feature, Label, Split, Transform
 from bundle.errors import BundleError, BundleRefused
 from bundle.fitted import engine_of, export, versions, write
 from bundle.preparation import Columns, normalise_category
@@ -28,6 +28,7 @@ __all__ = [
     "Feature",
     "Label",
     "Prediction",
+    "Split",
     "Transform",
     "engine_of",
     "export",

@@ -9,9 +9,11 @@ from bundle.engines.arrays import LARGEST
 from bundle.errors import BundleError
 
 if TYPE_CHECKING:
-    from bundle.contract import Contract, Feature
+    from bundle.contract import Contract, Feature, Split
 
 _LABELS = 2**63
+_LAST_MOMENT = 253_402_300_799_999
+"""The end of the year 9999, in milliseconds since 1970: later moments have no date."""
 _OTHER_FIELDS = {"class_name", "unknown_categories", "unknown_fields", "probabilities"}
 """What an answer holds beside the label."""
 
@@ -64,6 +66,27 @@ def check(contract: Contract) -> None:
     if contract.transform:
         _text(contract.transform.type, "the transform")
         _mapping(contract.transform.parameters, "the transform's parameters")
+    if contract.split:
+        _check_split(contract.split)
+
+
+def _check_split(split: Split) -> None:
+    if split.kind not in ("key", "time"):
+        raise _refusal(f"the split has the kind {split.kind!r}: it must be key or time")
+    if not split.key:
+        raise _refusal("the split has no key: name the columns that a row's side depends on")
+    for column in split.key:
+        _text(column, "a column of the split's key")
+    _no_twins(split.key, "columns of the split's key")
+    _number(split.test_share, "the split's test_share")
+    if not 0 < split.test_share < 1:
+        raise _refusal(f"the split's test_share is {split.test_share!r}: it must be between 0 and 1")
+    _text(split.salt, "the split's salt")
+    after = split.judged_after
+    if split.kind == "key" and after is not None:
+        raise _refusal(f"a split by key has judged_after {after!r}: that is for splits by time")
+    if split.kind == "time" and (type(after) is not int or not 0 <= after <= _LAST_MOMENT):
+        raise _refusal(f"judged_after of a split by time is {after!r}: it must be milliseconds since 1970")
 
 
 def _check_feature(feature: Feature) -> None:

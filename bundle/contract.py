@@ -69,6 +69,24 @@ class Transform:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How rows were put aside for testing: decides whether another model's test rows can judge this one."""
+
+    kind: Literal["key", "time"]
+    """key: a row's side is a hash of its `key`, the same in every snapshot; time: the newest rows
+    are for testing."""
+    key: tuple[str, ...]
+    """The columns that the side depends on, in the hash's order; of a split by time, the time's column."""
+    test_share: float
+    """About this share of the rows is for testing."""
+    salt: str = ""
+    """What is hashed with the key, if anything is."""
+    judged_after: int | None = None
+    """Of a split by time, the last moment that training has looked at, in milliseconds since 1970 UTC: only
+    later rows can judge the model. None for a split by key."""
+
+
+@dataclass(frozen=True)
 class Contract:
     """A model's features in its matrix's order, its labels in its probabilities' order, and its origin."""
 
@@ -86,6 +104,8 @@ class Contract:
     back the share of each class that training was balanced to. None: they stand as the engine gives them."""
     transform: Transform | None = None
     """None: a client sends the features themselves."""
+    split: Split | None = None
+    """None: the bundle does not say."""
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -109,6 +129,7 @@ class Contract:
                 versions=fields["versions"],
                 class_weights=_class_weights(fields),
                 transform=Transform(**fields["transform"]) if fields.get("transform") else None,
+                split=_split(fields.get("split")),
             )
             check(contract)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -128,6 +149,16 @@ def _target(fields: Mapping[str, Any]) -> str:
             f"contract.json: the target {target!r} cannot name a field: use letters, digits and _"
         )
     return target
+
+
+def _split(fields: Mapping[str, Any] | None) -> Split | None:
+    if fields is None:
+        return None
+    if not isinstance(fields["key"], list):
+        raise BundleError(
+            f"contract.json: the split's key is {fields['key']!r}: it must be a list of columns"
+        )
+    return Split(**{**fields, "key": tuple(fields["key"])})
 
 
 def _class_weights(fields: Mapping[str, Any]) -> tuple[float, ...] | None:

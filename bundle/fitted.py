@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.claims import check
-from bundle.contract import Contract, Engine, Feature, Label
+from bundle.contract import Contract, Engine, Feature, Label, Split
 from bundle.engines import BOOSTER
 from bundle.errors import BundleError, BundleRefused
 from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
@@ -40,6 +40,7 @@ def export(
     label_names: Mapping[int, str],
     metrics: Mapping[str, float],
     data_sha256: str,
+    split: Split | None = None,
 ) -> str:
     """Writes a fitted pipeline as a bundle.
 
@@ -56,6 +57,7 @@ def export(
         label_names: a name for each class.
         metrics: what was measured on rows that the pipeline was not fitted on.
         data_sha256: the hash of the snapshot it was fitted on.
+        split: how the rows that it was not fitted on were put aside.
 
     Returns:
         The bundle's digest.
@@ -75,6 +77,7 @@ def export(
         metrics=dict(metrics),
         data_sha256=data_sha256,
         versions=versions(),
+        split=split,
     )
     return write(path, contract, arrays, frame)
 

@@ -50,6 +50,7 @@ TRAINING = {
     "min_metric": param("number", "Smallest roc_auc of a first champion.", 0),
     "min_gain": param("number", "roc_auc must rise by more than this.", 0),
     "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+    "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 series = {"symbol": setting("symbol"), "interval": setting("interval")}
 
@@ -101,7 +102,10 @@ skip.""",
 ):
     target = {name: setting(name) for name in ("horizon", "target", "cost_bps", "test_share", "gap")}
     tuning = {name: setting(name) for name in ("trials", "max_estimators")} | {"folds": setting("tune_folds")}
-    judging = {name: setting(name) for name in ("require_profit", "min_metric", "min_gain", "tolerance")}
+    judging = {
+        name: setting(name)
+        for name in ("require_profit", "min_metric", "min_gain", "tolerance", "incomparable")
+    }
     seed = {"seed": setting("seed", 42)}
     # All that decides what comes of the same rows: features tells by it whether a training repeats another.
     decisive = tuning | judging | seed | {"walk_folds": setting("walk_folds")}

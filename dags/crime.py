@@ -30,6 +30,7 @@ PARAMETERS = {
     "min_metric": param("number", "Smallest average_precision of a first champion.", 0),
     "min_gain": param("number", "average_precision must rise by more than this.", 0),
     "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+    "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 # What the threads of a step may use; see `size`.
 TWO_THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
@@ -53,7 +54,7 @@ version.""",
     params=PARAMETERS,
     user_defined_macros={"code_of": code_of},
 ):
-    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance")}
+    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance", "incomparable")}
     stages = {
         "split_data": {name: setting(name) for name in ("split", "test_share")},
         "process_outliers": {"fence": setting("fence")},

@@ -30,6 +30,7 @@ def proven_bundle(
     label_names: Mapping[int, str],
     metrics: Mapping[str, float],
     data_sha256: str,
+    split: bundle.Split | None = None,
 ) -> str:
     """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
 
@@ -43,6 +44,7 @@ def proven_bundle(
         label_names: a name for each class.
         metrics: what was measured on the test rows.
         data_sha256: the hash of the snapshot.
+        split: how the test rows were put aside; promotion compares models whose splits permit it.
 
     Raises:
         RefusedInput: they do not answer alike, so that nothing of this training is published.
@@ -58,6 +60,7 @@ def proven_bundle(
             label_names=label_names,
             metrics=metrics,
             data_sha256=data_sha256,
+            split=split,
         )
         bundle.verify_against(pipeline, bundle.load(path), test)
     except bundle.BundleRefused as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 from bitcoin import backtest, models
 from bitcoin.backtest import LAST_MOVE, Contrast
 from bitcoin.features import SCHEMA
-from bitcoin.snapshot import TARGET, fetch
-from bundle import Prediction
+from bitcoin.snapshot import OPEN_TIME, TARGET, TEST_SHARE, fetch, split_of
+from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from bundle.transforms.bars import FEATURES
 from stepkit.outcomes import RefusedInput
@@ -85,7 +85,22 @@ def _scores(true: Labels, answers: Prediction) -> dict[str, float]:
 def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
     snapshot = fetch(snapshot_uri, folder, sha256)
     test = snapshot.test
-    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), snapshot.parameters_sha256)
+    return TestRows(
+        columns_of(test[list(FEATURES)]),
+        test[TARGET].to_numpy(),
+        snapshot.parameters_sha256,
+        test[OPEN_TIME].to_numpy(),
+    )
 
 
-_CONTEST = Contest("bitcoin", SCHEMA, RocAuc(), _scores, _test_rows)
+def _unstated_split(contract: Contract) -> Split | None:
+    """Gives the split of a bundle from before they said so, by what its transform says of its bars."""
+    said = contract.transform.parameters if contract.transform else {}
+    until, horizon, interval_ms = (said.get(name) for name in ("trained_until", "horizon", "interval_ms"))
+    if isinstance(until, int) and isinstance(horizon, int) and isinstance(interval_ms, int):
+        # Of a split by time the share plays no part in a comparison.
+        return split_of(until, horizon, interval_ms, TEST_SHARE)
+    return None
+
+
+_CONTEST = Contest("bitcoin", SCHEMA, RocAuc(), _scores, _test_rows, unstated_split=_unstated_split)

@@ -18,7 +18,7 @@ from stepkit import tracking
 from stepkit.options import Option
 from stepkit.promotion import evaluation
 from stepkit.promotion.comparison import Thresholds
-from stepkit.promotion.evaluation import best
+from stepkit.promotion.evaluation import WhenIncomparable, best
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -57,6 +57,7 @@ def evaluate(
     min_metric: Annotated[float, Option("smallest roc_auc with none to meet", minimum=0, maximum=1)] = 0.5,
     min_gain: Annotated[float, Option("roc_auc must rise by more than this", minimum=0)] = 0.0,
     tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.005,
+    incomparable: WhenIncomparable = "refuse",
     seed: Annotated[int, Option("of everything random", minimum=0)] = 42,
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:
@@ -80,7 +81,7 @@ def evaluate(
         hurdle.contest(),
         challenger,
         snapshot_uri=snapshot_uri,
-        thresholds=Thresholds(min_metric, min_gain, tolerance),
+        thresholds=Thresholds(min_metric, min_gain, tolerance, incomparable),
         bucket=bucket,
     )
     ObjectStore().put(hurdle_uri(judged.evaluation_uri), hurdle.to_json(), "application/json")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bitcoin.schema import LENGTHS, Interval, moment
-from bitcoin.snapshot import MOVE, OPEN_TIME, SIDE, TARGET, TEST, Series, Snapshot, fetch, sides
+from bitcoin.snapshot import MOVE, OPEN_TIME, SIDE, TARGET, TEST, TEST_SHARE, Series, Snapshot, fetch, sides
 from bundle.transforms.bars import FIELDS, LEAST_BARS, Bars, UnusableBars, check
 from bundle.transforms.bars import features as features_of
 from stepkit import postgres
@@ -56,7 +56,7 @@ def features(
     cost_bps: Annotated[float, Option("costs of a trade, in hundredths of a percent", minimum=0)] = 10.0,
     test_share: Annotated[
         float, Option("share of the newest rows held out", minimum=0.05, maximum=0.5)
-    ] = 0.2,
+    ] = TEST_SHARE,
     gap: Annotated[int, Option("bars between what is fitted on and what is scored", minimum=0)] = 24,
     max_bars: Annotated[int, Option("newest bars to take; 0 for all", minimum=0)] = 0,
     min_rows: Annotated[int, Option("fewest rows to train on", minimum=100)] = 2000,

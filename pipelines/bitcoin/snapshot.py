@@ -14,12 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bundle import Split
 from bundle.transforms.bars import FEATURES
 from stepkit.outcomes import RefusedInput
 from stepkit.s3 import ObjectStore
 
 OPEN_TIME, MOVE, TARGET, SIDE = "open_time", "move", "direction", "side"
 TRAIN, GAP, TEST = "train", "gap", "test"
+TEST_SHARE = 0.2
 _METADATA = b"quintet"
 _COLUMNS = (OPEN_TIME, *FEATURES, MOVE, TARGET, SIDE)
 
@@ -118,6 +120,18 @@ def sides(rows: int, test_share: float, gap: int) -> list[str]:
     test = round(rows * test_share)
     between = min(gap, rows - test)
     return [TRAIN] * (rows - test - between) + [GAP] * between + [TEST] * test
+
+
+def split_of(trained_until: int, horizon: int, interval_ms: int, test_share: float) -> Split:
+    """Gives the split of a model that was fitted on the bars up to one.
+
+    Args:
+        trained_until: when the last bar that it was fitted on opens, in milliseconds since 1970.
+        horizon: its target is about so many bars ahead, which training has looked at as well.
+        interval_ms: the length of a bar.
+        test_share: of the rows.
+    """
+    return Split("time", (OPEN_TIME,), test_share, judged_after=trained_until + horizon * interval_ms)
 
 
 def walk_forward(rows: int, first: int, folds: int, gap: int) -> list[tuple[slice, slice]]:

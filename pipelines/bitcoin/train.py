@@ -22,7 +22,7 @@ import bundle
 from bitcoin import study
 from bitcoin.models import ALGORITHM, fit, scores, up
 from bitcoin.schema import LENGTHS
-from bitcoin.snapshot import OPEN_TIME, TARGET, Snapshot, fetch
+from bitcoin.snapshot import OPEN_TIME, TARGET, Snapshot, fetch, split_of
 from bitcoin.trials import TASK, TrialLog
 from bundle.contract import Transform
 from bundle.engines import BOOSTER
@@ -130,6 +130,8 @@ def contract(
     """Gives what the model takes and gives: bars, of which the transform makes the features."""
     medians = pipeline[0].named_transformers_["numbers"].statistics_
     train, series = snapshot.train, snapshot.series
+    trained_until, interval_ms = int(train[OPEN_TIME].iloc[-1]), LENGTHS[series.interval]
+    test_share = len(snapshot.test) / len(snapshot.rows)
     return bundle.Contract(
         model=model,
         target=TARGET,
@@ -152,12 +154,13 @@ def contract(
             {
                 "symbol": series.symbol,
                 "interval": series.interval,
-                "interval_ms": LENGTHS[series.interval],
+                "interval_ms": interval_ms,
                 "horizon": series.horizon,
                 "min_move": series.min_move,
-                "trained_until": int(train[OPEN_TIME].iloc[-1]),
+                "trained_until": trained_until,
             },
         ),
+        split=split_of(trained_until, series.horizon, interval_ms, test_share),
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundle import Prediction
+import numpy as np
+
+from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from crime import models
-from crime.schema import FEATURES, SCHEMA, TARGET
+from crime.schema import FEATURES, SCHEMA, TARGET, TEST_SHARE
 from crime.stage import TEST, Document, read
 from stepkit.outcomes import RefusedInput
 from stepkit.promotion.contest import Contest, TestRows
@@ -26,7 +28,14 @@ def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
             f"{snapshot_uri} has the data hash {split.data_sha256}, not {sha256}: run the DAG again"
         )
     test = read(split.files[TEST], folder)
-    return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), split.parameters_sha256)
+    # The rows themselves carry no time: none is earlier than the first.
+    begin = split.fitted["split"].get("test_from")
+    return TestRows(
+        columns_of(test[list(FEATURES)]),
+        test[TARGET].to_numpy(),
+        split.parameters_sha256,
+        None if begin is None else np.full(len(test), begin),
+    )
 
 
 def _objection(rows: TestRows, answers: Prediction) -> str | None:
@@ -39,4 +48,9 @@ def _objection(rows: TestRows, answers: Prediction) -> str | None:
     )
 
 
-CONTEST = Contest("crime", SCHEMA, AveragePrecision(), _scores, _test_rows, _objection)
+def _unstated_split(contract: Contract) -> Split:
+    # A bundle from before they said so counts as made with the default.
+    return models.split_of({"split": "stratified", "test_share": TEST_SHARE})
+
+
+CONTEST = Contest("crime", SCHEMA, AveragePrecision(), _scores, _test_rows, _objection, _unstated_split)

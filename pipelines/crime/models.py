@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -22,9 +23,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import bundle
-from bundle import Contract, Feature, Label
+from bundle import Contract, Feature, Label, Split
 from crime.fitted import Fitted, Matrix
-from crime.schema import TARGET
+from crime.schema import KEY, TARGET
 
 Algorithm = Literal["logistic_regression", "random_forest"]
 LABELS = (Label(0, "no arrest"), Label(1, "arrest"))
@@ -118,6 +119,13 @@ def scores(true: NDArray[np.int64], labels: NDArray[np.int64], arrest: Matrix) -
     }
 
 
+def split_of(chosen: Mapping[str, Any]) -> Split:
+    """Gives how the sides were chosen, from what the document of `split_data` says of it."""
+    if chosen["split"] == "by_time":
+        return Split("time", ("occurred_at",), chosen["test_share"], judged_after=chosen["trained_until"])
+    return Split("key", (KEY,), chosen["test_share"])
+
+
 def contract(
     model: str,
     fitted: Fitted,
@@ -125,6 +133,7 @@ def contract(
     rows: pd.DataFrame,
     metrics: dict[str, float],
     data_sha256: str,
+    split: Split,
 ) -> Contract:
     """Gathers what the stages have learned into what serving reads.
 
@@ -135,6 +144,7 @@ def contract(
         rows: train rows as `split_data` left them: they say what ranges there are, and what may be missing.
         metrics: what was measured on test rows.
         data_sha256: of the data that all began with.
+        split: how the test rows were put aside.
     """
     numbers = [
         Feature(
@@ -171,4 +181,5 @@ def contract(
         data_sha256=data_sha256,
         versions=bundle.versions(),
         class_weights=fitted.class_weights,
+        split=split,
     )

@@ -8,6 +8,7 @@ SCHEMA = "crime"
 CHICAGO = ZoneInfo("America/Chicago")
 TARGET = "arrest"
 KEY = "id"
+TEST_SHARE = 0.2
 
 RAW_COLUMNS = (
     "id", "case_number", "date", "block", "iucr", "primary_type", "description", "location_description",

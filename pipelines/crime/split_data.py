@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from crime.layout import day
-from crime.schema import CATEGORIES, FEATURES, KEY, TARGET
+from crime.schema import CATEGORIES, FEATURES, KEY, TARGET, TEST_SHARE
 from crime.stage import Document, Rows, Staged, fetch, leave, run_of
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo, RefusedInput
@@ -35,7 +35,7 @@ def split_data(
     data_sha256: Annotated[str, Option("download_data's hash of what it left")],
     parameters_sha256: Annotated[str, Option("download_data's hash of the training parameters")],
     split: Annotated[Split, Option("how sides are chosen")] = "stratified",
-    test_share: Annotated[float, Option("share of test rows", minimum=0.05, maximum=0.5)] = 0.2,
+    test_share: Annotated[float, Option("share of test rows", minimum=0.05, maximum=0.5)] = TEST_SHARE,
     min_rows: Annotated[int, Option("fewest rows with and without an arrest to train on", minimum=2)] = 100,
     bucket: Annotated[str, Option("bucket of the pipeline", env="DATA_REPO_BUCKET_NAME")] = "data",
 ) -> Staged:
@@ -51,6 +51,10 @@ def split_data(
                     f"{enriched_uri} gives a {side} side with only {fewest} rows of one of the two outcomes;"
                     f" training needs {min_rows} and waits for more"
                 )
+        times = {}
+        if split == "by_time":
+            times["trained_until"] = _milliseconds(rows.train["occurred_at"].max())
+            times["test_from"] = _milliseconds(rows.test["occurred_at"].min())
         document = Document(
             stage=STAGE,
             run=run_of(settings),
@@ -58,7 +62,7 @@ def split_data(
             data_sha256=data_sha256,
             parameters_sha256=parameters_sha256,
             files={},
-            fitted={STAGE: {"split": split, "test_share": test_share}},
+            fitted={STAGE: {"split": split, "test_share": test_share, **times}},
         )
         kept = Rows(rows.train[list(_COLUMNS)], rows.test[list(_COLUMNS)])
         return leave(document, kept, bucket, folder)
@@ -120,6 +124,11 @@ def key_hashes(keys: pd.Series) -> NDArray[np.float64]:
     """Gives a number from 0 to 1 for each key, the same one whenever and wherever it is asked."""
     digests = (hashlib.blake2b(str(key).encode(), digest_size=8).digest() for key in keys.tolist())
     return np.frombuffer(b"".join(digests), dtype=">u8") / 2.0**64
+
+
+def _milliseconds(occurred_at: str) -> int:
+    moment: float = pd.Timestamp(occurred_at).timestamp()
+    return round(moment * 1000)
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 
 import bundle
 from crime.fitted import Fitted
-from crime.models import Algorithm, contract, fit, scores
+from crime.models import Algorithm, contract, fit, scores, split_of
 from crime.schema import TARGET
 from crime.stage import SIDES, TRAIN, Document, read, run_of
 from stepkit import tracking
@@ -124,7 +124,15 @@ def proven_bundle(
     path = folder / BUNDLE_FOLDER
     try:
         engine, arrays = bundle.engine_of(pipeline[-1].classifier)
-        described = contract(settings.model_name, fitted, engine, train_rows, metrics, split.data_sha256)
+        described = contract(
+            settings.model_name,
+            fitted,
+            engine,
+            train_rows,
+            metrics,
+            split.data_sha256,
+            split_of(split.fitted["split"]),
+        )
         digest = bundle.write(path, described, arrays, train_rows[fitted.features])
         bundle.verify_against(pipeline, bundle.load(path), test_rows[fitted.features])
     except bundle.BundleRefused as error:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bundle import normalise_category
+from bundle import Split, normalise_category
 from forest.schema import COLUMNS, NAMES, WILDERNESS_AREAS
 from stepkit.outcomes import RefusedInput
 from stepkit.s3 import ObjectStore
@@ -30,6 +30,7 @@ KEY = (
 a row that moved to the other side would judge models that were fitted on it."""
 TRAIN, TEST = "train", "test"
 TEST_SHARE = 0.2
+SPLIT = Split("key", KEY, TEST_SHARE)
 
 _METADATA = b"quintet"
 _COLUMNS = (*NAMES, "side")

@@ -17,7 +17,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 
 from forest.models import Algorithm, fit, scores
 from forest.schema import COVER_TYPES
-from forest.snapshot import FEATURES, TARGET, fetch
+from forest.snapshot import FEATURES, SPLIT, TARGET, fetch
 from stepkit import tracking
 from stepkit.options import Option
 from stepkit.settings import Settings
@@ -76,6 +76,7 @@ def train(
                 label_names=dict(enumerate(COVER_TYPES)),
                 metrics=metrics,
                 data_sha256=snapshot_sha256,
+                split=SPLIT,
             )
             mlflow.log_params({**parameters, "test_rows": len(test), "data_sha256": snapshot_sha256})
             mlflow.log_metrics(metrics)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundle import Prediction
+from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from penguins import models
 from penguins.schema import FEATURES, RECORD_SCHEMA, TARGET
-from penguins.snapshot import fetch
+from penguins.snapshot import SPLIT, fetch
 from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.metrics import Accuracy, Labels
 
@@ -23,4 +23,9 @@ def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
     return TestRows(columns_of(test[list(FEATURES)]), test[TARGET].to_numpy(), snapshot.parameters_sha256)
 
 
-CONTEST = Contest("penguins", RECORD_SCHEMA, Accuracy(), _scores, _test_rows)
+def _unstated_split(contract: Contract) -> Split:
+    # There is one way to split, which bundles from before they said so were made with too.
+    return SPLIT
+
+
+CONTEST = Contest("penguins", RECORD_SCHEMA, Accuracy(), _scores, _test_rows, unstated_split=_unstated_split)

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bundle import Split
 from penguins.schema import (
     CATEGORIES,
     FEATURES,
@@ -34,6 +35,7 @@ KEY = (
 a row that moved to the other side would judge models that were fitted on it."""
 TRAIN, TEST = "train", "test"
 TEST_SHARE = 0.25
+SPLIT = Split("key", KEY, TEST_SHARE)
 _COLUMNS = ("line", *FEATURES, TARGET, "side")
 _METADATA = b"quintet"
 

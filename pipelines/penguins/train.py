@@ -12,7 +12,7 @@ import mlflow
 
 from penguins.models import baseline, cross_validated, fit, scores
 from penguins.schema import FEATURES, SPECIES, TARGET
-from penguins.snapshot import fetch
+from penguins.snapshot import SPLIT, fetch
 from stepkit import tracking
 from stepkit.options import Option
 from stepkit.settings import Settings
@@ -62,6 +62,7 @@ def train(
                 label_names=dict(enumerate(SPECIES)),
                 metrics=metrics,
                 data_sha256=snapshot_sha256,
+                split=SPLIT,
             )
             mlflow.log_params(
                 {

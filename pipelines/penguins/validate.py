@@ -8,7 +8,7 @@ from penguins.contest import CONTEST
 from stepkit.options import Option
 from stepkit.promotion import evaluation
 from stepkit.promotion.comparison import Thresholds
-from stepkit.promotion.evaluation import Evaluated, best
+from stepkit.promotion.evaluation import Evaluated, WhenIncomparable, best
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -22,6 +22,7 @@ def validate(
     min_metric: Annotated[float, Option("smallest accuracy with none to meet", minimum=0, maximum=1)] = 0.9,
     min_gain: Annotated[float, Option("accuracy must rise by more than this", minimum=0)] = 0.0,
     tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.02,
+    incomparable: WhenIncomparable = "refuse",
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:
     """Compares the model's accuracy with the champion's on the test rows, which neither was fitted on."""
@@ -30,7 +31,7 @@ def validate(
         CONTEST,
         best([trained], CONTEST.metric.name, snapshot_sha256),
         snapshot_uri=snapshot_uri,
-        thresholds=Thresholds(min_metric, min_gain, tolerance),
+        thresholds=Thresholds(min_metric, min_gain, tolerance, incomparable),
         bucket=bucket,
     )
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import mlflow
+import numpy as np
 from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
 
 import bundle
 from stepkit import tracking
 from stepkit.outcomes import RefusedInput
+from stepkit.promotion.comparability import NotComparable, unseen
 from stepkit.promotion.comparison import Comparison, Thresholds, Verdict, compare, decide
-from stepkit.promotion.contest import Contest
+from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.decisions import Model
 from stepkit.settings import Settings
 
@@ -39,10 +44,13 @@ class Assessment:
     champion: Model | None
     thresholds: Thresholds
     metrics: dict[str, dict[str, float]]
-    """The contest's scores of `challenger` and, if there is one, of `champion`."""
+    """The contest's scores of `challenger` on all test rows and, if it was compared, of `champion` on those
+    that it was compared on."""
     comparison: Comparison | None
     verdict: Verdict
     reason: str
+    compared_rows: int | None = None
+    """The test rows that the two were compared on; None: they were not."""
 
     def to_json(self) -> str:
         """Writes the document that `from_json` reads."""
@@ -80,37 +88,42 @@ def assess(
     """Lets both bundles, as serving would load them, answer the test rows of the challenger's snapshot.
 
     A champion whose bundle is unusable for good stands in nobody's way: the verdict is as if there were none,
-    and its reason says so.
+    and its reason says so. One that may have been fitted on the test rows is not compared on them.
 
     Raises:
         RefusedInput: the challenger's bundle or the snapshot is not what its hash says.
         OutsideDown: MLflow or S3 does not answer.
     """
     tracking.configure(settings)
+    metric = contest.metric
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = contest.test_rows(snapshot_uri, folder, challenger.data_sha256)
-        answers = {"challenger": _answers(challenger, rows.columns, folder)}
-        fault = None
+        split, answer = _challenge(contest, challenger, rows, folder)
+        metrics = {"challenger": contest.scores(rows.labels, answer)}
+        comparison = compared_rows = fault = difference = None
         if champion is not None:
             try:
-                answers["champion"] = _answers(champion, rows.columns, folder)
+                kept, other = _meet(contest, champion, rows, split, folder)
             except UnusableBundle as error:
                 fault = str(error)
                 _logger.warning("the champion cannot answer: %s", fault)
-    metric = contest.metric
-    metrics = {role: contest.scores(rows.labels, answer) for role, answer in answers.items()}
-    comparison = None
-    if "champion" in answers:
-        one, other = (metric.answers(answers[role]) for role in ("challenger", "champion"))
-        comparison = compare(metric, rows.labels, one, other)
+            except NotComparable as error:
+                difference = str(error)
+                _logger.warning("the champion is not comparable: %s", difference)
+            else:
+                labels, compared_rows = rows.labels[kept], int(kept.sum())
+                metrics["champion"] = contest.scores(labels, other)
+                comparison = compare(metric, labels, metric.answers(answer)[kept], metric.answers(other))
     verdict, reason = decide(
         metric.name,
         metrics["challenger"][metric.name],
         comparison,
         thresholds,
         fault=fault,
-        objection=contest.objection(rows, answers["challenger"]),
+        difference=difference,
+        rows=_part(compared_rows, len(rows.labels)),
+        objection=contest.objection(rows, answer),
     )
     return Assessment(
         snapshot_uri=snapshot_uri,
@@ -123,13 +136,49 @@ def assess(
         comparison=comparison,
         verdict=verdict,
         reason=reason,
+        compared_rows=compared_rows,
     )
 
 
-def _answers(model: Model, columns: bundle.Columns, folder: Path) -> bundle.Prediction:
-    path = _download(model, folder)
+def _challenge(
+    contest: Contest, challenger: Model, rows: TestRows, folder: Path
+) -> tuple[bundle.Split | None, bundle.Prediction]:
+    """Gives the challenger's split, and its answers to all test rows."""
+    path = _download(challenger, folder)
+    with _use_of(challenger):
+        loaded = bundle.load(path, expected_digest=challenger.bundle_digest)
+        return contest.split(loaded.contract), loaded.predict(rows.columns)
+
+
+def _meet(
+    contest: Contest, champion: Model, rows: TestRows, split: bundle.Split | None, folder: Path
+) -> tuple[NDArray[np.bool_], bundle.Prediction]:
+    """Gives the test rows that the champion was not fitted on, and its answers to them.
+
+    Raises:
+        NotComparable: it may have been fitted on any, or too few are left.
+    """
+    path = _download(champion, folder)
+    with _use_of(champion):
+        loaded = bundle.load(path, expected_digest=champion.bundle_digest)
+        kept = unseen(rows, split, contest.split(loaded.contract))
+        columns = rows.columns
+        if not kept.all():
+            columns = {name: column[kept] for name, column in columns.items()}
+        return kept, loaded.predict(columns)
+
+
+def _part(compared_rows: int | None, test_rows: int) -> str:
+    if compared_rows in (None, test_rows):
+        return ""
+    return f"the {compared_rows} of {test_rows} test rows that come after the champion's training"
+
+
+@contextmanager
+def _use_of(model: Model) -> Iterator[None]:
+    """Tells what makes a bundle unusable by the run that it is of."""
     try:
-        return bundle.load(path, expected_digest=model.bundle_digest).predict(columns)
+        yield
     except (bundle.BundleError, ValueError) as error:
         raise UnusableBundle(
             f"the bundle of MLflow run {model.mlflow_run_id} is unusable: {error}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stepkit.promotion.metrics import Labels, Metric, Numbers, Weights
 
 Verdict = Literal["promote", "refuse"]
+Incomparable = Literal["refuse", "min-metric"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
@@ -22,11 +23,13 @@ class Thresholds:
     """What a challenger has to show."""
 
     min_metric: float
-    """Smallest figure of a first champion, and of one that follows a champion that cannot answer."""
+    """Smallest figure of a first champion, and of one that follows a champion that cannot be compared."""
     min_gain: float
     """The gain over the champion must be greater."""
     tolerance: float
     """How far below no gain the lower end of the gain's interval may reach, exclusive."""
+    incomparable: Incomparable = "refuse"
+    """What a champion that may have seen the test rows means: a refusal, or that `min_metric` decides."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ def decide(
     thresholds: Thresholds,
     *,
     fault: str | None = None,
+    difference: str | None = None,
+    rows: str = "",
     objection: str | None = None,
 ) -> tuple[Verdict, str]:
     """Gives the verdict on a challenger and its reason in one sentence.
@@ -88,23 +93,32 @@ def decide(
     Args:
         metric: the figure's name.
         figure: the challenger's.
-        comparison: with the champion; None when there is no champion yet, or it cannot answer.
+        comparison: with the champion; None when there is no champion yet, or it cannot be compared.
         thresholds: what the challenger has to show.
         fault: why the champion cannot answer, if it cannot.
+        difference: why the champion may have seen the test rows, if it may.
+        rows: on which rows the two were compared, where not on all.
         objection: what stands against the challenger whatever it gains.
     """
     if objection is not None:
         return "refuse", objection
+    if difference is not None and thresholds.incomparable == "refuse":
+        return "refuse", (
+            f"the champion is not comparable: {difference}; to let min_metric decide instead, set"
+            " --incomparable=min-metric (INCOMPARABLE)"
+        )
     if comparison is None:
         cause, place = "there is no champion yet", "the first"
         if fault is not None:
             cause, place = f"the champion cannot answer ({fault})", "its successor"
+        elif difference is not None:
+            cause, place = f"the champion is not comparable ({difference})", "its successor"
         found = f"{cause}, and {metric} {figure:.4f}"
         if figure < thresholds.min_metric:
             return "refuse", f"{found} is below {thresholds.min_metric:g}, which {place} needs"
         return "promote", f"{found} suffices for {place}"
     interval = f"{CONFIDENCE:.0%} between {comparison.low:+.4f} and {comparison.high:+.4f}"
-    found = f"the gain in {metric} is {comparison.gain:+.4f} ({interval})"
+    found = f"the gain in {metric}{rows and f' on {rows}'} is {comparison.gain:+.4f} ({interval})"
     if comparison.gain <= thresholds.min_gain:
         return "refuse", f"{found}; it must be greater than {thresholds.min_gain:g}"
     if comparison.low <= -thresholds.tolerance:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bundle import Columns, Prediction
+from numpy.typing import NDArray
+
+from bundle import Columns, Contract, Prediction, Split
 from stepkit.promotion.metrics import Labels, Metric
 
 
@@ -20,9 +23,15 @@ class TestRows:
     labels: Labels
     parameters_sha256: str
     """The hash of what the snapshot's models are trained with."""
+    moments: NDArray[Any] | None = None
+    """When each row was, or was at the earliest, in milliseconds since 1970 UTC; None: time plays no part."""
 
 
 def _no_objection(rows: TestRows, answers: Prediction) -> str | None:
+    return None
+
+
+def _not_known(contract: Contract) -> Split | None:
     return None
 
 
@@ -37,6 +46,7 @@ class Contest:
         scores: every figure that is recorded of a model, the metric's among them.
         test_rows: the test rows of a snapshot, from its URI, a folder for files and its data hash.
         objection: a sentence that stands against a challenger whatever it gains, if there is one.
+        unstated_split: the split of a bundle that states none, as it was made before bundles did.
     """
 
     pipeline: str
@@ -45,3 +55,8 @@ class Contest:
     scores: Callable[[Labels, Prediction], dict[str, float]]
     test_rows: Callable[[str, Path, str], TestRows]
     objection: Callable[[TestRows, Prediction], str | None] = _no_objection
+    unstated_split: Callable[[Contract], Split | None] = _not_known
+
+    def split(self, contract: Contract) -> Split | None:
+        """Gives how the rows of a model were split, if that is known."""
+        return contract.split or self.unstated_split(contract)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from stepkit import postgres
+from stepkit.options import Option
 from stepkit.outcomes import RefusedInput
 from stepkit.promotion import registry
 from stepkit.promotion.assessment import assess
-from stepkit.promotion.comparison import Thresholds
+from stepkit.promotion.comparison import Incomparable, Thresholds
 from stepkit.promotion.contest import Contest
 from stepkit.promotion.decisions import Decisions, Model
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
+# The option of a step that judges.
+WhenIncomparable = Annotated[
+    Incomparable, Option("what to do when the champion may have seen the test rows: min-metric decides alone")
+]
 _logger = logging.getLogger(__name__)
 
 

@@ -186,6 +186,7 @@ def test_training_maps_over_the_models_and_shows_the_champion(
         "min_metric": "0.3",
         "min_gain": "",
         "tolerance": "",
+        "incomparable": "",
         "code": "registry.test/quintet/forest-train:1",
     }
     assert json.loads(preprocess["training-parameters"]) == decisive

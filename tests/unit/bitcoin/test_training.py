@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 import bundle
 from bitcoin import study
 from bitcoin.capture import Capture
+from bitcoin.contest import without_hurdle
 from bitcoin.evaluate import Evaluated, evaluate
 from bitcoin.features import Featured, features
 from bitcoin.load import load
@@ -64,17 +65,19 @@ class Chain:
         ObjectStore().put(uri, taken.to_json())
         load(self.settings(run_id), raw_uri=uri)
 
-    def features(self, run_id: str = "run-1") -> Featured:
-        return features(self.settings(run_id), min_rows=100, bucket=self.bucket)
+    def features(self, run_id: str = "run-1", **options: Any) -> Featured:
+        return features(self.settings(run_id), min_rows=100, bucket=self.bucket, **options)
 
-    def candidate(self, run_id: str = "run-1") -> tuple[dict[str, str], Trained]:
-        found = self.features(run_id)
+    def candidate(self, run_id: str = "run-1", **options: Any) -> tuple[dict[str, str], Trained]:
+        found = self.features(run_id, **options)
         snapshot = {"snapshot_uri": found.snapshot_uri, "snapshot_sha256": found.snapshot_sha256}
         tune(self.settings(run_id), **snapshot, **SMALL)
         return snapshot, train(self.settings(run_id), **snapshot)
 
-    def run(self, run_id: str = "run-1", **judging: Any) -> tuple[Trained, Evaluated, Promoted]:
-        snapshot, trained = self.candidate(run_id)
+    def run(
+        self, run_id: str = "run-1", *, test_share: float = 0.2, **judging: Any
+    ) -> tuple[Trained, Evaluated, Promoted]:
+        snapshot, trained = self.candidate(run_id, test_share=test_share)
         settings = self.settings(run_id)
         evaluated = evaluate(
             settings, candidate=asdict(trained), **snapshot, bucket=self.bucket, folds=3, **judging
@@ -176,6 +179,30 @@ def test_a_later_challenger_meets_the_champion_behind_the_same_hurdle(chain: Cha
     assert evaluated.champion_version == 1
     assert "gain in roc_auc" in promoted.reason
     assert (promoted.version == 2) == (promoted.verdict == "promoted")
+
+
+def test_a_champion_is_judged_on_the_bars_after_its_training_alone(chain: Chain, tmp_path: Path) -> None:
+    chain.load(swinging(1500))
+    first, _, promoted = chain.run("run-1", test_share=0.1)
+    assert promoted.verdict == "promoted", promoted.reason
+    path = mlflow.artifacts.download_artifacts(
+        run_id=first.mlflow_run_id, artifact_path="bundle", dst_path=str(tmp_path)
+    )
+    stated = bundle.load(path).contract
+    # The first row is of the 120th bar. Of 1,380 rows 138 are for testing, behind a gap of 24; the target of
+    # the last one before is of the next bar.
+    last = swinging(1500).rows[119 + 1380 - 138 - 24][0]
+    assert stated.split == bundle.Split("time", ("open_time",), 0.1, judged_after=last)
+    unstated = without_hurdle().split(replace(stated, split=None))
+    assert unstated is not None
+    assert unstated.judged_after == last, "a bundle that states no split has that of its bars"
+
+    _, evaluated, promoted = chain.run("run-2", test_share=0.4)
+    assert promoted.reason.startswith(
+        "the gain in roc_auc on the 161 of 552 test rows that come after the champion's training is"
+    )
+    document = json.loads(ObjectStore().get(evaluated.evaluation_uri))
+    assert document["compared_rows"] == 161
 
 
 def test_promotion_needs_the_evaluations_hurdle(chain: Chain) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import bundle
-from bundle import Contract, Engine, Feature, Label
+from bundle import Contract, Engine, Feature, Label, Split
 from bundle.preparation import Preparation
 
 HELD = Feature("distance", "number", imputed=5.0, low=0.0, high=9.0, log=True, mean=1.0, scale=2.0)
@@ -64,3 +68,47 @@ def test_class_weights_that_are_no_weights_are_refused(weights: list[float]) -> 
     text = contract().to_json().replace('"class_weights": null', f'"class_weights": {weights}')
     with pytest.raises(bundle.BundleError, match="class_weights is"):
         Contract.from_json(text.replace("inf", "Infinity"))
+
+
+KEY = Split("key", ("id", "year"), 0.2)
+NEWEST = Split("time", ("open_time",), 0.25, judged_after=1_751_320_800_000)
+
+
+@pytest.mark.parametrize("split", [KEY, replace(KEY, salt="2"), NEWEST])
+def test_a_split_survives_its_json(split: Split) -> None:
+    assert Contract.from_json(replace(contract(), split=split).to_json()).split == split
+
+
+def test_a_contract_from_before_it_said_how_rows_were_split_is_read() -> None:
+    fields = json.loads(contract().to_json())
+    assert fields.pop("split", "absent") is None
+    assert Contract.from_json(json.dumps(fields)) == contract()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"kind": "random"}, "the split has the kind 'random'"),
+        ({"key": []}, "the split has no key"),
+        ({"key": "id"}, "the split's key is 'id'"),
+        ({"key": [1]}, "a column of the split's key is 1"),
+        ({"key": ["id", "id"]}, "two of the columns of the split's key are called alike"),
+        ({"test_share": 0}, "the split's test_share is 0"),
+        ({"test_share": 1}, "the split's test_share is 1"),
+        ({"test_share": True}, "the split's test_share is True"),
+        ({"test_share": float("nan")}, "the split's test_share is nan"),
+        ({"salt": None}, "the split's salt is None"),
+        ({"judged_after": 5}, "a split by key has judged_after 5"),
+        ({"kind": "time"}, "judged_after of a split by time is None"),
+        ({"kind": "time", "judged_after": 5.0}, "judged_after of a split by time is 5.0"),
+        ({"kind": "time", "judged_after": True}, "judged_after of a split by time is True"),
+        ({"kind": "time", "judged_after": -1}, "judged_after of a split by time is -1"),
+        ({"kind": "time", "judged_after": 10**15}, "judged_after of a split by time is 1000000000000000"),
+        ({"seed": 3}, "cannot be understood"),
+    ],
+)
+def test_a_split_that_is_none_is_refused(changed: dict[str, Any], sentence: str) -> None:
+    fields = json.loads(replace(contract(), split=KEY).to_json())
+    fields["split"] |= changed
+    with pytest.raises(bundle.BundleError, match=re.escape(sentence)):
+        Contract.from_json(json.dumps(fields))

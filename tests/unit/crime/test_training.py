@@ -30,6 +30,7 @@ from crime.split_data import split_data
 from crime.stage import Staged
 from crime.train import Trained, train
 from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.promotion.promoting import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
@@ -195,3 +196,57 @@ def test_a_file_that_is_not_the_one_that_was_named_is_refused(
 def test_too_few_rows_are_a_skip(split: Callable[..., Staged]) -> None:
     with pytest.raises(NothingToDo, match="training needs 100000 and waits for more"):
         split(min_rows=100_000)
+
+
+def judged(settings: Settings, one: Staged, candidate: Trained, bucket: str, **judging: Any) -> Promoted:
+    """Evaluates a candidate and decides on it."""
+    found = evaluate(
+        settings,
+        candidates=[asdict(candidate)],
+        snapshot_uri=one.document_uri,
+        snapshot_sha256=one.data_sha256,
+        bucket=bucket,
+        **judging,
+    )
+    return promote(settings, evaluation_uri=found.evaluation_uri, bucket=bucket)
+
+
+def test_a_champion_of_another_test_share_is_refused_as_not_comparable(
+    world: Make, split: Callable[..., Staged], bucket: str, query: Callable[..., list[Any]]
+) -> None:
+    settings = [world(f"share-{number}") for number in range(3)]
+    one = split("share-0")
+    first = trained(settings[0], prepare(settings[0], one), "logistic_regression")
+    assert judged(settings[0], one, first, bucket).verdict == "promoted"
+    two = split("share-1", test_share=0.4)
+    second = trained(settings[1], prepare(settings[1], two), "logistic_regression")
+    refused = judged(settings[1], two, second, bucket)
+    assert (refused.verdict, refused.version) == ("refused", 1)
+    assert refused.reason.startswith(
+        "the champion is not comparable: its split has the test_share 0.2, the challenger's 0.4;"
+    )
+    recorded = query("SELECT reason FROM crime.promotion_decisions WHERE run_id = 'share-1'")
+    assert recorded == [(refused.reason,)]
+    taken = judged(settings[2], two, second, bucket, incomparable="min-metric")
+    assert (taken.verdict, taken.version) == ("promoted", 2)
+
+
+def test_splits_by_time_are_compared_where_no_test_row_is_before_the_champions_last(
+    world: Make, split: Callable[..., Staged], bucket: str, tmp_path: Path
+) -> None:
+    verdicts = []
+    for number, share in enumerate((0.2, 0.3, 0.2)):
+        settings = world(f"time-{number}")
+        staged = split(f"time-{number}", split="by_time", test_share=share)
+        candidate = trained(settings, prepare(settings, staged), "logistic_regression")
+        verdicts.append(judged(settings, staged, candidate, bucket).reason)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = mlflow.MlflowClient().download_artifacts(candidate.mlflow_run_id, "bundle", str(folder))
+        stated = bundle.load(path).contract.split
+        chosen = stage.Document.from_json(ObjectStore().get(staged.document_uri), "").fitted["split"]
+        assert stated == bundle.Split("time", ("occurred_at",), share, judged_after=chosen["trained_until"])
+        assert chosen["trained_until"] < chosen["test_from"]
+    assert "there is no champion yet" in verdicts[0]
+    assert "the champion is not comparable: it was trained up to 2026-" in verdicts[1]
+    assert "gain in average_precision is +0.0000" in verdicts[2]

@@ -13,6 +13,7 @@ from penguins.load_raw import load_raw
 from penguins.preprocess import preprocess
 from penguins.reset_schema import Reset, reset_schema
 from penguins.schema import FEATURES
+from penguins.snapshot import SPLIT
 from stepkit.outcomes import RefusedInput
 from stepkit.settings import Settings
 from tests.services import PostgresServer
@@ -46,6 +47,7 @@ def test_a_run_publishes_a_model_that_names_species(world: World) -> None:
     (label,) = model.predict(pd.DataFrame(SAMPLE)[list(FEATURES)])
     served = bundle.load(client.download_artifacts(trained.mlflow_run_id, "bundle"))
     assert served.contract.target == "species"
+    assert served.contract.split == SPLIT
     assert [each.name for each in served.contract.features if each.nullable] == ["sex"]
     assert [each.name for each in served.contract.labels][label] == "Gentoo"
 
