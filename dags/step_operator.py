@@ -136,14 +136,15 @@ class StockStepOperator(KubernetesPodOperator):
     def _image(self, context: Context | None) -> str:
         """Return the step's image: a run keeps the images that its first step found.
 
-        The first step leaves all images as an XCom; a retry of it may find newer ones, as the run has
-        done nothing yet.
+        The first step leaves the images of the DAG's steps as an XCom; a retry of it may find newer ones, as
+        the run has done nothing yet.
         """
         images: dict[str, str] | None = None
         if context:
             ti, roots = context["ti"], [task.task_id for task in context["dag"].roots]
             if self.task_id in roots:
-                images = read_json("STEP_IMAGES_FILE")
+                own = {_image_name(task) for task in context["dag"].tasks}
+                images = {name: tag for name, tag in read_json("STEP_IMAGES_FILE").items() if name in own}
                 ti.xcom_push(IMAGES_KEY, images)
             else:
                 images = next(filter(None, ti.xcom_pull(task_ids=roots, key=IMAGES_KEY) or []), None)
@@ -152,6 +153,12 @@ class StockStepOperator(KubernetesPodOperator):
         if name not in images:
             raise AirflowFailException(f"No image for {name}: the list of step images holds {sorted(images)}")
         return images[name]
+
+
+def _image_name(task: Any) -> str | None:
+    """Return the name of a task's image; None where it is no step."""
+    made = task.partial_kwargs if task.is_mapped else vars(task)
+    return f"{made['pipeline']}-{made['step']}" if "pipeline" in made else None
 
 
 class StepOperator(StockStepOperator):

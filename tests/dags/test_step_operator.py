@@ -203,11 +203,14 @@ def test_run_keeps_the_images_that_its_first_step_found(cluster: Cluster, step_f
     for task, tag in ((first, "1"), (second, "2")):
         task.env_vars = []
         images = {f"forest-{name}": f"registry.test/forest-{name}:{tag}" for name in ("extract", "load")}
-        (step_files / "images.json").write_text(json.dumps(images))
+        others = {f"{name}-load": "registry.test/other:1" for name in ("crime", "forest-full")}
+        (step_files / "images.json").write_text(json.dumps({**images, **others}))
         ti = TaskInstance(task.task_id, xcoms=xcoms)
         task.execute({"ti": ti, "run_id": "r", "dag": dag, "task_state_store": StateStore()})
     used = [pod["spec"]["containers"][0]["image"] for pod in cluster.requested]
     assert used == ["registry.test/forest-extract:1", "registry.test/forest-load:1"]
+    # Each run keeps the list, so it names what the run uses and nothing else.
+    assert xcoms["extract", "images"] == dict(zip(("forest-extract", "forest-load"), used, strict=True))
 
 
 def test_a_list_of_the_result_is_returned_and_the_rest_shared(cluster: Cluster) -> None:
