@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = {
     "tests/local/test_runs.py": "a platform",
     "tests/local/test_step.py": "a platform",
+    "tests/unit/forest_training/test_comparable_champion.py": "forest's candidates",
     "tests/unit/forest_training/test_decisions.py": "forest's candidates",
     "tests/unit/forest_training/test_promotion.py": "forest's candidates",
     "tests/unit/forest_training/test_unusable_champion.py": "forest's candidates",
