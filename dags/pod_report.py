@@ -35,6 +35,7 @@ class PodReport:
         message: Kubernetes' sentence about that.
         unscheduled: the scheduler's sentence while no node takes the pod.
         disrupted: who took the pod away, and why.
+        deleted: whether somebody had asked for its end.
         image: of the step.
         memory_limit: such as 512Mi.
         created: time of the pod, ISO 8601.
@@ -51,6 +52,7 @@ class PodReport:
     message: str = ""
     unscheduled: str = ""
     disrupted: str = ""
+    deleted: bool = False
     image: str = ""
     memory_limit: str = ""
     created: str = ""
@@ -87,6 +89,7 @@ class PodReport:
                 if disrupted and disrupted.status == "True"
                 else None
             ),
+            deleted=pod.metadata.deletion_timestamp is not None,
             image=container.image or "",
             memory_limit=limits.get("memory", ""),
             created=pod.metadata.creation_timestamp.isoformat() if pod.metadata.creation_timestamp else "",

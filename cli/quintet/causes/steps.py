@@ -20,7 +20,10 @@ def out_of_memory(evidence: Evidence) -> Cause | None:
     limit = evidence.pod.memory_limit if evidence.pod else ""
     certain = bool(evidence.pod and evidence.pod.ended == "OOMKilled")
     certain = certain or bool(re.search(r"MemoryError|Unable to allocate|OOM-killed", evidence.text))
-    killed = evidence.signal == "SIGKILL" or (evidence.pod is None and evidence.exit_code == 137)
+    # The kubelet may see a container end before it hears that the kernel ran out of memory for it: it then
+    # says Error. Nothing but memory kills a container whose pod nobody has deleted.
+    undeleted = evidence.pod is None or not evidence.pod.deleted
+    killed = evidence.signal == "SIGKILL" or (undeleted and evidence.exit_code == 137)
     if not certain and not killed and "TerminatedWorkerError" not in evidence.text:
         return None
     return Cause(

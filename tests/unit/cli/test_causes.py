@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -92,6 +93,16 @@ def test_a_registry_that_is_the_trouble_is_told_from_a_missing_image(
     assert (cause.kind, cause.certain) == (Kind.IMAGE_MISSING, certain)
     assert cause.sentence.startswith(sentence)
     assert not pod.will_never_start
+
+
+@pytest.mark.parametrize(
+    ("deleted", "kind", "certain"), [(False, Kind.OUT_OF_MEMORY, False), (True, Kind.STOPPED, True)]
+)
+def test_a_killed_container_whose_pod_nobody_deleted_has_likely_used_too_much_memory(
+    deleted: bool, kind: Kind, certain: bool
+) -> None:
+    cause = cause_of(failed(replace(report("oom-kill"), ended="Error", deleted=deleted)))
+    assert (cause.kind, cause.certain) == (kind, certain)
 
 
 def test_a_pod_that_a_node_drops_is_an_eviction() -> None:
