@@ -15,6 +15,8 @@ import boto3
 import pandas as pd
 import psycopg2
 import requests
+from kubernetes import client, watch
+from urllib3.exceptions import HTTPError
 
 from quintet.kube import Kube
 
@@ -120,6 +122,20 @@ def model_labels(kube: Kube, frame: pd.DataFrame) -> list[int]:
         model = mlflow.pyfunc.load_model("models:/forest@champion")
         numbers = frame.select_dtypes("number").astype(float)
         return [int(label) for label in model.predict(frame.assign(**numbers))]
+
+
+def changing_task_pods(kube: Kube, labels: str, seconds: float) -> Iterator[client.V1Pod]:
+    """The pods of steps each time that one changes; a watch whose connection breaks is begun again."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(HTTPError):
+            for event in watch.Watch().stream(
+                kube.core.list_namespaced_pod,
+                kube.tasks_namespace,
+                label_selector=labels,
+                timeout_seconds=int(left) + 1,
+            ):
+                yield event["object"]
 
 
 def secrets(kube: Kube) -> dict[str, Any]:

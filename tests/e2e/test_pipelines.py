@@ -8,7 +8,6 @@ import threading
 from typing import Any
 
 import pytest
-from kubernetes import watch
 
 from quintet import predict, run_all
 from quintet.airflow_api import AirflowApi
@@ -82,11 +81,7 @@ def test_a_model_predicts(model: str, kube: Kube, platform: Platform) -> None:
 
 def _kill(kube: Kube, killed: set[str]) -> None:
     """Deletes the first pod of some steps."""
-    events = watch.Watch().stream(
-        kube.core.list_namespaced_pod, kube.tasks_namespace, timeout_seconds=SECONDS
-    )
-    for event in events:
-        pod = event["object"]
+    for pod in evidence.changing_task_pods(kube, "step", SECONDS):
         step = (pod.metadata.labels or {}).get("step")
         if step in killed or pod.metadata.deletion_timestamp:
             continue

@@ -7,7 +7,6 @@ import subprocess
 import threading
 from typing import Any
 
-from kubernetes import watch
 
 from quintet import predict, release, status
 from quintet.airflow_api import AirflowApi
@@ -68,14 +67,7 @@ def test_capture_with_a_killed_load_pod(kube: Kube, platform: Platform) -> None:
 
 
 def _kill_first_load_pod(kube: Kube, killed: list[str]) -> None:
-    events = watch.Watch().stream(
-        kube.core.list_namespaced_pod,
-        kube.tasks_namespace,
-        label_selector="task_id=load",
-        timeout_seconds=120,
-    )
-    for event in events:
-        pod = event["object"]
+    for pod in evidence.changing_task_pods(kube, "task_id=load", 120):
         # The work may take less time than the kubelet takes to tell of its beginning.
         if pod.spec.node_name and pod.status.phase in ("Pending", "Running"):
             kube.core.delete_namespaced_pod(pod.metadata.name, kube.tasks_namespace, grace_period_seconds=0)
