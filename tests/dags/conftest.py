@@ -15,16 +15,21 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-")
+DAGS_FOLDER = Path(AIRFLOW_HOME) / "dags"
 # Airflow reads its configuration when it is first imported, so this cannot wait for a fixture.
 os.environ |= {
     "AIRFLOW_HOME": AIRFLOW_HOME,
-    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     "NO_PROXY": "127.0.0.1",
     "no_proxy": "127.0.0.1",
 }
 sys.path.insert(0, str(ROOT / "dags"))
+
+from airflow.dag_processing.dagbag import DagBag  # noqa: E402
+from airflow.sdk import DAG  # noqa: E402
+from airflow.utils import db  # noqa: E402
 
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
@@ -56,6 +61,22 @@ PODS = {
         }
     },
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def metadata_database() -> None:
+    db.initdb()
+
+
+def read(file: str) -> dict[str, DAG]:
+    """Return the DAGs of a file, which alone is then in Airflow's folder: each `DAG.test` reads all that is."""
+    DAGS_FOLDER.mkdir(exist_ok=True)
+    for former in DAGS_FOLDER.glob("*.py"):
+        former.unlink()
+    (DAGS_FOLDER / file).symlink_to(ROOT / "dags" / file)
+    bag = DagBag(dag_folder=str(DAGS_FOLDER))
+    assert bag.import_errors == {}
+    return bag.dags
 
 
 @pytest.fixture(autouse=True)

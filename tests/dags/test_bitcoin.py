@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG, Asset
-from airflow.utils import db
 
 from tests.dags.apiserver import Cluster, Ending, Pod
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import read
 
 RESULTS: dict[str, dict[str, Any]] = {
     "extract": {"raw_uri": "s3://data/bitcoin/raw/BTCUSDT-1h/r/bars.json", "sha256": "ab", "bars": 24},
@@ -31,16 +29,9 @@ RESULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 @pytest.fixture
 def dags(step_files: object) -> dict[str, DAG]:
-    bag = DagBag(dag_folder=str(ROOT / "dags"))
-    assert bag.import_errors == {}
-    return {dag_id: dag for dag_id, dag in bag.dags.items() if dag.owner == "bitcoin"}
+    return read("bitcoin.py")
 
 
 def step_of(pod: Pod) -> str:

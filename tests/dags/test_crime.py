@@ -6,11 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.utils import db
 
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import read
 
 STEPS = (
     "setup_s3", "download_data", "enrich_data", "split_data", "process_outliers", "encode_data", "scale_data",
@@ -18,17 +16,9 @@ STEPS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    bag = DagBag(dag_folder=str(ROOT / "dags"))
-    assert bag.import_errors == {}
-    found: DAG = bag.dags["etl_with_taskflow"]
-    return found
+    return read("crime.py")["etl_with_taskflow"]
 
 
 def test_twelve_steps_follow_each_other(dag: DAG) -> None:

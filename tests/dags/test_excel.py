@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
-from airflow.utils import db
 
 from tests.dags.apiserver import Cluster, Ending, Pod
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import read
 
 SCANNED = {
     "manifest_uri": "s3://data/excel/r/manifest.json",
@@ -28,15 +26,8 @@ NOTHING = Ending(exit_code=99, message='{"skipped": "no file is in s3://data/lan
 BUG = Ending(exit_code=1, message='{"error": "KeyError"}')
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 def read_dag() -> DAG:
-    bag = DagBag(dag_folder=str(ROOT / "dags" / "excel.py"))
-    assert bag.import_errors == {}
-    return bag.dags["file_ingestion_from_excel"]
+    return read("excel.py")["file_ingestion_from_excel"]
 
 
 @pytest.fixture

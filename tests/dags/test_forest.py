@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.sdk import DAG, Asset
-from airflow.utils import db
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
 
 from tests.dags.apiserver import Cluster, Ending, Pod
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import ROOT, read
 
 NAMES = ("logistic_regression", "random_forest", "svc")
 RESULTS: dict[str, dict[str, Any]] = {
@@ -36,16 +34,9 @@ RESULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 @pytest.fixture
 def dags(step_files: object) -> dict[str, DAG]:
-    bag = DagBag(dag_folder=str(ROOT / "dags"))
-    assert bag.import_errors == {}
-    return {dag_id: dag for dag_id, dag in bag.dags.items() if dag.owner == "forest"}
+    return read("forest.py")
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:

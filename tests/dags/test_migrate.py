@@ -10,7 +10,6 @@ import pytest
 from airflow.models.connection import Connection
 from airflow.models.pool import Pool
 from airflow.models.variable import Variable
-from airflow.utils import db
 from airflow.utils.session import create_session
 from sqlalchemy import select, text
 
@@ -24,11 +23,6 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
 
 
 @pytest.fixture

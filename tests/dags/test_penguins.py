@@ -6,12 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.utils import db
 
 from tests.dags.apiserver import Cluster, Ending, Pod
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import read
 
 SNAPSHOT = {"snapshot_uri": "s3://data/penguins/s.parquet", "snapshot_sha256": "cd"}
 TRAINED = {"algorithm": "random_forest", "mlflow_run_id": "<1>", "bundle_digest": "ab", "accuracy": 0.98}
@@ -26,16 +24,9 @@ RESULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    bag = DagBag(dag_folder=str(ROOT / "dags" / "penguins.py"))
-    assert bag.import_errors == {}
-    return bag.dags["modelo_penguin"]
+    return read("penguins.py")["modelo_penguin"]
 
 
 def options_of(pod: Pod) -> dict[str, str]:

@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG, RetryDecision
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.utils import db
 
 from tests.dags.apiserver import Cluster, Ending, Pod
-from tests.dags.conftest import ROOT
+from tests.dags.conftest import read
 
 REPORTS = {
     "promediosSipsaCiudad",
@@ -26,16 +24,9 @@ REPORTS = {
 RUN_AFTER = datetime(2026, 3, 2, 19, 30, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def metadata_database() -> None:
-    db.initdb()
-
-
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    bag = DagBag(dag_folder=str(ROOT / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags["dane_sipsa_prices_ingestion"]
+    return read("sipsa.py")["dane_sipsa_prices_ingestion"]
 
 
 def options_of(pod: Pod) -> dict[str, str]:
@@ -111,20 +102,18 @@ def test_steps_are_told_of_their_report_and_the_settings(
     assert asked(cluster, "merge") == {report: {} for report in REPORTS}
 
 
-def test_what_is_not_set_is_left_to_the_steps(dag: DAG, cluster: Cluster) -> None:
-    kubelet(cluster)
-    dag.test(run_after=RUN_AFTER, logical_date=None)
-    assert asked(cluster, "extract") == {report: {} for report in REPORTS}
-    assert all("historical-start-date" not in given for given in asked(cluster, "stage").values())
-
-
-def test_a_report_that_is_the_same_skips_and_the_others_go_on(dag: DAG, cluster: Cluster) -> None:
+def test_a_report_that_is_the_same_skips_and_what_is_not_set_is_left_to_the_steps(
+    dag: DAG, cluster: Cluster
+) -> None:
     kubelet(cluster, stage=Ending(exit_code=99, message='{"skipped": "the same"}'))
     run = dag.test(run_after=RUN_AFTER, logical_date=None)
     found = states(run)
     assert str(run.state) == "success"
     assert found["promediosSipsaCiudad.stage"] == found["promediosSipsaCiudad.merge"] == "skipped"
     assert list(found.values()).count("success") == 13
+    assert asked(cluster, "extract") == {report: {} for report in REPORTS}
+    assert asked(cluster, "stage").keys() == REPORTS
+    assert all("historical-start-date" not in given for given in asked(cluster, "stage").values())
 
 
 def test_refused_input_fails_its_report_alone(dag: DAG, cluster: Cluster) -> None:
