@@ -25,11 +25,12 @@ os.environ |= {
     "NO_PROXY": "127.0.0.1",
     "no_proxy": "127.0.0.1",
 }
-sys.path.insert(0, str(ROOT / "dags"))
+sys.path[:0] = [str(ROOT / "dags"), str(ROOT / "cli")]
 
 from airflow.dag_processing.dagbag import DagBag  # noqa: E402
 from airflow.sdk import DAG  # noqa: E402
 from airflow.utils import db  # noqa: E402
+from quintet.local.dag_runner import serve_tasks_by_one_version  # noqa: E402
 
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
@@ -64,8 +65,10 @@ PODS = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def metadata_database() -> None:
+def airflow() -> None:
+    """Airflow's database, and its API for tasks with the routes of one version: as in a run without a cluster."""
     db.initdb()
+    serve_tasks_by_one_version()
 
 
 def read(file: str) -> dict[str, DAG]:

@@ -37,7 +37,7 @@ def main() -> None:
     threading.Thread(target=_read, args=(requests, at_work), daemon=True).start()
     import airflow.models.dagbag  # noqa: F401 - seconds of work that need no request
 
-    _serve_tasks_by_one_version()
+    serve_tasks_by_one_version()
     while (request := requests.get()) is not None:
         at_work.set()
         try:
@@ -70,7 +70,7 @@ def _serve(request: dict[str, Any], answer: Answer) -> None:
         _run(request["dag"], datetime.fromisoformat(request["date"]), request["params"], answer)
 
 
-def _serve_tasks_by_one_version() -> None:
+def serve_tasks_by_one_version() -> None:
     """Let Airflow's API for tasks, which is in this process, speak the newest of its versions alone.
 
     It makes the routes of each version at the first request: three seconds of a run, for clients that are
