@@ -30,8 +30,8 @@ sys.path[:0] = [str(ROOT / "dags"), str(ROOT / "cli")]
 from airflow.dag_processing.dagbag import DagBag  # noqa: E402
 from airflow.sdk import DAG  # noqa: E402
 from airflow.utils import db  # noqa: E402
-from quintet.local.dag_runner import serve_tasks_by_one_version  # noqa: E402
 
+from quintet.local.dag_runner import serve_tasks_by_one_version  # noqa: E402
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
 VALUES = yaml.safe_load((ROOT / "charts/airflow/values.yaml").read_text())
@@ -66,13 +66,13 @@ PODS = {
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow() -> None:
-    """Airflow's database, and its API for tasks with the routes of one version: as in a run without a cluster."""
+    """Airflow's database, and its API for tasks with the routes of one version, as without a cluster."""
     db.initdb()
     serve_tasks_by_one_version()
 
 
 def read(file: str) -> dict[str, DAG]:
-    """Return the DAGs of a file, which alone is then in Airflow's folder: each `DAG.test` reads all that is."""
+    """Return the DAGs of a file, which alone is then in Airflow's folder: each `DAG.test` reads it all."""
     DAGS_FOLDER.mkdir(exist_ok=True)
     for former in DAGS_FOLDER.glob("*.py"):
         former.unlink()

@@ -7,7 +7,6 @@ import subprocess
 import threading
 from typing import Any
 
-
 from quintet import predict, release, status
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
