@@ -39,18 +39,20 @@ def join() -> dict[str, float]:
     import pandas as pd
     from scipy.spatial import KDTree
 
+    from bundle.transforms.place import projected
     from crime import places
 
     file = REPOSITORY / "sources/socrata/data/police_stations.csv"
     stations = places.stations_of(pd.read_csv(file, dtype="str"))
-    tree = KDTree(np.column_stack([stations.points.x, stations.points.y]))
+    place = stations.place
+    points = np.array([station[1:] for station in stations.parameters["stations"]])
+    tree = KDTree(np.column_stack(projected(*points.T)))
     found = {}
     for rows in (ROWS, 10 * ROWS):
         draw = np.random.default_rng(0)
         latitudes, longitudes = draw.uniform(41.65, 42.02, rows), draw.uniform(-87.9, -87.53, rows)
-        points = places.projected(latitudes, longitudes)
-        plane = np.column_stack([points.x, points.y])
-        found[f"join_{rows}"] = best(lambda: places.nearest(latitudes, longitudes, stations))  # noqa: B023
+        plane = np.column_stack(projected(latitudes, longitudes))
+        found[f"join_{rows}"] = best(lambda: place.nearest(latitudes, longitudes))  # noqa: B023
         found[f"tree_{rows}"] = best(lambda: tree.query(plane))  # noqa: B023
     return {
         "rows": ROWS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bundle.transforms import UnusableInput
+from bundle.transforms.place import Nearest
 from crime import crimes_file, places, times
 from crime.layout import Layout, day
 from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
@@ -73,17 +76,30 @@ def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:
     for name in _SPELLED:
         enriched[name] = enriched[name].str.strip().str.upper()
     enriched["district"] = enriched["district"].str.strip().str.zfill(3)
-    latitudes, longitudes = _number(crimes["latitude"]), _number(crimes["longitude"])
-    known = places.in_chicago(latitudes.to_numpy(), longitudes.to_numpy())
+    latitudes, longitudes = (_number(crimes[name]) for name in ("latitude", "longitude"))
+    place = stations.place
+    found = place.nearest(latitudes.to_numpy(), longitudes.to_numpy())
+    known = found.station >= 0
     enriched["latitude"], enriched["longitude"] = latitudes.where(known), longitudes.where(known)
-    found = places.nearest(enriched["latitude"].to_numpy(), enriched["longitude"].to_numpy(), stations)
-    told = times.told(times.in_chicago(crimes["date"]))
+    moments = _moments(crimes["date"])
+    told = times.TIMES.told(moments)
     added = {
-        "nearest_station": _of_station(found, stations.names),
+        "occurred_at": [f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for moment in moments],
+        "season": told["season"],
+        "day_of_week": told["day_of_week"].astype("int64"),
+        "day_time": told["day_time"],
+        "nearest_station": _of_station(found, place.stations),
         "nearest_station_district": _of_station(found, stations.districts),
         "station_distance_m": found.metres,
     }
-    return enriched.assign(**told, **added)[list(ENRICHED_COLUMNS)]
+    return enriched.assign(**added)[list(ENRICHED_COLUMNS)]
+
+
+def _moments(texts: pd.Series) -> list[datetime]:
+    try:
+        return times.TIMES.instants(texts.tolist())
+    except UnusableInput as error:
+        raise RefusedInput(f"crimes: row {error.row + 1}: column {texts.name}: {error.problem}") from error
 
 
 def _number(texts: pd.Series) -> pd.Series:
@@ -95,7 +111,7 @@ def _number(texts: pd.Series) -> pd.Series:
     return numbers.astype("float64")
 
 
-def _of_station(found: places.Nearest, values: tuple[str, ...]) -> pd.Series:
+def _of_station(found: Nearest, values: tuple[str, ...]) -> pd.Series:
     choices = np.array([*values, None], dtype=object)  # -1, no station, is the last
     return pd.Series(choices[found.station], dtype="str")
 

@@ -1,37 +1,33 @@
-"""Where a crime happened: its nearest police station, and how far it is."""
+"""Which places count, and which police stations they are joined to: what the transform `place` is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import geopandas as gpd
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from pyproj import Transformer
 
-from crime.schema import DEGREES, HEADQUARTERS, LATITUDES, LONGITUDES, METRES
+from bundle.transforms.place import PROJECTION, Place, within
+from crime.schema import HEADQUARTERS, LATITUDES, LONGITUDES
 from stepkit.outcomes import RefusedInput
-
-Numbers = NDArray[np.float64]
-_TO_PLANE = Transformer.from_crs(DEGREES, METRES, always_xy=True)
 
 
 @dataclass(frozen=True)
 class Stations:
-    """The stations of the districts: three-digit numbers, names, and points in metres."""
+    """The stations of the districts.
+
+    Attributes:
+        districts: their three-digit numbers.
+        parameters: of the transform `place`, which has the stations in the same order.
+    """
 
     districts: tuple[str, ...]
-    names: tuple[str, ...]
-    points: gpd.GeoSeries
+    parameters: dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Nearest:
-    """For each place its nearest station: the place in `Stations`, -1 for none, and metres, NaN for none."""
-
-    station: NDArray[np.int64]
-    metres: Numbers
+    @property
+    def place(self) -> Place:
+        """What joins places to them."""
+        return Place(self.parameters)
 
 
 def stations_of(table: pd.DataFrame) -> Stations:
@@ -50,48 +46,13 @@ def stations_of(table: pd.DataFrame) -> Stations:
     latitudes, longitudes = (
         pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("latitude", "longitude")
     )
-    outside = ~in_chicago(latitudes, longitudes)
+    outside = ~(within(latitudes, LATITUDES) & within(longitudes, LONGITUDES))
     if outside.any():
         raise RefusedInput(
             f"police_stations.csv: the station of district {districts[int(outside.argmax())]} has no latitude"
             " and longitude in Chicago"
         )
     names = table["district_name"].fillna(table["district"]).str.strip()
-    return Stations(districts, tuple(names), projected(latitudes, longitudes))
-
-
-def nearest(latitudes: Numbers, longitudes: Numbers, stations: Stations) -> Nearest:
-    """Joins each place to its nearest station, on the ground; of two equally near, to the first.
-
-    Args:
-        latitudes: in degrees; NaN where the place is not known.
-        longitudes: the same.
-        stations: to join to.
-    """
-    known = np.flatnonzero(in_chicago(latitudes, longitudes))
-    station = np.full(len(latitudes), -1, dtype=np.int64)
-    metres = np.full(len(latitudes), np.nan)
-    if known.size:
-        points = projected(latitudes[known], longitudes[known])
-        found, distances = stations.points.sindex.nearest(points, return_all=False, return_distance=True)
-        station[known[found[0]]] = found[1]
-        metres[known[found[0]]] = distances
-    return Nearest(station, metres.round(1))
-
-
-def in_chicago(latitudes: Numbers, longitudes: Numbers) -> NDArray[np.bool_]:
-    """Says which places are known and in Chicago; zeros, which stand for no place, are not."""
-    known: NDArray[np.bool_] = (
-        (latitudes >= LATITUDES[0])
-        & (latitudes <= LATITUDES[1])
-        & (longitudes >= LONGITUDES[0])
-        & (longitudes <= LONGITUDES[1])
-    )
-    return known
-
-
-def projected(latitudes: Numbers, longitudes: Numbers) -> gpd.GeoSeries:
-    """Gives places as points on a plane, in metres."""
-    # Points that are made once, on the plane, take half the time of points that are moved there by `to_crs`.
-    east, north = _TO_PLANE.transform(longitudes, latitudes)
-    return gpd.GeoSeries(gpd.points_from_xy(east, north, crs=METRES))
+    stations = [list(each) for each in zip(names, latitudes.tolist(), longitudes.tolist(), strict=True)]
+    bounds = {"latitudes": list(LATITUDES), "longitudes": list(LONGITUDES)}
+    return Stations(districts, {"projection": PROJECTION, "stations": stations, **bounds})

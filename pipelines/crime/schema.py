@@ -52,10 +52,6 @@ LEFT_OUT = {
 """Columns that no model sees, and why."""
 
 HEADQUARTERS = "Headquarters"
-METRES = "EPSG:26971"
-"""Illinois East in metres (NAD83): distances in Chicago are true to a few centimetres a kilometre."""
-DEGREES = "EPSG:4326"
-
 SEASONS = {
     "Winter": (12, 1, 2),
     "Spring": (3, 4, 5),
