@@ -36,7 +36,7 @@ class Feature:
     high: float | None = None
     log: bool = False
     nullable: bool = False
-    """Whether training saw rows without it. Then a request may lack it too, which says null."""
+    """Whether training saw rows without it. Then a request may lack it too, by null or by leaving it out."""
 
     @property
     def width(self) -> int:

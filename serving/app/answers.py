@@ -24,22 +24,24 @@ class AnswerWriter:
         self._label = [
             _open({contract.target: label.value, "class_name": label.name}) for label in contract.labels
         ]
-        self._usual = [label + _end([], None) for label in self._label]
+        self._usual = [label + _end([], [], None) for label in self._label]
 
     def write(
         self,
         ranks: Sequence[int],
         unknown: Mapping[str, Sequence[int]],
+        unknown_fields: Mapping[int, Sequence[str]],
         probabilities: Sequence[Sequence[float]] | None,
     ) -> bytes:
-        """Gives the answer to a request.
+        """Returns the answer to a request.
 
         Args:
             ranks: The place of each sample's label among the contract's.
             unknown: The samples, by position, that hold a category new to a feature, by its name.
+            unknown_fields: The names of a sample's fields that are no features, by its position.
             probabilities: Each sample's, in the order of the labels, or None where they were not asked for.
         """
-        if not unknown and probabilities is None:
+        if not unknown and not unknown_fields and probabilities is None:
             predictions = [self._usual[rank] for rank in ranks]
         else:
             new: list[list[str]] = [[] for _ in ranks]
@@ -52,8 +54,8 @@ class AnswerWriter:
                 else [None] * len(ranks)
             )
             predictions = [
-                self._label[rank] + _end(features, named)
-                for rank, features, named in zip(ranks, new, shares, strict=True)
+                self._label[rank] + _end(features, unknown_fields.get(at, ()), named)
+                for at, (rank, features, named) in enumerate(zip(ranks, new, shares, strict=True))
             ]
         return self._start + b",".join(predictions) + b"]}"
 
@@ -62,5 +64,6 @@ def _open(fields: Mapping[str, object]) -> bytes:
     return to_json(fields)[:-1]
 
 
-def _end(unknown: Sequence[str], shares: Mapping[str, float] | None) -> bytes:
-    return b"," + to_json({"unknown_categories": unknown, "probabilities": shares})[1:]
+def _end(categories: Sequence[str], fields: Sequence[str], shares: Mapping[str, float] | None) -> bytes:
+    named = {"unknown_categories": categories, "unknown_fields": fields, "probabilities": shares}
+    return b"," + to_json(named)[1:]

@@ -14,9 +14,10 @@ from app.newest import NewestBars, NewestUnavailableError
 from app.registry import ModelVersion
 from app.samples import REFERENCE, STRICT, explained
 from bundle import BundleError
+from bundle.engines.arrays import LARGEST
 from bundle.transforms import transform_named
 
-Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Price = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 
 
 @STRICT
@@ -28,7 +29,7 @@ class GivenBar(TypedDict):
     high: Price
     low: Price
     close: Price
-    volume: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    volume: Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
 @STRICT

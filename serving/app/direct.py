@@ -1,6 +1,7 @@
 """POST /predict without the cost of FastAPI's routing, which is several times that of an answer."""
 
 import time
+from itertools import permutations
 
 from fastapi import HTTPException
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
@@ -13,8 +14,19 @@ from app.metrics import RequestCounts
 from app.predictor import Predictor
 
 PATH = "/predict"
-QUERIES = {b"": False, b"probabilities=true": True, b"probabilities=false": False}
-"""Other queries are FastAPI's to read, or to refuse."""
+FLAGS = {"true": True, "false": False}
+QUERIES = {
+    b"": (False, False),
+    **{f"probabilities={word}".encode(): (flag, False) for word, flag in FLAGS.items()},
+    **{f"strict={word}".encode(): (False, flag) for word, flag in FLAGS.items()},
+    **{
+        "&".join(order).encode(): (probabilities, strict)
+        for first, probabilities in FLAGS.items()
+        for second, strict in FLAGS.items()
+        for order in permutations((f"probabilities={first}", f"strict={second}"))
+    },
+}
+"""Whether each asks for probabilities and to be strict. Other queries are FastAPI's to read, or to refuse."""
 CLIENT_CLOSED_REQUEST = 499
 
 
@@ -37,7 +49,7 @@ class Direct:
         start = time.perf_counter()
         status = 500
         try:
-            body = await self._predictor.answer(scope, receive, QUERIES[scope["query_string"]])
+            body = await self._predictor.answer(scope, receive, *QUERIES[scope["query_string"]])
             status = 200
             headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
             await send({"type": "http.response.start", "status": status, "headers": headers})

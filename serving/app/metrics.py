@@ -24,6 +24,7 @@ class RequestCounts(Collector):
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._predictions: defaultdict[str, int] = defaultdict(int)
         self._unknown: defaultdict[str, int] = defaultdict(int)
+        self._unknown_fields = 0
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Counts a request."""
@@ -32,7 +33,11 @@ class RequestCounts(Collector):
         self._seconds[path] += seconds
 
     def predicted(
-        self, labels: Sequence[Label], ranks: Sequence[int], unknown: Mapping[str, Sequence[int]]
+        self,
+        labels: Sequence[Label],
+        ranks: Sequence[int],
+        unknown: Mapping[str, Sequence[int]],
+        unknown_fields: int,
     ) -> None:
         """Counts the samples of a request.
 
@@ -40,11 +45,13 @@ class RequestCounts(Collector):
             labels: The model's.
             ranks: The place of each sample's label among them.
             unknown: The samples with a category that is new to a feature, by its name.
+            unknown_fields: How many samples have a field that is no feature.
         """
         for rank in ranks:
             self._predictions[labels[rank].name] += 1
         for feature, rows in unknown.items():
             self._unknown[feature] += len(rows)
+        self._unknown_fields += unknown_fields
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """Gives the counts as Prometheus' client wants them."""
@@ -77,6 +84,12 @@ class RequestCounts(Collector):
             for value, count in list(counts.items()):
                 samples.add_metric([value], count)
             yield samples
+        # Without the fields' names, which clients choose: they would be series without end.
+        yield CounterMetricFamily(
+            "inference_unknown_fields",
+            "Samples with a field that is no feature of the model.",
+            value=self._unknown_fields,
+        )
 
 
 class Metrics:

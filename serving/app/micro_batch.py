@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model import ServedModel
+from app.samples import Samples
 
 MOST_SAMPLES = 256
 """A call's cost is spread by then; it bounds the memory of the matrices."""
@@ -20,6 +21,8 @@ class Answer(NamedTuple):
     """The place of each sample's label among the contract's."""
     unknown: dict[str, list[int]]
     """The samples, by position, with a category that is new to a feature, by its name."""
+    unknown_fields: int
+    """How many samples have a field that is no feature."""
 
 
 class MicroBatch:
@@ -55,18 +58,19 @@ class MicroBatch:
         self._samples += samples
         return start
 
-    def answer(self, start: int, count: int, with_probabilities: bool) -> Answer:
-        """Gives the answer to the request whose `count` samples begin at `start`."""
+    def answer(self, start: int, samples: Samples, with_probabilities: bool) -> Answer:
+        """Returns the answer to the request whose samples were added at `start`."""
         if not self._computed:
             self._compute()
-        stop = start + count
+        stop = start + len(samples.rows)
         unknown = {}
         for feature, rows in self._unknown.items():
             if own := [row - start for row in rows if start <= row < stop]:
                 unknown[feature] = own
         shares = self._probabilities[start:stop].tolist() if with_probabilities else None
         ranks = self._ranks[start:stop]
-        return Answer(self.model.writer.write(ranks, unknown, shares), ranks, unknown)
+        fields = samples.unknown_fields
+        return Answer(self.model.writer.write(ranks, unknown, fields, shares), ranks, unknown, len(fields))
 
     def _compute(self) -> None:
         matrix, self._unknown = self.model.bundle.preparation.apply_to_samples(self._samples)

@@ -33,13 +33,16 @@ class Predictor:
         self._thread = ThreadPoolExecutor(1, "large-requests")
         self._batch: MicroBatch | None = None
 
-    async def answer(self, scope: Scope, receive: Receive, with_probabilities: bool) -> bytes:
-        """Gives the answer to a request, as JSON.
+    async def answer(
+        self, scope: Scope, receive: Receive, with_probabilities: bool, strict: bool = False
+    ) -> bytes:
+        """Returns the answer to a request, as JSON.
 
         Args:
             scope: The request's, of ASGI.
             receive: Gives its body.
             with_probabilities: Name each class's probability.
+            strict: Refuse a sample's unknown fields.
 
         Raises:
             ClientDisconnect: The client is gone before its body was whole.
@@ -53,11 +56,13 @@ class Predictor:
             )
         held = self._admit(scope)
         try:
-            return await self._admitted(model, receive, with_probabilities)
+            return await self._admitted(model, receive, with_probabilities, strict)
         finally:
             self._free_bytes += held
 
-    async def _admitted(self, model: ServedModel, receive: Receive, with_probabilities: bool) -> bytes:
+    async def _admitted(
+        self, model: ServedModel, receive: Receive, with_probabilities: bool, strict: bool
+    ) -> bytes:
         try:
             async with asyncio.timeout(self._body_seconds):
                 body = await self._read(receive)
@@ -71,26 +76,32 @@ class Predictor:
         try:
             if large:
                 loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._thread, _compute, model, body, with_probabilities)
+                answer = await loop.run_in_executor(
+                    self._thread, _compute, model, body, with_probabilities, strict
+                )
             else:
-                answer = await self._compute_together(model, body, with_probabilities)
+                answer = await self._compute_together(model, body, with_probabilities, strict)
         finally:
             queue.leave()
-        self._counts.predicted(model.bundle.contract.labels, answer.ranks, answer.unknown)
+        self._counts.predicted(
+            model.bundle.contract.labels, answer.ranks, answer.unknown, answer.unknown_fields
+        )
         return answer.body
 
-    async def _compute_together(self, model: ServedModel, body: bytes, with_probabilities: bool) -> Answer:
+    async def _compute_together(
+        self, model: ServedModel, body: bytes, with_probabilities: bool, strict: bool
+    ) -> Answer:
         """Computes a small request with the others that have come by now."""
-        samples = model.samples.read(body)
+        samples = model.samples.read(body, strict)
         batch = self._batch
         if batch is None or batch.model is not model or batch.full:
             batch = self._batch = MicroBatch(model)
-        start = batch.add(samples)
+        start = batch.add(samples.rows)
         # All that have come take their places, in the queue too, before the first of them goes on.
         await asyncio.sleep(0)
         if self._batch is batch:
             self._batch = None
-        return batch.answer(start, len(samples), with_probabilities)
+        return batch.answer(start, samples, with_probabilities)
 
     def _admit(self, scope: Scope) -> int:
         """Decides by the length that is announced, before anything is read; gives the bytes that it may hold.
@@ -132,9 +143,9 @@ class Predictor:
         return f"The body is larger than {self._max_body_bytes} bytes: send fewer samples at once."
 
 
-def _compute(model: ServedModel, body: bytes, with_probabilities: bool) -> Answer:
+def _compute(model: ServedModel, body: bytes, with_probabilities: bool, strict: bool) -> Answer:
     if model.bars is not None:
         answer, rank = model.bars.answer(body)
-        return Answer(answer, [rank], {})
-    samples = model.samples.read(body)
-    return MicroBatch.of(model, samples).answer(0, len(samples), with_probabilities)
+        return Answer(answer, [rank], {}, 0)
+    samples = model.samples.read(body, strict)
+    return MicroBatch.of(model, samples.rows).answer(0, samples, with_probabilities)

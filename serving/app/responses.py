@@ -22,13 +22,15 @@ class Ready(BaseModel):
 
 
 class Column(BaseModel):
-    """One feature that a sample must have."""
+    """One feature of a sample."""
 
     name: str
     type: Literal["number", "category"]
     range: tuple[float, float] | None = Field(description="Least and greatest number in training.")
     categories: list[str] | None = Field(description="Categories in training.")
-    nullable: bool = Field(description="Whether a sample may say null, as rows of training lacked it too.")
+    nullable: bool = Field(
+        description="Whether a sample may say null or leave it out, as rows of training lacked it too."
+    )
 
 
 class ClassLabel(BaseModel):
@@ -94,6 +96,10 @@ def predictions_of(target: str) -> type[Predictions[Any]]:
         "unknown_categories": (
             list[str],
             Field(description="Features whose category training did not see; the others decide."),
+        ),
+        "unknown_fields": (
+            list[str],
+            Field(description="Fields that are no features of this model, which did not read them."),
         ),
         "probabilities": (
             dict[str, float] | None,

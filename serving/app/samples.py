@@ -1,16 +1,39 @@
 """What a request must hold, generated from the model's contract."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from bundle import Contract, Feature
+from bundle.engines.arrays import LARGEST
 
 MAX_ERRORS = 20
 REFERENCE = "#/components/schemas/{model}"
 STRICT = with_config(ConfigDict(extra="forbid", strict=True))
+OPEN = with_config(
+    ConfigDict(
+        extra="allow",
+        strict=True,
+        json_schema_extra={
+            "description": "Other fields are named in the answer's `unknown_fields`, or refused with"
+            " `?strict=true`."
+        },
+    )
+)
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""What the engines compute from larger ones could be infinite."""
+
+
+class Samples(NamedTuple):
+    """What a body holds."""
+
+    rows: list[dict[str, Any]]
+    """A finite number or a string for every feature, or None; unknown fields stand beside them."""
+    unknown_fields: dict[int, list[str]]
+    """The names of the fields that are no features, by the position of their sample."""
 
 
 class SampleSchema:
@@ -24,23 +47,36 @@ class SampleSchema:
             max_samples: The most samples that one request may hold.
         """
         fields = {feature.name: _field(feature) for feature in contract.features}
-        sample = STRICT(TypedDict("Sample", fields))  # type: ignore[operator]
+        self._known = frozenset(fields)
+        sample = OPEN(TypedDict("Sample", fields))  # type: ignore[operator]
         samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
         request = STRICT(TypedDict("PredictRequest", {"samples": samples}))  # type: ignore[operator]
         self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
 
-    def read(self, body: bytes) -> list[dict[str, Any]]:
-        """Gives the samples of a body, each with a finite number or a string for every feature, or None.
+    def read(self, body: bytes, strict: bool = False) -> Samples:
+        """Returns the samples of a body; a nullable feature that one leaves out is None in it.
+
+        Args:
+            body: JSON.
+            strict: Refuse fields that are no features.
 
         Raises:
             RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
                 error names the sample and the field.
         """
         try:
-            samples: list[dict[str, Any]] = self._request.validate_json(body)["samples"]
+            rows = self._request.validate_json(body, extra="forbid" if strict else None)["samples"]
         except ValidationError as error:
             raise RequestValidationError(explained(error, "sample")) from None
-        return samples
+        known = self._known
+        return Samples(
+            rows,
+            {
+                at: [name for name in row if name not in known]
+                for at, row in enumerate(rows)
+                if len(row) > len(known)  # every feature is in the row by now
+            },
+        )
 
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
@@ -53,13 +89,17 @@ def _field(feature: Feature) -> Any:
         kind: Any = str
         words.append(f"One of {', '.join(feature.categories)}; another is answered too, and flagged.")
     else:
-        kind = Annotated[float, Field(allow_inf_nan=False)]
+        kind = Number
         if feature.range:
             words.append(f"{feature.range[0]:g} to {feature.range[1]:g} in training.")
+    described: dict[str, Any] = {"examples": [feature.imputed]}
     if feature.nullable:
         kind = kind | None
-        words.append(f"null where it is not known: as in training, {feature.imputed} stands for it.")
-    return Annotated[kind, Field(description=" ".join(words) or None, examples=[feature.imputed])]
+        described["default"] = None
+        words.append(
+            f"null or left out where it is not known: as in training, {feature.imputed} stands for it."
+        )
+    return Annotated[kind, Field(description=" ".join(words) or None, **described)]
 
 
 def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
@@ -69,12 +109,12 @@ def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
         error: What pydantic found.
         item: What one of the request's list is called.
     """
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    errors = error.errors(include_url=False, include_input=False)
     found = [
         {
             "type": each["type"],
             "loc": ["body", *each["loc"]],
-            "msg": f"{_place(each['loc'], item)}{each['msg']}",
+            "msg": f"{_place(each['loc'], item)}{_message(each)}",
         }
         for each in errors[:MAX_ERRORS]
     ]
@@ -83,6 +123,13 @@ def explained(error: ValidationError, item: str) -> list[dict[str, Any]]:
             {"type": "too_many_errors", "loc": ["body"], "msg": f"{len(errors) - MAX_ERRORS} more errors"}
         )
     return found
+
+
+def _message(error: ErrorDetails) -> str:
+    """Returns what pydantic says, but for the bound of numbers, which it writes with a hundred zeros."""
+    if error.get("ctx") in ({"ge": -LARGEST}, {"le": LARGEST}):
+        return f"Input should be a number from {-LARGEST:g} to {LARGEST:g}"
+    return error["msg"]
 
 
 def _place(location: tuple[int | str, ...], item: str) -> str:

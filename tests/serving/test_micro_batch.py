@@ -76,7 +76,7 @@ def test_requests_that_come_together_are_one_call_and_get_what_they_get_alone(
 ) -> None:
     served_model, engine = model
     predictor = predictor_of(served_model)
-    new = {**samples[0], "soil_type": "of the moon"}
+    new = {**samples[0], "soil_type": "of the moon", "orbit": 3}
     bodies = [samples[:1], [samples[1], new, samples[2]], [new], samples[3:5]]
 
     async def together() -> list[dict[str, Any]]:
@@ -96,6 +96,8 @@ def test_requests_that_come_together_are_one_call_and_get_what_they_get_alone(
             assert found == (pytest.approx(expected, rel=0, abs=1e-12) if expected else None)
     unknown = [[each["unknown_categories"] for each in answer["predictions"]] for answer in answers]
     assert unknown == [[[]], [[], ["soil_type"], []], [["soil_type"]], [[], []]]
+    fields = [[each["unknown_fields"] for each in answer["predictions"]] for answer in answers]
+    assert fields == [[[]], [[], ["orbit"], []], [["orbit"]], [[], []]]
 
 
 def test_a_faulty_request_is_refused_alone(

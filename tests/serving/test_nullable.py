@@ -65,18 +65,33 @@ def test_what_training_never_lacked_and_what_is_no_value_is_refused(
     assert [each["msg"] for each in answer.json()["detail"]] == [message]
 
 
-def test_a_feature_that_is_left_out_is_refused(client: Api, samples: Samples) -> None:
-    sample = {name: value for name, value in samples[0].items() if name != "elevation"}
+@pytest.mark.parametrize("query", ["probabilities=true", "probabilities=1", "probabilities=1&strict=true"])
+def test_a_nullable_feature_that_is_left_out_is_null(client: Api, samples: Samples, query: str) -> None:
+    null = [{**sample, **{HOLES[at % 2]: None}} for at, sample in enumerate(samples[:40])]
+    null[0] |= dict.fromkeys(HOLES)
+    absent = [{name: value for name, value in each.items() if value is not None} for each in null]
+    said, left_out = (
+        client.client.post(f"/predict?{query}", json={"samples": each}) for each in (null, absent)
+    )
+    assert (left_out.status_code, left_out.text) == (200, said.text)
+
+
+def test_a_feature_that_training_never_lacked_is_refused_when_it_is_left_out(
+    client: Api, samples: Samples
+) -> None:
+    sample = {name: value for name, value in samples[0].items() if name != "slope"}
     answer = client.client.post("/predict", json={"samples": [sample]})
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["msg"] == "sample 0, elevation: Field required"
+    assert answer.json()["detail"][0]["msg"] == "sample 0, slope: Field required"
 
 
 def test_metadata_and_the_schema_say_which_features_may_be_null(client: Api) -> None:
     columns = client.client.get("/metadata").json()["columns"]
     assert {each["name"] for each in columns if each["nullable"]} == set(HOLES)
-    fields = client.client.get("/openapi.json").json()["components"]["schemas"]["Sample"]["properties"]
+    sample = client.client.get("/openapi.json").json()["components"]["schemas"]["Sample"]
+    fields = sample["properties"]
+    assert set(fields) - set(sample["required"]) == set(HOLES)
     assert {name for name, field in fields.items() if {"type": "null"} in field.get("anyOf", [])} == set(
         HOLES
     )
-    assert "null where it is not known" in fields["elevation"]["description"]
+    assert "null or left out where it is not known" in fields["elevation"]["description"]

@@ -94,7 +94,6 @@ def test_whole_numbers_may_be_written_as_such(client: Api, samples: Samples) -> 
         ),
         ({"soil_type": 7}, "string_type", "sample 1, soil_type: Input should be a valid string"),
         ({"soil_type": None}, "string_type", "sample 1, soil_type: Input should be a valid string"),
-        ({"altitude": 1}, "extra_forbidden", "sample 1, altitude: Extra inputs are not permitted"),
     ],
 )
 def test_a_bad_field_is_named(
@@ -106,6 +105,30 @@ def test_a_bad_field_is_named(
     (detail,) = answer.json()["detail"]
     assert (detail["type"], detail["msg"]) == (problem, message)
     assert detail["loc"] == ["body", "samples", 1, *change]
+
+
+@pytest.mark.parametrize("value", [1e308, 1.0001e100, -1e101, pytest.param(10**101, id="whole")])
+def test_a_number_that_would_overflow_the_model_is_refused(
+    client: Api, samples: Samples, value: float
+) -> None:
+    for query in ("", "probabilities=1"):
+        body = {"samples": [samples[0], samples[1] | {"elevation": value}]}
+        answer = client.client.post(f"/predict?{query}", json=body)
+        assert answer.status_code == 422
+        (detail,) = answer.json()["detail"]
+        assert detail["loc"] == ["body", "samples", 1, "elevation"]
+        assert detail["msg"] == "sample 1, elevation: Input should be a number from -1e+100 to 1e+100"
+
+
+@pytest.mark.parametrize("value", [1e100, -1e100, pytest.param(10**100, id="whole")])
+def test_the_largest_numbers_have_finite_answers(
+    model: Trained, api: Callable[..., Api], samples: Samples, value: float
+) -> None:
+    body = {"samples": [samples[0] | {"elevation": value}]}
+    answer = api().refresh().client.post("/predict?probabilities=true", json=body)
+    assert answer.status_code == 200
+    shares = answer.json()["predictions"][0]["probabilities"].values()
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_a_number_too_large_for_a_double_is_refused(client: Api, samples: Samples) -> None:

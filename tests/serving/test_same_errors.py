@@ -12,9 +12,9 @@ from tests.serving.conftest import Api, Trained
 from tests.serving.registry_server import Registry
 
 Samples = list[dict[str, float | str]]
-BODIES = 400
-# FastAPI reads it as false, and the direct route does not take it.
-THROUGH_FASTAPI = "probabilities=0"
+BODIES = 200
+# FastAPI reads them as the direct route's, which does not take them.
+THROUGH_FASTAPI = {"": "probabilities=0", "strict=true": "strict=1"}
 VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 10**400, 1e308, float("nan"), float("inf"), "", "7", " C7745 ", "é\u0000😀"),
     *([], [1], {}, {"elevation": 1}),
@@ -34,7 +34,7 @@ def changed(samples: Samples, draw: random.Random) -> Any:
                 sample.pop(draw.choice(names), None)
             case 1 | 2:
                 sample[draw.choice(names)] = draw.choice(VALUES)
-            case 3:
+            case 3:  # refused only when asked strictly
                 sample[draw.choice(("altitude", "", "Elevation"))] = draw.choice(VALUES)
             case 4:
                 body[draw.choice(("sample", "samples"))] = draw.choice(VALUES)
@@ -64,18 +64,38 @@ def api_of_a_forest(api: Callable[..., Api], registry: Registry, trained: dict[s
     return api(max_samples=10, max_body_bytes=20_000).refresh()
 
 
-def test_bad_bodies_get_the_same_answer_from_both_routes(api_of_a_forest: Api, samples: Samples) -> None:
-    assert THROUGH_FASTAPI.encode() not in QUERIES
-    statuses = set()
+@pytest.mark.parametrize("query", THROUGH_FASTAPI)
+def test_bad_bodies_get_the_same_answer_from_both_routes(
+    api_of_a_forest: Api, samples: Samples, query: str
+) -> None:
+    assert query.encode() in QUERIES
+    assert THROUGH_FASTAPI[query].encode() not in QUERIES
+    statuses, unknown = set(), set()
     for content in contents(samples):
         direct, fastapi = (
-            api_of_a_forest.client.post(f"/predict?{query}", content=content)
-            for query in ("", THROUGH_FASTAPI)
+            api_of_a_forest.client.post(f"/predict?{each}", content=content)
+            for each in (query, THROUGH_FASTAPI[query])
         )
         assert (direct.status_code, direct.text) == (fastapi.status_code, fastapi.text), content
         assert direct.headers == fastapi.headers, content
         statuses.add(direct.status_code)
+        if direct.status_code == 200:
+            unknown.update(*(each["unknown_fields"] for each in direct.json()["predictions"]))
     assert statuses == {200, 422}
+    assert unknown == (set() if query else {"altitude", "", "Elevation"})
+
+
+@pytest.mark.parametrize("query", [each.decode() for each in QUERIES])
+def test_the_direct_route_reads_a_query_as_fastapi_does(
+    api_of_a_forest: Api, samples: Samples, query: str
+) -> None:
+    fastapi_query = query.replace("true", "1").replace("false", "0") + "&other"
+    for change in ({}, {"altitude": 1}):
+        direct, fastapi = (
+            api_of_a_forest.client.post(f"/predict?{each}", json={"samples": [samples[0] | change]})
+            for each in (query, fastapi_query)
+        )
+        assert (direct.status_code, direct.text) == (fastapi.status_code, fastapi.text)
 
 
 def test_a_body_too_large_gets_the_same_answer_from_both_routes(
@@ -83,7 +103,7 @@ def test_a_body_too_large_gets_the_same_answer_from_both_routes(
 ) -> None:
     direct, fastapi = (
         api_of_a_forest.client.post(f"/predict?{query}", json={"samples": samples[:200]})
-        for query in ("", THROUGH_FASTAPI)
+        for query in ("", THROUGH_FASTAPI[""])
     )
     assert direct.status_code == fastapi.status_code == 413
     assert direct.text == fastapi.text
@@ -92,7 +112,7 @@ def test_a_body_too_large_gets_the_same_answer_from_both_routes(
 def test_without_a_model_both_routes_say_the_same(api: Callable[..., Api], samples: Samples) -> None:
     client = api().client
     direct, fastapi = (
-        client.post(f"/predict?{query}", json={"samples": samples[:1]}) for query in ("", THROUGH_FASTAPI)
+        client.post(f"/predict?{query}", json={"samples": samples[:1]}) for query in ("", THROUGH_FASTAPI[""])
     )
     assert direct.status_code == fastapi.status_code == 503
     assert (direct.text, direct.headers) == (fastapi.text, fastapi.headers)

@@ -4,7 +4,8 @@ from typing import Any
 
 ANSWER = b'{"model":"forest","version":"1","digest":"%s","predictions":[%s]}' % (
     b"0" * 64,
-    b'{"cover_type":1,"class_name":"Lodgepole Pine","unknown_categories":[],"probabilities":null}',
+    b'{"cover_type":1,"class_name":"Lodgepole Pine","unknown_categories":[],"unknown_fields":[],'
+    b'"probabilities":null}',
 )
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
 

@@ -1,6 +1,8 @@
 """Predictions, as documented; `app.direct` answers most of them before they come here."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 
 from app.deps import PredictorDep
 from app.responses import problem
@@ -19,11 +21,17 @@ router = APIRouter(tags=["model"])
         503: problem("There is no model yet."),
     },
 )
-async def predict(request: Request, predictor: PredictorDep, probabilities: bool = False) -> Response:
-    """Classifies samples: every feature of `/metadata`, and nothing else, in each.
+async def predict(
+    request: Request,
+    predictor: PredictorDep,
+    probabilities: Annotated[bool, Query(description="Name each class's probability.")] = False,
+    strict: Annotated[bool, Query(description="Refuse fields that are no features of the model.")] = False,
+) -> Response:
+    """Classifies samples, each of which holds the features of `/metadata`.
 
-    Case and outer blanks of a category do not matter. A category that training did not see is answered, and
-    flagged.
+    A nullable feature may be null or left out. Case and outer blanks of a category do not matter. A category
+    that training did not see is answered and named in `unknown_categories`, a field that is no feature in
+    `unknown_fields`.
     """
-    answer = await predictor.answer(request.scope, request.receive, probabilities)
+    answer = await predictor.answer(request.scope, request.receive, probabilities, strict)
     return Response(answer, media_type="application/json")
