@@ -7,7 +7,7 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install up down restart clean status logs ui airflow mlflow minio api env images push run run-all land why \
+.PHONY: help demo install up down restart rotate clean status logs ui airflow mlflow minio api env images push run run-all land why \
         predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
 
 help: ## Show this list
@@ -28,6 +28,8 @@ down: ## Stop the cluster; data, models and secrets stay
 	@$(QUINTET) kind down
 restart: ## Restart a service: SERVICE=mlflow, or all
 	@$(QUINTET) restart $(SERVICE)
+rotate: ## Change a password, key or token everywhere: SECRET=postgres-airflow, or SECRET=all
+	@$(QUINTET) rotate $(SECRET) $(ARGS)
 clean: ## Delete the cluster with all its data
 	@$(QUINTET) kind clean
 status: ## Pods, releases, last runs, champion, and what to do about what is wrong

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import SplitResult, unquote
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -77,6 +78,30 @@ class AirflowApi:
             "actions": [{"action": "create", "entities": [variable], "action_on_existence": "overwrite"}]
         }
         self._call("PATCH", "/api/v2/variables", json=change)
+
+    def set_connection_password(self, name: str, url: SplitResult) -> None:
+        """Let a connection have the password of a URL, if it leads to the same user, host and database.
+
+        Args:
+            name: of the connection.
+            url: what it was made of.
+        """
+        with contextlib.suppress(NotFound):
+            found = self._call("GET", f"/api/v2/connections/{name}")
+            same = (found["login"], found["host"], found["schema"]) == (
+                url.username,
+                url.hostname,
+                url.path.removeprefix("/"),
+            )
+            if same:
+                change = {
+                    "connection_id": name,
+                    "conn_type": found["conn_type"],
+                    "password": unquote(url.password or ""),
+                }
+                self._call(
+                    "PATCH", f"/api/v2/connections/{name}", params={"update_mask": "password"}, json=change
+                )
 
     def delete(self, dag: str) -> None:
         """Forget a DAG and its runs."""

@@ -61,9 +61,14 @@ class Kube:
         """Where the release's steps run."""
         return str(self._global("tasks").get("namespace") or f"{self.namespace}-tasks")
 
+    @property
+    def existing_secrets(self) -> dict[str, str]:
+        """The user's own Secrets, by the platform's name for each."""
+        return dict(self._global("secrets").get("existing") or {})
+
     def secret_name(self, name: str) -> str:
         """Return what a Secret of the platform is called here: the user's own may stand in its place."""
-        return str((self._global("secrets").get("existing") or {}).get(name, name))
+        return self.existing_secrets.get(name, name)
 
     def secret(self, name: str, key: str) -> str:
         """Return one value of a Secret, by the platform's name for it."""

@@ -5,11 +5,12 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from quintet.kube import Kube, is_ready
-from quintet.progress import UserError, stage
+from quintet.progress import Stage, UserError, stage
 
 RESTART_SECONDS = 300
 
@@ -44,23 +45,43 @@ def restart(kube: Kube, arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when they do not become ready in time.
     """
+    names = [item.metadata.name for item in kube.workloads(arguments.service)]
+    with stage("restart", ", ".join(names)) as current:
+        restart_each(kube, names, current)
+
+
+def restart_each(kube: Kube, names: Collection[str], current: Stage) -> None:
+    """Restart some Deployments and StatefulSets at once and wait until their new pods are ready.
+
+    Raises:
+        UserError: when they do not become ready in time.
+    """
     annotation = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
     change = {"spec": {"template": {"metadata": {"annotations": annotation}}}}
-    workloads = kube.workloads(arguments.service)
-    with stage("restart", ", ".join(item.metadata.name for item in workloads)) as current:
-        for item in workloads:
-            kind = "deployment" if hasattr(item.spec, "strategy") else "stateful_set"
-            getattr(kube.apps, f"patch_namespaced_{kind}")(item.metadata.name, kube.namespace, change)
-        deadline = time.monotonic() + RESTART_SECONDS
-        while waiting := [
-            item.metadata.name for item in kube.workloads(arguments.service) if not _is_settled(item)
-        ]:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"{', '.join(waiting)}: not ready after {RESTART_SECONDS} s; `quintet status` says why."
-                )
-            current.say(f"waiting for {', '.join(waiting)}")
-            time.sleep(1)
+    for item in _named(kube, names):
+        kind = "deployment" if hasattr(item.spec, "strategy") else "stateful_set"
+        getattr(kube.apps, f"patch_namespaced_{kind}")(item.metadata.name, kube.namespace, change)
+    await_settled(kube, names, current)
+
+
+def await_settled(kube: Kube, names: Collection[str], current: Stage) -> None:
+    """Wait until all pods of some Deployments and StatefulSets are of their latest templates, and ready.
+
+    Raises:
+        UserError: when they do not become ready in time.
+    """
+    deadline = time.monotonic() + RESTART_SECONDS
+    while waiting := [item.metadata.name for item in _named(kube, names) if not _is_settled(item)]:
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"{', '.join(waiting)}: not ready after {RESTART_SECONDS} s; `quintet status` says why."
+            )
+        current.say(f"waiting for {', '.join(waiting)}")
+        time.sleep(1)
+
+
+def _named(kube: Kube, names: Collection[str]) -> list[Any]:
+    return [item for item in kube.workloads() if item.metadata.name in names] if names else []
 
 
 def add_airflow_arguments(parser: argparse.ArgumentParser) -> None:

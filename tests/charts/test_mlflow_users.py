@@ -186,6 +186,31 @@ def test_nobody_enters_without_a_password(platform: Platform) -> None:
         urllib.request.urlopen(f"{platform.url}/api/2.0/mlflow/experiments/search?max_results=1", timeout=30)
 
 
+def test_the_admin_changes_its_own_password_by_the_former_one(platform: Platform, folder: Path) -> None:
+    def admin_is_let_in(word: str) -> bool:
+        token = base64.b64encode(f"admin:{word}".encode()).decode()
+        request = urllib.request.Request(f"{platform.url}/api/2.0/mlflow/users/get?username=admin")
+        request.add_header("Authorization", f"Basic {token}")
+        try:
+            return bool(urllib.request.urlopen(request, timeout=30).status == 200)
+        except urllib.error.HTTPError:
+            return False
+
+    held = folder / "secrets" / "admin"
+    first, other = password("admin"), "another long password"
+    (held / "password").write_text(other)
+    with pytest.raises(subprocess.CalledProcessError):
+        run_users(platform.url, folder)
+    for former, word in ((first, other), (other, first)):
+        (held / "password").write_text(word)
+        (held / "former-password").write_text(former)
+        run_users(platform.url, folder)
+        assert (admin_is_let_in(word), admin_is_let_in(former)) == (True, False)
+    # It stays there until the change is finished; the server knows the new one by now.
+    run_users(platform.url, folder)
+    (held / "former-password").unlink()
+
+
 def test_running_again_changes_nothing_and_takes_back_what_was_added(
     platform: Platform, folder: Path
 ) -> None:

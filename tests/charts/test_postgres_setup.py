@@ -161,6 +161,22 @@ def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
     psycopg2.connect(empty_server.url("quintet", "forest", "of-forest-anew")).close()
 
 
+def test_the_setup_role_changes_its_own_password_by_the_former_one(
+    tmp_path: Path, empty_server: Postgres
+) -> None:
+    empty_server.psql("-c", "CREATE ROLE installer LOGIN PASSWORD 'of-before' CREATEROLE CREATEDB")
+    setup = prepared(tmp_path, empty_server)
+    refused = setup.run()
+    assert 'password authentication failed for user "installer"' in refused.stderr
+    setup.write("/run/postgres", "superuser/former-password", "of-before")
+    for _ in range(2):
+        assert_done(setup.run())
+        assert query(empty_server, "postgres", "installer", "SELECT 1") == [(1,)]
+    assert_complete(empty_server)
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(empty_server.url("postgres", "installer", "of-before"))
+
+
 def make_beforehand(server: Postgres) -> None:
     statements = ["CREATE ROLE installer LOGIN PASSWORD 'of-installer'"]
     for role in ROLES:

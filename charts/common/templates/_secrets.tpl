@@ -10,9 +10,9 @@ common.secretName (dict "root" $ "name" "postgres-airflow"): the name to refer t
 {{- end }}
 
 {{- /*
-common.keptValue (dict "root" $ "namespace" ns "secret" "postgres-airflow" "key" "password" "length" 32 "base64" false):
-what the cluster's Secret holds under the key, or a new random alphanumeric value, base64-encoded where asked. Nothing where the
-Secret is the user's own. Call it once per value and pass the variable on: two calls before the first install differ.
+common.keptValue (dict "root" $ "namespace" ns "secret" "postgres-airflow" "key" "password" "length" 32 "base64" false "first" ""):
+what the cluster's Secret holds under the key, or `first`, or else a new random alphanumeric value, base64-encoded where asked.
+Nothing where the Secret is the user's own. Call it once per value and pass the variable on: two calls before the first install differ.
 */ -}}
 {{- define "common.keptValue" -}}
 {{- $global := include "common.global" .root | fromYaml -}}
@@ -23,6 +23,8 @@ Secret is the user's own. Call it once per value and pass the variable on: two c
 {{- $found := (lookup "v1" "Secret" .namespace .secret).data | default dict -}}
 {{- if hasKey $found .key -}}
 {{- get $found .key | b64dec -}}
+{{- else if .first -}}
+{{- .first -}}
 {{- else -}}
 {{- $new := randAlphaNum (int (.length | default 32)) -}}
 {{- .base64 | default false | ternary ($new | b64enc) $new -}}

@@ -11,6 +11,13 @@ setup.sh: |
       # Attaching again what is attached is an error to mc.
       mc admin user info minio "$(secret "$1" access-key)" --json | grep --quiet "\"policyName\":\"$1\"" \
           || mc admin policy attach minio "$1" --user "$(secret "$1" access-key)"
+      # `quintet rotate` adds a key, lets all who use the Secret take it up, and then strikes the former one off the Secret.
+      mc admin user list minio --json | grep "\"policyName\":\"$1\"" | sed 's/.*"accessKey":"\([^"]*\)".*/\1/' | while read -r key; do
+          case "$key" in
+              "$(secret "$1" access-key)" | "$(secret "$1" former-access-key 2> /dev/null)") ;;
+              "$1" | "$1"-????????) mc admin user remove minio "$key" < /dev/null ;;
+          esac
+      done
   }
   until printf '%s\n%s\n' "$(secret root username)" "$(secret root password)" | mc alias set minio http://minio:9000; do sleep 2; done
   {{- range $bucket, $settings := .Values.buckets }}

@@ -70,6 +70,12 @@ metadata:
                 - {key: username, path: {{ . }}/username}
                 - {key: password, path: {{ . }}/password}
           {{- end }}
+          # There while `quintet rotate` is at work.
+          - secret:
+              name: {{ include "common.secretName" (dict "root" $ "name" "mlflow-admin") }}
+              optional: true
+              items:
+                - {key: former-password, path: admin/former-password}
     - name: tmp
       emptyDir:
         sizeLimit: 16Mi

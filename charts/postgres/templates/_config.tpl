@@ -45,6 +45,12 @@ setup.sh: |
   }
   until pg_isready --quiet; do sleep 1; done
   cd /etc/postgres-setup
+  # The setup role changes its own password by the one that its Secret held before, until the server knows the new one.
+  if [ -e /run/postgres/superuser/former-password ] && ! as superuser --dbname=postgres --command="SELECT" > /dev/null 2>&1; then
+      log_in superuser
+      PGPASSWORD=$(cat /run/postgres/superuser/former-password) psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
+          --dbname=postgres --set=secrets=/run/postgres --file=own_password.sql
+  fi
 
   {{- range $database, $settings := .Values.databases }}
   {{- $secret := $settings.role | replace "_" "-" }}

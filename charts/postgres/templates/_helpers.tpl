@@ -21,3 +21,17 @@ quintet_owner: owner
 {{ $name }}: {{ $name | replace "_" "-" }}
 {{- end }}
 {{- end }}
+
+{{- /*
+postgres.password (dict "root" $ "secret" "postgres-airflow"): the role's password, which the URL of the same Secret must hold: one
+that was edited by hand would go from here into the URL, and Postgres and running pods would not know it.
+*/ -}}
+{{- define "postgres.password" -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- $password := include "common.keptValue" (dict "root" .root "namespace" $namespace "secret" .secret "key" "password") -}}
+{{- $found := (lookup "v1" "Secret" $namespace .secret).data | default dict -}}
+{{- if and $password (hasKey $found "url") (not (contains (printf ":%s@" $password) (get $found "url" | b64dec))) -}}
+{{- fail (printf "The Secret %s of namespace %s has a password that its url does not hold: it was edited by hand, and Postgres does not know it. Put the one of the url back, then `make rotate SECRET=%s` changes it everywhere." .secret $namespace .secret) -}}
+{{- end -}}
+{{- $password -}}
+{{- end }}

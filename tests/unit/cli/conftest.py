@@ -27,12 +27,19 @@ def answers() -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(answers: dict[str, Any]) -> Iterator[str]:
+def asked() -> list[tuple[str, str, Any]]:
+    """What the server was asked: method, path with query, and JSON."""
+    return []
+
+
+@pytest.fixture
+def api(answers: dict[str, Any], asked: list[tuple[str, str, Any]]) -> Iterator[str]:
     """The server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked.append((self.command, self.path, json.loads(sent or b"null")))
             path = self.path.partition("?")[0]
             answer = answers.get(path)
             if isinstance(answer, list):
@@ -43,7 +50,7 @@ def api(answers: dict[str, Any]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_PATCH = do_GET
 
         def log_message(self, *_: Any) -> None:
             """Keep the test's output to the command's own."""

@@ -1,7 +1,8 @@
 """Makes MLflow's experiments, registered models and users, and gives each user the rights of grants.json.
 
 Run again, it changes nothing. It runs as the Job mlflow-users, with the admin's rights. The passwords are the
-Secrets' own, mounted as <secrets>/<user>/{username,password}.
+Secrets' own, mounted as <secrets>/<user>/{username,password}. The admin's is changed to its Secret's
+by the one in <secrets>/admin/former-password, where there is one.
 """
 
 import argparse
@@ -78,6 +79,18 @@ def ensure_user(server: Server, username: str, password: str) -> None:
         server.send("POST", "2.0/mlflow/users/create", username=username, password=password)
 
 
+def ensure_own_password(url: str, username: str, password: str, former: Path) -> None:
+    """Gives the admin the password of its Secret, by the former one, unless the server knows it already."""
+    try:
+        Server(url, username, password).get("2.0/mlflow/users/get", username=username)
+    except urllib.error.HTTPError as error:
+        if error.code != 401 or not former.exists():
+            raise
+        current = former.read_text()
+        change = {"username": username, "password": password, "current_password": current}
+        Server(url, username, current).send("PATCH", "2.0/mlflow/users/update-password", **change)
+
+
 def ensure_permissions(server: Server, username: str, wanted: dict[tuple[str, str], str]) -> None:
     """Makes the user's grants equal to the wanted ones: (resource type, resource id) -> permission."""
     listed = server.get("3.0/mlflow/users/permissions/list", username=username)["permissions"]
@@ -115,8 +128,10 @@ def main() -> None:
         folder = arguments.secrets / user
         return (folder / "username").read_text(), (folder / "password").read_text()
 
-    server = Server(arguments.url, *credentials("admin"))
+    admin = credentials("admin")
+    server = Server(arguments.url, *admin)
     server.wait()
+    ensure_own_password(arguments.url, *admin, arguments.secrets / "admin" / "former-password")
     experiments = [ensure_experiment(server, name) for name in grants["experiments"]]
     models = [ensure_model(server, name) for name in grants["models"]]
     for user, permissions in grants["users"].items():
