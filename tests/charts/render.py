@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -17,6 +18,8 @@ import yaml
 from quintet.paths import cache_dir, versions
 
 CHARTS = Path(__file__).resolve().parents[2] / "charts"
+REGISTRY = "registry.example.com/quintet"
+"""Of the images, where the values of a test name none."""
 NAMES = sorted(path.parent.name for path in CHARTS.glob("*/Chart.yaml") if path.parent.name != "common")
 
 Manifest = dict[str, Any]
@@ -36,19 +39,30 @@ def helm() -> str:
     return found
 
 
-def render(chart: str, values: Mapping[str, Any] | None = None) -> tuple[Manifest, ...]:
+def render(
+    chart: str, values: Mapping[str, Any] | None = None, *, registry: str = REGISTRY
+) -> tuple[Manifest, ...]:
     """Every object of the chart, hooks too, in namespace quintet; they are cached: treat them as constants.
+
+    Args:
+        chart: its folder.
+        values: beside its own.
+        registry: of the images, where the values name none.
 
     Raises:
         ChartError: Helm refuses the values.
     """
-    return _render(chart, json.dumps(values or {}, sort_keys=True))
+    return _render(chart, json.dumps(values or {}, sort_keys=True), registry)
 
 
 @cache
-def _render(chart: str, values: str) -> tuple[Manifest, ...]:
-    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet", "--values", "-"]
-    result = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
+def _render(chart: str, values: str, registry: str) -> tuple[Manifest, ...]:
+    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
+    with NamedTemporaryFile("w", suffix=".yaml") as images:
+        json.dump({"global": {"image": {"registry": registry}}}, images)
+        images.flush()
+        command += ["--values", images.name, "--values", "-"]
+        result = subprocess.run(command, input=values, capture_output=True, text=True, check=False)
     if result.returncode:
         # Helm tells of each symlink, before anything else.
         lines = [line for line in result.stderr.splitlines() if "found symbolic link" not in line]

@@ -12,6 +12,7 @@ import yaml
 from tests.charts.render import (
     CHARTS,
     NAMES,
+    REGISTRY,
     ChartError,
     containers,
     default_values,
@@ -148,7 +149,9 @@ def test_every_key_of_the_values_has_a_comment_above_it(chart: str) -> None:
 
 @pytest.mark.parametrize("chart", NAMES)
 def test_the_defaults_obey_the_schema(chart: str) -> None:
-    assert render(chart, default_values(chart))
+    defaults = default_values(chart)
+    defaults.setdefault("global", {}).setdefault("image", {})["registry"] = REGISTRY
+    assert render(chart, defaults)
 
 
 def test_the_values_of_the_kind_cluster_are_the_platform() -> None:
@@ -171,6 +174,20 @@ def test_one_registry_and_tag_reach_every_image_and_a_reference_wins() -> None:
             assert container["image"] == "own/mlflow:3" or re.fullmatch(
                 r"registry\.example\.com/q/[a-z-]+:1\.2", container["image"]
             )
+
+
+@pytest.mark.parametrize("chart", [name for name in NAMES if name != "sources"])
+def test_images_that_no_value_names_are_refused(chart: str) -> None:
+    with pytest.raises(
+        ChartError, match=r"No value says where the image [a-z-]+ is: .* set global\.images\."
+    ):
+        render(chart, registry="")
+
+
+def test_an_image_of_a_step_that_no_value_names_is_refused() -> None:
+    images = {"airflow": "registry.example.com/airflow:1"}
+    with pytest.raises(ChartError, match=r"where the image bitcoin-extract is"):
+        render("airflow", {"global": {"images": images}}, registry="")
 
 
 def test_a_claim_of_a_release_outlives_it() -> None:
