@@ -80,9 +80,8 @@ def failure_of(name: str, exit_code: int, message: str, reason: str) -> AirflowE
         reason: What is known of the end when the step said nothing.
     """
     try:
-        said = json.loads(message)
-        sentence = said.get("error") or said.get("skipped") or message
-    except (ValueError, AttributeError):
+        sentence = json.loads(message)["message"]
+    except (ValueError, TypeError, KeyError):
         sentence = message or f"{reason}, its log says more"
     if exit_code == NOTHING_TO_DO:
         return AirflowSkipException(sentence)

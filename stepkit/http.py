@@ -15,7 +15,7 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError, LocationValueError, ProxyError
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.patience import Patience, retry_after
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import Pools
@@ -79,7 +79,12 @@ class Stream:
             raise Unfinished(f"broke off after {self._taken} bytes ({type(error).__name__})") from error
         self._taken += len(piece)
         if self._taken > self._limits.max_bytes:
-            raise RefusedInput(f"{self.url} sent more than {self._limits.max_bytes} bytes")
+            raise RefusedInput(
+                f"{self.url} sent more than {self._limits.max_bytes} bytes",
+                Code.UNREADABLE_INPUT,
+                file=self.url,
+                service=host_of(self.url),
+            )
         if piece and time.monotonic() > self._end:
             raise Unfinished(f"did not finish its answer in {self._limits.answer_timeout:.0f} s")
         return piece
@@ -198,7 +203,9 @@ class Client:
             RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
         """
         if urlsplit(url).scheme not in ("http", "https"):
-            raise RefusedInput(f"{url!r} is not a URL: it must begin with http:// or https://")
+            raise RefusedInput(
+                f"{url!r} is not a URL: it must begin with http:// or https://", Code.INVALID_SETTING
+            )
         if parameters:
             url = f"{url}?{urlencode(parameters)}"
         limits = self._limits
@@ -219,9 +226,12 @@ class Client:
             if patience.asked_too_much:
                 raise OutsideDown(
                     f"{url} {failure} and asks to wait {failure.wait:.0f} s, where {patience.left:.0f} s are"
-                    " left to wait: run the step again after that time"
+                    " left to wait: run the step again after that time",
+                    service=host_of(url),
                 ) from failure
-            raise OutsideDown(f"{url} {failure}, {limits.attempts} times over") from failure
+            raise OutsideDown(
+                f"{url} {failure}, {limits.attempts} times over", service=host_of(url)
+            ) from failure
         return made
 
     def _follow(
@@ -240,7 +250,7 @@ class Client:
                     method, url, body=body, headers=every, redirect=False, preload_content=False
                 )
             except LocationValueError as error:
-                raise RefusedInput(f"{url!r} is not a URL: {error}") from error
+                raise RefusedInput(f"{url!r} is not a URL: {error}", Code.INVALID_SETTING) from error
             except ProxyError as error:
                 raise Unfinished("was not reached through the proxy that the environment names") from error
             except HTTPError as error:
@@ -256,12 +266,23 @@ class Client:
                 if method == "POST" and response.status not in _KEEP_METHOD:
                     raise RefusedInput(
                         f"{url} answers a POST with {response.status} to {location}, which would make it"
-                        " a GET: give the final URL"
+                        " a GET: give the final URL",
+                        Code.INVALID_SETTING,
+                        service=host_of(url),
                     )
             finally:
                 response.close()
             url = same_host(url, location)
-        raise RefusedInput(f"{url} redirects more than {self._limits.max_redirects} times")
+        raise RefusedInput(
+            f"{url} redirects more than {self._limits.max_redirects} times",
+            Code.INVALID_SETTING,
+            service=host_of(url),
+        )
+
+
+def host_of(url: str) -> str:
+    """Returns a URL's host and port, without a login: what `StepEnd.service` names a source by."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _tell(url: str, state: RetryCallState) -> None:
@@ -280,7 +301,15 @@ def same_host(url: str, location: str) -> str:
     target = urljoin(url, location)
     here, there = urlsplit(url), urlsplit(target)
     if there.hostname != here.hostname or there.scheme not in ("http", "https"):
-        raise RefusedInput(f"{url} redirects to {target}, another host: give that URL if it is the right one")
+        raise RefusedInput(
+            f"{url} redirects to {target}, another host: give that URL if it is the right one",
+            Code.INVALID_SETTING,
+            service=host_of(url),
+        )
     if (here.scheme, there.scheme) == ("https", "http"):
-        raise RefusedInput(f"{url} redirects to {target}, which is not encrypted: a token could be read")
+        raise RefusedInput(
+            f"{url} redirects to {target}, which is not encrypted: a token could be read",
+            Code.INVALID_SETTING,
+            service=host_of(url),
+        )
     return target

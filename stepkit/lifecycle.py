@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import S3, Code, RefusedInput
 from stepkit.s3 import client, naming
 
 Rule = dict[str, Any]
@@ -89,6 +89,8 @@ def _asked(bucket: str, verb: str, **arguments: Any) -> Any:
         if code in ("AccessDenied", "AllAccessDisabled"):
             raise RefusedInput(
                 f"the S3 key may not {verb} the lifecycle of bucket {bucket}: give it the right, or set the"
-                " expiry in the bucket yourself"
+                " expiry in the bucket yourself",
+                Code.ACCESS_REFUSED,
+                service=S3,
             ) from error
         raise

@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Parameter:
         try:
             value = _convert(text, self.kind)
         except ValueError as error:
-            raise RefusedInput(f"{self.flag} ({self.env}) got {text!r}: {error}") from None
+            raise _invalid(f"{self.flag} ({self.env}) got {text!r}: {error}") from None
         low, high = self.option.minimum, self.option.maximum
         if (low is not None and value < low) or (high is not None and value > high):
             allowed = " and ".join(
@@ -73,8 +73,12 @@ class _Parameter:
                 )
                 if part
             )
-            raise RefusedInput(f"{self.flag} ({self.env}) got {text!r}: it must be {allowed}")
+            raise _invalid(f"{self.flag} ({self.env}) got {text!r}: it must be {allowed}")
         return value
+
+
+def _invalid(sentence: str) -> RefusedInput:
+    return RefusedInput(sentence, Code.INVALID_SETTING)
 
 
 _RUN_ID = _Parameter("run_id", str, Option("the run that rows and keys are named by"), default="")
@@ -82,7 +86,7 @@ _RUN_ID = _Parameter("run_id", str, Option("the run that rows and keys are named
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise RefusedInput(f"{message}; `{self.prog} --help` lists the options")
+        raise _invalid(f"{message}; `{self.prog} --help` lists the options")
 
 
 def parse_options(
@@ -122,7 +126,7 @@ def parse_options(
         if text:
             values[parameter.name] = parameter.parse(text)
         elif parameter.required:
-            raise RefusedInput(f"{parameter.flag} ({parameter.env}) is required: {parameter.option.help}")
+            raise _invalid(f"{parameter.flag} ({parameter.env}) is required: {parameter.option.help}")
         else:
             values[parameter.name] = parameter.default
     return values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection, cursor
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput
 from stepkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_SECONDS = 5
 _SESSION = "-c statement_timeout=600s -c lock_timeout=60s -c timezone=UTC"
 _NAME_LIMIT = 63
+_REASON_LIMIT = 1_000
+_LOGIN_REFUSED = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|role \S+ does not exist|permitted to log in"
+)
 _CHUNK_ROWS = 5_000
 _CHUNK_BYTES = 1 << 18
 
@@ -41,10 +46,10 @@ def transaction(settings: Settings) -> Iterator[cursor]:
             yield rows
         opened.commit()
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise _down(error) from error
+        raise down(error) from error
     except psycopg2.DatabaseError as error:
         if opened is not None and opened.closed:
-            raise _down(error) from error
+            raise down(error) from error
         raise
     finally:
         if opened is not None:
@@ -60,7 +65,9 @@ def connect(settings: Settings) -> connection:
         psycopg2.OperationalError: Postgres cannot be reached; `transaction` gives it its sentence.
     """
     if not settings.database_url:
-        raise RefusedInput("DATABASE_URL is not set: give the step its Postgres connection")
+        raise RefusedInput(
+            "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
+        )
     run = settings.run
     return psycopg2.connect(
         settings.database_url,
@@ -130,6 +137,22 @@ class _CsvReader(io.RawIOBase):
         return self._chunk
 
 
-def _down(error: psycopg2.Error) -> OutsideDown:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return OutsideDown(f"Postgres did not finish the work: {reason}")
+def down(error: BaseException, work: str = "the work") -> OutsideDown:
+    """Returns what an error of Postgres means for a step.
+
+    Args:
+        error: of psycopg2, or what a library has made of one.
+        work: what Postgres was to do.
+    """
+    reason = " ".join(str(error).split())[:_REASON_LIMIT] or type(error).__name__
+    return OutsideDown(f"Postgres did not finish {work}: {reason}", _code(error), service=POSTGRES)
+
+
+def _code(error: BaseException) -> Code:
+    cause = error
+    while inner := getattr(cause, "orig", None) or cause.__cause__:  # SQLAlchemy's errors hold psycopg2's
+        cause = inner
+    if isinstance(cause, psycopg2.errors.DiskFull):
+        return Code.STORAGE_FULL
+    # Of a refused login psycopg2 keeps the server's text and no SQLSTATE.
+    return Code.ACCESS_REFUSED if _LOGIN_REFUSED.search(str(cause)) else Code.SERVICE_DOWN

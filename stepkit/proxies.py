@@ -12,7 +12,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 
 import urllib3
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 
 class Pools:
@@ -49,7 +49,8 @@ class Pools:
             )
         except (urllib3.exceptions.LocationValueError, ValueError) as error:
             raise RefusedInput(
-                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})"
+                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})",
+                Code.INVALID_SETTING,
             ) from error
 
 

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import S3, Code, OutsideDown, RefusedInput
 
 T = TypeVar("T")
 _CHUNK = 1 << 20
@@ -30,6 +30,8 @@ _logger = logging.getLogger(__name__)
 
 class ObjectMissing(RefusedInput):
     """There is no object at the URI."""
+
+    default_code = Code.MISSING_INPUT
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ def split(uri: str) -> tuple[str, str]:
     # Not as a URL: a key may hold `?` and `#`.
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not key:
-        raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key")
+        raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key", Code.INVALID_SETTING)
     return bucket, key
 
 
@@ -262,7 +264,7 @@ def naming(uri: str) -> Iterator[None]:
         yield
     except NoCredentialsError:
         raise RefusedInput(
-            "S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+            "S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment", Code.INVALID_SETTING
         ) from None
     except ClientError as error:
         raise _ending(uri, error) from error
@@ -272,7 +274,7 @@ def naming(uri: str) -> Iterator[None]:
             raise
         raise _ending(uri, answer) from error
     except BotoCoreError as error:
-        raise OutsideDown(f"S3 does not answer for {uri}: {error}") from error
+        raise OutsideDown(f"S3 does not answer for {uri}: {error}", file=uri, service=S3) from error
 
 
 def _ending(uri: str, error: ClientError) -> Exception:
@@ -281,13 +283,19 @@ def _ending(uri: str, error: ClientError) -> Exception:
     if code == "PreconditionFailed":
         return _AlreadyThere(uri)
     if code in ("ConditionalRequestConflict", "OperationAborted"):
-        return _Conflict(f"S3 is at work on another write of {uri} ({code})")
+        return _Conflict(f"S3 is at work on another write of {uri} ({code})", file=uri, service=S3)
     if code == "NoSuchBucket":
-        return OutsideDown(f"there is no bucket for {uri}: create it, or correct the bucket's name")
+        return _down(uri, f"there is no bucket for {uri}: create it, or correct the bucket's name")
     if status == 404:
-        return ObjectMissing(f"there is no object at {uri}")
+        return ObjectMissing(f"there is no object at {uri}", file=uri, service=S3)
     if status in (401, 403):
-        return OutsideDown(f"S3 refuses access to {uri} ({code}): check the access key and its policy")
+        refusal = f"S3 refuses access to {uri} ({code}): check the access key and its policy"
+        return _down(uri, refusal, Code.ACCESS_REFUSED)
     if code in ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded") or status == 507:
-        return OutsideDown(f"S3 has no room for {uri} ({code}): free space or enlarge its volume")
-    return OutsideDown(f"S3 answered {status} {code} for {uri}")
+        full = f"S3 has no room for {uri} ({code}): free space or enlarge its volume"
+        return _down(uri, full, Code.STORAGE_FULL)
+    return _down(uri, f"S3 answered {status} {code} for {uri}")
+
+
+def _down(uri: str, sentence: str, code: Code = Code.SERVICE_DOWN) -> OutsideDown:
+    return OutsideDown(sentence, code, file=uri, service=S3)

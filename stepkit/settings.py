@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Run:
         """
         if not self.run_id:
             raise RefusedInput(
-                "--run-id (RUN_ID) is required: rows and keys of this step are named by the run"
+                "--run-id (RUN_ID) is required: rows and keys of this step are named by the run",
+                Code.INVALID_SETTING,
             )
         return self.run_id
 
@@ -64,10 +65,13 @@ class Settings:
         """
         tries = environment.get("TRY_NUMBER") or "1"
         if not tries.isdecimal():
-            raise RefusedInput(f"TRY_NUMBER is {tries!r}: it must be a whole number")
+            raise RefusedInput(f"TRY_NUMBER is {tries!r}: it must be a whole number", Code.INVALID_SETTING)
         registry = (environment.get("MLFLOW_ENABLE_MODEL_REGISTRY") or "true").lower()
         if registry not in ("true", "false"):
-            raise RefusedInput(f"MLFLOW_ENABLE_MODEL_REGISTRY is {registry!r}: it must be true or false")
+            raise RefusedInput(
+                f"MLFLOW_ENABLE_MODEL_REGISTRY is {registry!r}: it must be true or false",
+                Code.INVALID_SETTING,
+            )
         return cls(
             run=Run(
                 dag_id=environment.get("DAG_ID", ""),

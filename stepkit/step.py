@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 from stepkit import log
 from stepkit.options import parse_options
-from stepkit.outcomes import NothingToDo, StepEnd, Terminated
+from stepkit.outcomes import Code, NothingToDo, StepEnd, Terminated
 from stepkit.settings import Settings
 
 MAX_RESULT_BYTES = 4000
@@ -46,8 +46,8 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
     """Runs a step and gives its exit code; `run` without the exit, for tests.
 
     The result is written to the file that `RESULT_PATH` names, if any, and printed as the last line of
-    standard output. A step that ends otherwise leaves `{"error": ..., "exit_code": ...}` or
-    `{"skipped": ...}` there.
+    standard output. A step that ends otherwise leaves `{"code": ..., "message": ..., "exit_code": ...}`
+    there, with what it knows of `file`, `row`, `column` and `service`: see `stepkit.outcomes`.
     """
     result_path = environment.get("RESULT_PATH")
     former_handler = signal.signal(signal.SIGTERM, _terminate)
@@ -62,15 +62,20 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
         _publish(_encode(result), result_path)
     except NothingToDo as end:
         _logger.info("nothing to do: %s", end)
-        _publish(_encode_sentence({"skipped": str(end)}), result_path)
+        _publish(_encode_ending(end.fields), result_path)
         return end.exit_code
-    except (StepEnd, Terminated) as end:
+    except StepEnd as end:
         _logger.error("%s", end)
-        _publish(_encode_sentence({"error": str(end), "exit_code": end.exit_code}), result_path)
+        _publish(_encode_ending(end.fields), result_path)
+        return end.exit_code
+    except Terminated as end:
+        _logger.error("%s", end)
+        _publish(_encode_ending(_fields(Code.TERMINATED, str(end), end.exit_code)), result_path)
         return end.exit_code
     except Exception as error:
         _logger.exception("this is a bug in the step")
-        _publish(_encode_sentence({"error": f"{type(error).__name__}: {error}", "exit_code": 1}), result_path)
+        fields = _fields(Code.of_bug(error), f"{type(error).__name__}: {error}", 1)
+        _publish(_encode_ending(fields), result_path)
         return 1
     finally:
         signal.signal(signal.SIGTERM, former_handler)
@@ -91,13 +96,18 @@ def _encode(result: Any) -> str:
     return text
 
 
-def _encode_sentence(fields: dict[str, Any]) -> str:
-    """Encodes an ending, shortening its sentence until it fits: a cut message would not be JSON."""
-    key = next(iter(fields))
-    text = json.dumps(fields, ensure_ascii=False)
+def _fields(code: Code, message: str, exit_code: int) -> dict[str, Any]:
+    return {"code": str(code), "message": message, "exit_code": exit_code}
+
+
+def _encode_ending(fields: dict[str, Any]) -> str:
+    """Encodes an ending, shortening its longest text until it fits: a cut message would not be JSON."""
+    shortened = dict(fields)
+    text = json.dumps(shortened, ensure_ascii=False)
     while len(text.encode()) > MAX_RESULT_BYTES:
-        fields[key] = fields[key][: len(fields[key]) * 3 // 4] + "…"
-        text = json.dumps(fields, ensure_ascii=False)
+        longest = max(shortened, key=lambda name: len(str(shortened[name])))
+        shortened[longest] = shortened[longest][: len(shortened[longest]) * 3 // 4] + "…"
+        text = json.dumps(shortened, ensure_ascii=False)
     return text
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
 from stepkit.settings import Settings
 
 RUN_TAG = "quintet.run_id"
@@ -16,10 +16,9 @@ _DOWN = frozenset(
         "INTERNAL_ERROR",
         "TEMPORARILY_UNAVAILABLE",
         "REQUEST_LIMIT_EXCEEDED",
-        "PERMISSION_DENIED",
-        "UNAUTHENTICATED",
     }
 )
+_REFUSES = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 
 @contextmanager
@@ -31,10 +30,14 @@ def errors() -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        raise OutsideDown(f"MLflow does not answer: {error}") from error
+        raise OutsideDown(f"MLflow does not answer: {error}", service=MLFLOW) from error
     except MlflowException as error:
+        if error.error_code in _REFUSES:
+            raise OutsideDown(
+                f"MLflow refuses the request: {error}", Code.ACCESS_REFUSED, service=MLFLOW
+            ) from error
         if error.error_code in _DOWN:
-            raise OutsideDown(f"MLflow does not do its work: {error}") from error
+            raise OutsideDown(f"MLflow does not do its work: {error}", service=MLFLOW) from error
         raise
 
 
@@ -45,7 +48,9 @@ def configure(settings: Settings) -> None:
         RefusedInput: `MLFLOW_TRACKING_URI` is not set.
     """
     if not settings.tracking_uri:
-        raise RefusedInput("MLFLOW_TRACKING_URI is not set: give the step its MLflow server")
+        raise RefusedInput(
+            "MLFLOW_TRACKING_URI is not set: give the step its MLflow server", Code.INVALID_SETTING
+        )
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
     # Artifacts pass through the server: its presigned URLs lead to an S3 that a client may not reach.

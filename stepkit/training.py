@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import mlflow
 
 import bundle
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,7 +64,7 @@ def proven_bundle(
         )
         bundle.verify_against(pipeline, bundle.load(path), test)
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error)) from error
+        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 

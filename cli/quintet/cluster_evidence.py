@@ -9,7 +9,7 @@ from typing import Any
 
 from dags.pod_report import REPORT_KEY, PodReport
 from quintet.airflow_api import AirflowApi, NotFound
-from quintet.causes.evidence import Evidence, Run, StepLog, parse_object, sentence_of
+from quintet.causes.evidence import Evidence, Run, Said, StepLog, is_ending, parse_object
 from quintet.kube import Kube
 from quintet.progress import UserError
 from quintet.run import task_name
@@ -132,13 +132,15 @@ def _of_the_end(lines: list[dict[str, Any]], report: PodReport | None) -> dict[s
     """Tell how a try ended: from the report that the operator left, else from Airflow's exception."""
     exception = next((_exception(line) for line in reversed(lines) if "error_detail" in line), "")
     exception = exception or next((str(line["reason"]) for line in lines if "reason" in line), "")
-    exit_code, said = (report.exit_code, sentence_of(report.said)) if report else (None, "")
+    exit_code, said = (report.exit_code, Said.of(report.said)) if report else (None, Said())
     if report and report.ended == NO_STATUS:
-        said = ""
-    if exit_code is None and (end := _STEP_END.search(exception)):
-        exit_code, said = int(end[1]), end[2]
+        said = Said()
     events = [text for line in lines if not (text := str(line.get("event", ""))).startswith("::")]
     wrote = StepLog.of(match[1] for match in map(_STEP_LINE.match, events) if match)
+    if exit_code is None and (ending := wrote.ending or _ending(lines)):
+        exit_code, said = ending["exit_code"], Said.of_fields(ending)
+    elif exit_code is None and (end := _STEP_END.search(exception)):
+        exit_code, said = int(end[1]), Said(end[2])
     return {
         "exit_code": exit_code,
         "said": said,
@@ -152,12 +154,14 @@ def _of_the_end(lines: list[dict[str, Any]], report: PodReport | None) -> dict[s
 
 def _exception(line: dict[str, Any]) -> str:
     error = line["error_detail"][0]
-    said = str(error["exc_value"])
-    # The stock operator puts the step's own result behind a sentence of its own.
-    fields = next(filter(None, map(parse_object, said.splitlines())), {})
-    if "exit_code" in fields:
-        said = f"ended with exit code {fields['exit_code']}: {fields['error']}"
-    return f"{error['exc_type']}: {said}"
+    return f"{error['exc_type']}: {error['exc_value']}"
+
+
+def _ending(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the step's result, which the stock operator puts behind a sentence of its own."""
+    said = (str(line["error_detail"][0]["exc_value"]) for line in lines if "error_detail" in line)
+    objects = (parse_object(part) for text in said for part in text.splitlines())
+    return next(filter(is_ending, objects), {})
 
 
 def _run(found: dict[str, Any]) -> Run:

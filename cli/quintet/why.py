@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from quintet.airflow_api import AirflowApi
 from quintet.causes import Cause, Kind, cause_of
-from quintet.causes.evidence import Evidence, Place, Run, Runs
+from quintet.causes.evidence import Evidence, Run, Runs
 from quintet.cluster_evidence import ClusterRuns
 from quintet.kube import Kube
 from quintet.progress import UserError
@@ -83,11 +83,11 @@ def facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if evidence.exit_code is not None:
         yield "exit code", f"{evidence.exit_code}{f', {evidence.signal}' if evidence.signal else ''}"
     # Of a pod that did not come to its end, Airflow's exception says what the pod's own words below do.
-    if said := evidence.said or ("" if evidence.pod else evidence.exception):
+    if said := evidence.said.message or ("" if evidence.pod else evidence.exception):
         yield "said", said
-    if evidence.exit_code == 2:
-        place = Place.of(evidence.said)
-        yield from ((name, text) for name, text in vars(place).items() if text)
+    for name in ("code", "file", "row", "column", "service"):
+        if value := getattr(evidence.said, name):
+            yield name, str(value)
     if pod := evidence.pod:
         limit = f", memory limit {pod.memory_limit}" if pod.memory_limit else ""
         yield "pod", f"{pod.ended or pod.reason or pod.waiting or pod.phase}, image {pod.image}{limit}"

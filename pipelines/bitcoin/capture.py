@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bitcoin.schema import LENGTHS, Bar, InvalidBarError, check_order, parse
-from stepkit.outcomes import RefusedInput
+from bitcoin.schema import LENGTHS, Bar, check_order, parse
+from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Capture:
             try:
                 bar = parse(row, self.interval)
                 if bar.close_time >= self.server_time:
-                    raise InvalidBarError(f"column close_time: {bar.close_time} was still to come")
-            except InvalidBarError as error:
-                raise RefusedInput(f"{source}: row {number} {error}") from None
+                    raise InvalidRowError(f"{bar.close_time} was still to come", "close_time")
+            except InvalidRowError as error:
+                raise error.at(source, number) from None
             bars.append(bar)
         check_order(bars, source)
         return bars
@@ -55,7 +55,14 @@ def read(body: bytes, source: str) -> Capture:
     try:
         capture = Capture(**json.loads(body))
     except (ValueError, TypeError) as error:
-        raise RefusedInput(f"{source} is no capture of bars: {error}; extract again") from None
+        raise RefusedInput(
+            f"{source} is no capture of bars: {error}; extract again", Code.UNREADABLE_INPUT, file=source
+        ) from None
     if capture.interval not in LENGTHS or not isinstance(capture.rows, list):
-        raise RefusedInput(f"{source} is no capture of bars: its interval is {capture.interval!r}")
+        raise RefusedInput(
+            f"{source} is no capture of bars: its interval is {capture.interval!r}",
+            Code.SCHEMA_CHANGED,
+            file=source,
+            column="interval",
+        )
     return capture

@@ -13,7 +13,7 @@ from bitcoin.snapshot import OPEN_TIME, TARGET, TEST_SHARE, fetch, split_of
 from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from bundle.transforms.bars import FEATURES
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.metrics import Labels, RocAuc
 from stepkit.s3 import ObjectStore
@@ -65,7 +65,9 @@ class Hurdle:
             fields = json.loads(ObjectStore().get(uri))
             return cls(contrast=Contrast(**fields.pop("contrast")), **fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RefusedInput(f"{uri} cannot be read: {error!r}; run evaluate again") from error
+            raise RefusedInput(
+                f"{uri} cannot be read: {error!r}; run evaluate again", Code.UNREADABLE_INPUT, file=uri
+            ) from error
 
 
 def hurdle_uri(evaluation_uri: str) -> str:

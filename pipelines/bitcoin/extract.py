@@ -14,7 +14,7 @@ from bitcoin.market import PAGE, Market
 from bitcoin.schema import LENGTHS, Interval, moment
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -92,7 +92,9 @@ def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) 
             rows += [row for row in page if row[6] < server_time]
             behind = int(page[-1][0]) + 1 if page else start
         except (TypeError, IndexError, KeyError, ValueError):
-            raise RefusedInput(f"the exchange sent rows that are no bars: {str(page[:1])[:200]}") from None
+            raise RefusedInput(
+                f"the exchange sent rows that are no bars: {str(page[:1])[:200]}", Code.SCHEMA_CHANGED
+            ) from None
         if len(page) < PAGE or behind <= start:
             break
         start = behind
@@ -110,7 +112,9 @@ def _milliseconds(start: str) -> int:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise RefusedInput(f"--start (HISTORY_START) got {start!r}: write 2023-01-01T00:00:00Z")
+        raise RefusedInput(
+            f"--start (HISTORY_START) got {start!r}: write 2023-01-01T00:00:00Z", Code.INVALID_SETTING
+        )
     return int(found.timestamp() * 1000)
 
 

@@ -18,7 +18,7 @@ from bundle.transforms.bars import FIELDS, LEAST_BARS, Bars, UnusableBars, check
 from bundle.transforms.bars import features as features_of
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -132,7 +132,9 @@ def table_of(bars: Bars, series: Series) -> pd.DataFrame:
             return pd.DataFrame(columns=[OPEN_TIME, MOVE, TARGET])
         values = features_of(bars)
     except UnusableBars as error:
-        raise RefusedInput(f"bitcoin.bars, {series.symbol} {series.interval}: {error}") from error
+        raise RefusedInput(
+            f"bitcoin.bars, {series.symbol} {series.interval}: {error}", Code.INVALID_ROW, file="bitcoin.bars"
+        ) from error
     known = len(bars["close"]) - LEAST_BARS + 1 - series.horizon
     here = slice(LEAST_BARS - 1, LEAST_BARS - 1 + known)
     there = slice(here.start + series.horizon, here.stop + series.horizon)

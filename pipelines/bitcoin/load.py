@@ -59,7 +59,7 @@ def load(
         loaded = merge(rows, settings.run, source)
     _logger.info("%s: %d rows read, %d new", TABLE, loaded.rows_read, loaded.rows_new)
     if not loaded.rows_new:
-        raise NothingToDo(f"all {loaded.rows_read} bars of {raw_uri} were in {TABLE} already")
+        raise NothingToDo(f"all {loaded.rows_read} bars of {raw_uri} were in {TABLE} already", file=raw_uri)
     return loaded
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepkit.http import Answer, Client
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.http import Answer, Client, host_of
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 
 PAGE = 1000
 """Bars of one answer: the most that the exchange gives."""
@@ -38,7 +38,11 @@ class Market:
         answer = self._get("time", {})
         time = answer.get("serverTime") if isinstance(answer, dict) else None
         if not isinstance(time, int):
-            raise RefusedInput(f"{self._base_url} does not tell its time: check --source-url")
+            raise _refusal(
+                self._base_url,
+                f"{self._base_url} does not tell its time: check --source-url",
+                Code.SCHEMA_CHANGED,
+            )
         return time
 
     def bars(self, symbol: str, interval: str, start: int) -> list[Any]:
@@ -53,7 +57,11 @@ class Market:
         query["limit"] = PAGE
         rows = self._get("klines", query)
         if not isinstance(rows, list):
-            raise RefusedInput(f"{self._base_url} answered {_excerpt(rows)} where bars were asked for")
+            raise _refusal(
+                self._base_url,
+                f"{self._base_url} answered {_excerpt(rows)} where bars were asked for",
+                Code.SCHEMA_CHANGED,
+            )
         return rows
 
     def _get(self, path: str, query: dict[str, str | int]) -> Any:
@@ -63,15 +71,23 @@ class Market:
             return body
         said = body.get("msg") if isinstance(body, dict) else None
         if answer.status >= 500 or answer.status == _FIREWALL:
-            raise OutsideDown(f"{answer.url} answered {answer.status}: {said or _excerpt(body)}")
+            raise OutsideDown(
+                f"{answer.url} answered {answer.status}: {said or _excerpt(body)}",
+                service=host_of(answer.url),
+            )
         if answer.status == _PLACE_REFUSED:
-            raise RefusedInput(
+            raise _refusal(
+                answer.url,
                 f"{self._base_url} does not answer to this place ({said}): use an address that does,"
-                " such as https://data-api.binance.vision"
+                " such as https://data-api.binance.vision",
             )
         if said is not None:
-            raise RefusedInput(f"{answer.url} was refused: {body.get('code')} {said}")
-        raise RefusedInput(f"{answer.url} answered {answer.status}: check --source-url")
+            raise _refusal(answer.url, f"{answer.url} was refused: {body.get('code')} {said}")
+        raise _refusal(answer.url, f"{answer.url} answered {answer.status}: check --source-url")
+
+
+def _refusal(url: str, sentence: str, code: Code = Code.REQUEST_REFUSED) -> RefusedInput:
+    return RefusedInput(sentence, code, service=host_of(url))
 
 
 def _json(answer: Answer) -> Any:
@@ -79,8 +95,10 @@ def _json(answer: Answer) -> Any:
         return json.loads(answer.body)
     except ValueError:
         if answer.status == 200:
-            raise RefusedInput(
-                f"{answer.url} answered no JSON: {answer.body[:100]!r}: check --source-url"
+            raise _refusal(
+                answer.url,
+                f"{answer.url} answered no JSON: {answer.body[:100]!r}: check --source-url",
+                Code.UNREADABLE_INPUT,
             ) from None
         return None
 

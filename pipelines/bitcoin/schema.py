@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any, Literal
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import InvalidRowError
 
 Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 _MINUTE = 60_000
@@ -27,10 +27,6 @@ _TIMES = (COLUMNS.index("open_time"), COLUMNS.index("close_time"))
 _TRADES = COLUMNS.index("trades")
 _ITEMS = len(COLUMNS) + 1
 _DIGITS = Decimal(10) ** 12
-
-
-class InvalidBarError(ValueError):
-    """A row is no bar; the text names the column and the value."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +57,18 @@ def parse(row: Any, interval: str) -> Bar:
     """Gives the bar of a row of the exchange.
 
     Raises:
-        InvalidBarError: it has other items, or they are no bar of that interval.
+        InvalidRowError: it has other items, or they are no bar of that interval.
     """
     if not isinstance(row, list) or len(row) != _ITEMS:
-        raise InvalidBarError(f"has {len(row) if isinstance(row, list) else 'no'} items; a bar has {_ITEMS}")
+        raise InvalidRowError(f"has {len(row) if isinstance(row, list) else 'no'} items; a bar has {_ITEMS}")
     values: dict[str, Any] = {}
     for at, (name, item) in enumerate(zip(COLUMNS, row, strict=False)):
         values[name] = _whole(name, item) if at in (*_TIMES, _TRADES) else _amount(name, item)
     bar = Bar(**values)
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
-        raise InvalidBarError(f"column low: {bar.low} and high {bar.high} do not hold open and close")
+        raise InvalidRowError(f"{bar.low} and high {bar.high} do not hold open and close", "low")
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
-        raise InvalidBarError(f"column open_time: {bar.open_time} to {bar.close_time} is no {interval}")
+        raise InvalidRowError(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
     return bar
 
 
@@ -80,10 +76,11 @@ def check_order(bars: list[Bar], source: str) -> None:
     """Refuses bars that are not in the order of their times, each once."""
     for number, (earlier, later) in enumerate(pairwise(bars), 2):
         if later.open_time <= earlier.open_time:
-            raise RefusedInput(
-                f"{source}: row {number}, column open_time: {later.open_time} does not follow"
-                f" {earlier.open_time}: bars must come in the order of their times"
-            )
+            raise InvalidRowError(
+                f"{later.open_time} does not follow {earlier.open_time}: bars must come in the order of their"
+                " times",
+                "open_time",
+            ).at(source, number)
 
 
 def moment(milliseconds: int) -> datetime:
@@ -93,7 +90,7 @@ def moment(milliseconds: int) -> datetime:
 
 def _whole(name: str, item: Any) -> int:
     if not isinstance(item, int) or isinstance(item, bool) or item < 0:
-        raise InvalidBarError(f"column {name}: {item!r} is no whole number of at least 0")
+        raise InvalidRowError(f"{item!r} is no whole number of at least 0", name)
     return item
 
 
@@ -103,5 +100,5 @@ def _amount(name: str, item: Any) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 <= amount < _DIGITS:
-        raise InvalidBarError(f"column {name}: {item!r} is no amount of at least 0")
+        raise InvalidRowError(f"{item!r} is no amount of at least 0", name)
     return amount

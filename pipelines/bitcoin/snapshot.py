@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bundle import Split
 from bundle.transforms.bars import FEATURES
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 
 OPEN_TIME, MOVE, TARGET, SIDE = "open_time", "move", "direction", "side"
@@ -91,7 +91,9 @@ class Snapshot:
             series = Series(**metadata["series"])
             return cls(table.to_pandas()[list(_COLUMNS)], series, metadata["parameters_sha256"])
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(f"{path.name} is no snapshot of features: {error!r}") from error
+            raise RefusedInput(
+                f"{path.name} is no snapshot of features: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            ) from error
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
@@ -106,7 +108,9 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
     snapshot = Snapshot.read(path)
     if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
         raise RefusedInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: make the features again"
+            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: make the features again",
+            Code.INPUT_REPLACED,
+            file=uri,
         )
     return snapshot
 

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stepkit import postgres
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 
 SCHEMA = "bitcoin_optuna"
@@ -82,7 +82,9 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
         RefusedInput: `DATABASE_URL` is not set, or the tables are not those of this Optuna.
     """
     if not settings.database_url:
-        raise RefusedInput("DATABASE_URL is not set: give the step its Postgres connection")
+        raise RefusedInput(
+            "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
+        )
     scheme, _, rest = settings.database_url.partition("://")
     session = f"-c search_path={SCHEMA} -c statement_timeout=60s -c timezone=UTC"
     try:
@@ -100,7 +102,8 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
         )
     except RuntimeError as error:
         raise RefusedInput(
-            f"the tables of schema {SCHEMA} are not those of Optuna {optuna.__version__}: {error}"
+            f"the tables of schema {SCHEMA} are not those of Optuna {optuna.__version__}: {error}",
+            Code.STATE_CONFLICT,
         ) from error
 
 
@@ -110,8 +113,7 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, StorageInternalError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise OutsideDown(f"Postgres did not finish the work of the study: {reason}") from error
+        raise postgres.down(error, "the work of the study") from error
 
 
 def opened(settings: Settings, seed: int = 0) -> Study:

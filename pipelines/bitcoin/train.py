@@ -30,7 +30,7 @@ from bundle.fitted import write
 from bundle.transforms.bars import FEATURES
 from stepkit import tracking
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 from stepkit.training import BUNDLE_FOLDER, log_bundle, log_pipeline
@@ -104,7 +104,9 @@ def _best(ours: Study) -> FrozenTrial:
     try:
         return ours.best_trial
     except ValueError:
-        raise RefusedInput(f"the study {ours.study_name} has no trial that ended: run tune first") from None
+        raise RefusedInput(
+            f"the study {ours.study_name} has no trial that ended: run tune first", Code.MISSING_INPUT
+        ) from None
 
 
 def _proven(pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], model: str, path: Path) -> str:
@@ -120,7 +122,7 @@ def _proven(pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], m
     try:
         bundle.verify_against(pipeline, bundle.load(path), snapshot.test[list(FEATURES)])
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error)) from error
+        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 

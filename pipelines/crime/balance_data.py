@@ -12,7 +12,7 @@ from crime import stage
 from crime.schema import KEY, TARGET
 from crime.stage import Rows, Staged
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -55,7 +55,10 @@ def balance(
     columns, target = train.drop(columns=[KEY, TARGET]), train[TARGET]
     real = target.mean()
     if target.sum() <= _NEIGHBOURS:
-        raise RefusedInput(f"only {target.sum()} train rows have an arrest: SMOTE needs {_NEIGHBOURS + 1}")
+        raise RefusedInput(
+            f"only {target.sum()} train rows have an arrest: SMOTE needs {_NEIGHBOURS + 1}",
+            Code.TOO_LITTLE_DATA,
+        )
     if _ratio(target) < smote_ratio:
         smote = SMOTE(sampling_strategy=smote_ratio, k_neighbors=_NEIGHBOURS, random_state=seed)
         columns, target = smote.fit_resample(columns.astype("float64"), target)

@@ -11,7 +11,7 @@ from bundle.fitted import columns_of
 from crime import models
 from crime.schema import FEATURES, SCHEMA, TARGET, TEST_SHARE
 from crime.stage import TEST, Document, read
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.metrics import AveragePrecision, Labels
 from stepkit.s3 import ObjectStore
@@ -25,7 +25,9 @@ def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
     split = Document.from_json(ObjectStore().get(snapshot_uri), snapshot_uri)
     if split.data_sha256 != sha256:
         raise RefusedInput(
-            f"{snapshot_uri} has the data hash {split.data_sha256}, not {sha256}: run the DAG again"
+            f"{snapshot_uri} has the data hash {split.data_sha256}, not {sha256}: run the DAG again",
+            Code.INPUT_REPLACED,
+            file=snapshot_uri,
         )
     test = read(split.files[TEST], folder)
     # The rows themselves carry no time: none is earlier than the first.

@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 
 from crime.schema import RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 
 
 def write_rows(rows: Iterable[dict[str, Any]], path: Path, columns: Sequence[str], source: str) -> int:
@@ -36,7 +36,7 @@ def write_rows(rows: Iterable[dict[str, Any]], path: Path, columns: Sequence[str
             try:
                 writer.writerow([_text(row.get(name)) for name in columns])
             except TypeError as error:
-                raise RefusedInput(f"{source}: row {number}: {error}") from None
+                raise InvalidRowError(str(error)).at(source, number) from None
     return number
 
 
@@ -48,14 +48,17 @@ def checked(row: dict[str, Any], source: str) -> dict[str, Any]:
     """
     for name in REQUIRED_COLUMNS:
         if row.get(name) in (None, ""):
-            raise RefusedInput(f"{source}: row with id {row.get('id')!r}: column {name} is missing")
+            raise _invalid(row, source, name, f"column {name} is missing")
     if not str(row["id"]).isdecimal():
-        raise RefusedInput(f"{source}: row with id {row['id']!r}: column id is not a whole number")
+        raise _invalid(row, source, "id", "column id is not a whole number")
     if not isinstance(row["arrest"], bool) or not isinstance(row["domestic"], bool):
-        raise RefusedInput(
-            f"{source}: row with id {row['id']!r}: columns arrest and domestic must be true or false"
-        )
+        raise _invalid(row, source, "arrest", "columns arrest and domestic must be true or false")
     return row
+
+
+def _invalid(row: dict[str, Any], source: str, column: str, fault: str) -> RefusedInput:
+    sentence = f"{source}: row with id {row.get('id')!r}: {fault}"
+    return RefusedInput(sentence, Code.INVALID_ROW, file=source, column=column)
 
 
 def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
@@ -75,7 +78,9 @@ def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-        raise RefusedInput(f"{path.name} is not a file of crimes: {error}") from error
+        raise RefusedInput(
+            f"{path.name} is not a file of crimes: {error}", Code.UNREADABLE_INPUT, file=path.name
+        ) from error
 
 
 def write(table: pa.Table, path: Path) -> None:

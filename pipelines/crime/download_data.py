@@ -22,7 +22,7 @@ from crime.soda import PAGE_ROWS, Refreshed, Soda
 from crime.window import Window
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, OutsideDown, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectMissing, ObjectStore, file_sha256
 from stepkit.settings import Settings
@@ -126,7 +126,11 @@ class Portal:
         """Writes the police stations to a file, and gives how many there were."""
         stations = self.soda.table(self.stations)
         if not stations:
-            raise RefusedInput(f"{self.stations} has no police stations: check --stations-dataset")
+            raise RefusedInput(
+                f"{self.stations} has no police stations: check --stations-dataset",
+                Code.EMPTY_INPUT,
+                file=self.stations,
+            )
         return crimes_file.write_rows(stations, path, STATION_COLUMNS, self.stations)
 
 
@@ -137,7 +141,7 @@ def _repeated(received: Callable[[], int]) -> int:
         except Refreshed as change:
             reason = str(change)
             _logger.warning("%s: the download begins again", reason)
-    raise OutsideDown(f"{reason}, {_BEGINNINGS} times over")
+    raise OutsideDown(f"{reason}, {_BEGINNINGS} times over", Code.SOURCE_CHANGING)
 
 
 def _received(

@@ -11,7 +11,7 @@ from crime.fitted import Encoding
 from crime.schema import CATEGORIES, KEY, NUMBERS, TARGET
 from crime.stage import Rows, Staged
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -39,7 +39,11 @@ def learn(values: pd.Series, min_share: float) -> Encoding:
     """
     counts = values.value_counts()
     if counts.empty:
-        raise RefusedInput(f"column {values.name} is missing in every train row: it cannot be learned")
+        raise RefusedInput(
+            f"column {values.name} is missing in every train row: it cannot be learned",
+            Code.TOO_LITTLE_DATA,
+            column=str(values.name),
+        )
     most = counts[counts == counts.max()].index.min()
     frequent = set(counts[counts >= min_share * len(values)].index) | {most}
     return Encoding(str(most), sorted(frequent))

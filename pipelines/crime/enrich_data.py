@@ -19,7 +19,7 @@ from crime.layout import Layout, day
 from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
 from crime.stage import fetch
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import InvalidRowError
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -99,7 +99,7 @@ def _moments(texts: pd.Series) -> list[datetime]:
     try:
         return times.TIMES.instants(texts.tolist())
     except UnusableInput as error:
-        raise RefusedInput(f"crimes: row {error.row + 1}: column {texts.name}: {error.problem}") from error
+        raise InvalidRowError(error.problem, str(texts.name)).at("crimes", error.row + 1) from error
 
 
 def _number(texts: pd.Series) -> pd.Series:
@@ -107,7 +107,7 @@ def _number(texts: pd.Series) -> pd.Series:
     wrong = texts.notna() & numbers.isna()
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
-        raise RefusedInput(f"crimes: row {at + 1}: column {texts.name}: {texts.iloc[at]!r} is no number")
+        raise InvalidRowError(f"{texts.iloc[at]!r} is no number", str(texts.name)).at("crimes", at + 1)
     return numbers.astype("float64")
 
 

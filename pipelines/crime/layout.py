@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 MONTHLY = "0-raw-data/monthly-data"
 RAW = "0-raw-data/data"
@@ -57,4 +57,6 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise RefusedInput(f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30") from None
+        raise RefusedInput(
+            f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30", Code.INVALID_SETTING
+        ) from None

@@ -9,7 +9,9 @@ import pandas as pd
 
 from bundle.transforms.place import PROJECTION, Place, within
 from crime.schema import HEADQUARTERS, LATITUDES, LONGITUDES
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
+
+FILE = "police_stations.csv"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def stations_of(table: pd.DataFrame) -> Stations:
     """
     table = table[table["district"] != HEADQUARTERS]
     if table.empty:
-        raise RefusedInput("police_stations.csv has no station of a district")
+        raise RefusedInput(f"{FILE} has no station of a district", Code.EMPTY_INPUT, file=FILE)
     districts = tuple(table["district"].str.strip().str.zfill(3))
     latitudes, longitudes = (
         pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("latitude", "longitude")
@@ -49,8 +51,11 @@ def stations_of(table: pd.DataFrame) -> Stations:
     outside = ~(within(latitudes, LATITUDES) & within(longitudes, LONGITUDES))
     if outside.any():
         raise RefusedInput(
-            f"police_stations.csv: the station of district {districts[int(outside.argmax())]} has no latitude"
-            " and longitude in Chicago"
+            f"{FILE}: the station of district {districts[int(outside.argmax())]} has no latitude"
+            " and longitude in Chicago",
+            Code.INVALID_ROW,
+            file=FILE,
+            column="latitude",
         )
     names = table["district_name"].fillna(table["district"]).str.strip()
     stations = [list(each) for each in zip(names, latitudes.tolist(), longitudes.tolist(), strict=True)]

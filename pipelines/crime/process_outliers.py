@@ -12,7 +12,7 @@ from crime.fitted import Bounds
 from crime.schema import NUMBERS
 from crime.stage import Rows, Staged
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -44,7 +44,11 @@ def learn(values: pd.Series, fence: float) -> Bounds:
     """
     known = values.dropna().to_numpy(dtype=np.float64)
     if not known.size:
-        raise RefusedInput(f"column {values.name} is missing in every train row: it cannot be learned")
+        raise RefusedInput(
+            f"column {values.name} is missing in every train row: it cannot be learned",
+            Code.TOO_LITTLE_DATA,
+            column=str(values.name),
+        )
     low, high = float(known.min()), float(known.max())
     first, third = np.quantile(known, [0.25, 0.75])
     if third > first:

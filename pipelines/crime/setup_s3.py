@@ -8,7 +8,7 @@ from typing import Annotated
 
 from stepkit import lifecycle
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -35,7 +35,8 @@ def setup_s3(
         if not isinstance(prefix, str) or not prefix.endswith("/") or prefix.startswith("/"):
             raise RefusedInput(
                 f"--temporary-prefixes (TEMPORARY_PREFIXES) holds {prefix!r}: a prefix ends with / and does"
-                " not begin with it, such as 1-enriched-data/"
+                " not begin with it, such as 1-enriched-data/",
+                Code.INVALID_SETTING,
             )
     corrected = lifecycle.expire(bucket, dict.fromkeys(temporary_prefixes, expire_days))
     for prefix in corrected:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from stepkit.http import Answer, Client, Limits
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.http import Answer, Client, Limits, host_of
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 
 PAGE_ROWS = 20_000
 """Below the 50,000 that older servers give at most; about 15 MB."""
@@ -52,9 +52,8 @@ class Soda:
         try:
             return datetime.fromtimestamp(described["rowsUpdatedAt"], UTC)
         except (KeyError, TypeError, ValueError) as error:
-            raise RefusedInput(
-                f"{self._base}/api/views/{dataset}.json has no rowsUpdatedAt: it describes no table"
-            ) from error
+            url = f"{self._base}/api/views/{dataset}.json"
+            raise _changed(url, f"{url} has no rowsUpdatedAt: it describes no table") from error
 
     def count(self, dataset: str, where: str) -> int:
         """Gives how many rows a condition holds for."""
@@ -62,7 +61,8 @@ class Soda:
         try:
             return int(answer[0]["count"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise RefusedInput(f"{self._resource(dataset)} answered a count with {answer!r:.100}") from error
+            url = self._resource(dataset)
+            raise _changed(url, f"{url} answered a count with {answer!r:.100}") from error
 
     def table(self, dataset: str) -> list[Row]:
         """Gives all rows of a small data set, in the order in which the portal keeps them."""
@@ -104,7 +104,9 @@ class Soda:
             try:
                 last = int(rows[-1][key])
             except (KeyError, ValueError) as error:
-                raise RefusedInput(f"{dataset} gave a row without {key}: {rows[-1]!r:.200}") from error
+                raise _changed(
+                    self._resource(dataset), f"{dataset} gave a row without {key}: {rows[-1]!r:.200}"
+                ) from error
 
     def _resource(self, dataset: str) -> str:
         return f"{self._base}/resource/{dataset}.json"
@@ -113,7 +115,7 @@ class Soda:
         answer = self._asked(url, query)
         rows = _parsed(answer)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise RefusedInput(f"{url} answered with something else than rows: {_excerpt(answer)}")
+            raise _changed(url, f"{url} answered with something else than rows: {_excerpt(answer)}")
         return rows, answer
 
     def _json(self, url: str, query: dict[str, str | int]) -> Any:
@@ -126,12 +128,19 @@ class Soda:
         code, message = error_of(answer)
         said = f"{answer.status} {code}: {message}" if code else f"{answer.status}: {message}"
         if answer.status >= 500:
-            raise OutsideDown(f"{url} answered {said}")
+            raise OutsideDown(f"{url} answered {said}", service=host_of(url))
         if answer.status in (401, 403):
-            raise RefusedInput(f"{url} answered {said}; check SOCRATA_APP_TOKEN, or leave it out")
+            refusal = f"{url} answered {said}; check SOCRATA_APP_TOKEN, or leave it out"
+            raise RefusedInput(refusal, Code.ACCESS_REFUSED, service=host_of(url))
         if answer.status == 404:
-            raise RefusedInput(f"{url} answered {said}; check --source-url and the data set's id")
-        raise RefusedInput(f"{url} refuses the query {query}: {said}")
+            refusal = f"{url} answered {said}; check --source-url and the data set's id"
+        else:
+            refusal = f"{url} refuses the query {query}: {said}"
+        raise RefusedInput(refusal, Code.REQUEST_REFUSED, service=host_of(url))
+
+
+def _changed(url: str, sentence: str) -> RefusedInput:
+    return RefusedInput(sentence, Code.SCHEMA_CHANGED, file=url, service=host_of(url))
 
 
 def error_of(answer: Answer) -> tuple[str, str]:
@@ -150,7 +159,12 @@ def _parsed(answer: Answer) -> Any:
     try:
         return json.loads(answer.body)
     except ValueError as error:
-        raise RefusedInput(f"{answer.url} answered with what is no JSON: {_excerpt(answer)}") from error
+        raise RefusedInput(
+            f"{answer.url} answered with what is no JSON: {_excerpt(answer)}",
+            Code.UNREADABLE_INPUT,
+            file=answer.url,
+            service=host_of(answer.url),
+        ) from error
 
 
 def _excerpt(answer: Answer) -> str:

@@ -17,7 +17,7 @@ from crime.layout import day
 from crime.schema import CATEGORIES, FEATURES, KEY, TARGET, TEST_SHARE
 from crime.stage import Document, Rows, Staged, fetch, leave, run_of
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -82,7 +82,9 @@ def read_enriched(path: Path) -> pd.DataFrame:
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise RefusedInput(f"{path.name} is not a file of enrich_data: {error}") from error
+        raise RefusedInput(
+            f"{path.name} is not a file of enrich_data: {error}", Code.UNREADABLE_INPUT, file=path.name
+        ) from error
     frame: pd.DataFrame = table.to_pandas()
     return frame.assign(**{TARGET: frame[TARGET].astype("int64")})
 

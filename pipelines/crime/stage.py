@@ -22,7 +22,7 @@ from pyarrow import csv as arrow_csv
 
 from crime.layout import Layout
 from crime.schema import CATEGORIES
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
@@ -93,7 +93,9 @@ class Document:
             return cls(**{**fields, "files": files})
         except (ValueError, KeyError, TypeError) as error:
             raise RefusedInput(
-                f"{uri} is no document of a stage: {error!r}; run the stage before again"
+                f"{uri} is no document of a stage: {error!r}; run the stage before again",
+                Code.UNREADABLE_INPUT,
+                file=uri,
             ) from error
 
 
@@ -148,7 +150,9 @@ def after(settings: Settings, document_uri: str) -> Iterator[Step]:
     if document.run != run_of(settings):
         raise RefusedInput(
             f"{document_uri} was written by run {document.run.get('run_id')!r}, which has begun since:"
-            " run the DAG again from its beginning"
+            " run the DAG again from its beginning",
+            Code.INPUT_REPLACED,
+            file=document_uri,
         )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -207,7 +211,9 @@ def fetch(uri: str, sha256: str, path: Path) -> Path:
     found = ObjectStore().download(uri, path)
     if found != sha256:
         raise RefusedInput(
-            f"{uri} has the sha256 {found}, not {sha256}: another run has written it; run the DAG again"
+            f"{uri} has the sha256 {found}, not {sha256}: another run has written it; run the DAG again",
+            Code.INPUT_REPLACED,
+            file=uri,
         )
     return path
 

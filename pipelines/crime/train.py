@@ -23,7 +23,7 @@ from crime.schema import TARGET
 from crime.stage import SIDES, TRAIN, Document, read, run_of
 from stepkit import tracking
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -58,7 +58,11 @@ def train(
     split = Document.from_json(store.get(prepared.snapshot_uri), prepared.snapshot_uri)
     for uri, document in ((document_uri, prepared), (prepared.snapshot_uri, split)):
         if document.run != run_of(settings):
-            raise RefusedInput(f"{uri} was written by another run, {document.run}: run the DAG again")
+            raise RefusedInput(
+                f"{uri} was written by another run, {document.run}: run the DAG again",
+                Code.INPUT_REPLACED,
+                file=uri,
+            )
     fitted = Fitted.of(prepared.fitted)
     with tempfile.TemporaryDirectory() as name, tracking.run(settings, f"train-{algorithm}") as run_id:
         folder = Path(name)
@@ -136,7 +140,7 @@ def proven_bundle(
         digest = bundle.write(path, described, arrays, train_rows[fitted.features])
         bundle.verify_against(pipeline, bundle.load(path), test_rows[fitted.features])
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error)) from error
+        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 

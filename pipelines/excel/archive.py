@@ -9,7 +9,7 @@ from typing import Annotated
 
 from excel.landed import LEFT, Outcome, read_outcomes
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -61,7 +61,9 @@ def archive(
     if staying:
         raise RefusedInput(
             f"{', '.join(staying[:_MOST_NAMED])}: parse failed, so {len(staying)} files stay in the "
-            f"landing zone for the next run ({archived} others were archived, {len(reports)} rejected)"
+            f"landing zone for the next run ({archived} others were archived, {len(reports)} rejected)",
+            Code.UNREADABLE_INPUT,
+            file=staying[0],
         )
     return Archived(archived, len(reports), reports[:_MOST_NAMED])
 

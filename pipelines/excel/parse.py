@@ -19,7 +19,7 @@ from excel.landed import LandedFile, Manifest, Parsed
 from excel.reader import read_apart
 from excel.schema import Layout
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -55,7 +55,11 @@ def parse(
     store = ObjectStore()
     manifest = Manifest.read(store, manifest_uri)
     if index >= len(manifest.files):
-        raise RefusedInput(f"--index (INDEX) is {index}: {manifest_uri} lists {len(manifest.files)} files")
+        raise RefusedInput(
+            f"--index (INDEX) is {index}: {manifest_uri} lists {len(manifest.files)} files",
+            Code.INVALID_SETTING,
+            file=manifest_uri,
+        )
     file, uri = manifest.files[index], manifest.parsed_uri(index)
     found = Parsed.find(store, uri)
     if found is None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from excel.landed import LandedFile, Manifest
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore, file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -69,7 +69,11 @@ def take_in(store: ObjectStore, folder: Path, landing_zone: str) -> None:
         RefusedInput: there is no such folder.
     """
     if not folder.is_dir():
-        raise RefusedInput(f"there is no folder {folder}: correct --landing-folder (LANDING_FOLDER)")
+        raise RefusedInput(
+            f"there is no folder {folder}: correct --landing-folder (LANDING_FOLDER)",
+            Code.INVALID_SETTING,
+            file=folder,
+        )
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         if any(part.startswith((".", "~$")) for part in relative.parts) or not path.is_file():

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from forest.schema import InvalidRowError, Sample, SampleParser
-from stepkit.outcomes import NothingToDo, RefusedInput
+from forest.schema import Sample, SampleParser
+from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 
 END_OF_DATA = ("Ya se recolectó toda la información minima", "Ya se recolectó toda la información mínima")
 
@@ -36,19 +36,28 @@ def parse_capture(body: bytes, source: str) -> Capture:
     answer = _json_object(body, source)
     if "data" not in answer:
         refuse_end_of_data(answer, source)
-        raise RefusedInput(f"{source} answered with an error inside a success: {excerpt(body)}")
+        raise RefusedInput(
+            f"{source} answered with an error inside a success: {excerpt(body)}",
+            Code.REQUEST_REFUSED,
+            file=source,
+        )
     rows = answer["data"]
     if not isinstance(rows, list):
-        raise RefusedInput(f"{source}: `data` is {type(rows).__name__}, not a list of rows")
+        raise RefusedInput(
+            f"{source}: `data` is {type(rows).__name__}, not a list of rows",
+            Code.SCHEMA_CHANGED,
+            file=source,
+            column="data",
+        )
     if not rows:
-        raise NothingToDo(f"{source} sent no rows")
+        raise NothingToDo(f"{source} sent no rows", file=source)
     parser = SampleParser()
     samples = []
     for number, fields in enumerate(rows, 1):
         try:
             samples.append(parser.parse(fields))
         except InvalidRowError as error:
-            raise RefusedInput(f"{source}: row {number} {error}") from None
+            raise error.at(source, number) from None
     return Capture(_whole(answer, "group_number", source), _whole(answer, "batch_number", source), samples)
 
 
@@ -64,7 +73,8 @@ def moment(run_after: str) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise RefusedInput(
-            f"--run-after (RUN_AFTER) got {run_after!r}: write a time with its zone, as 2026-01-31T12:00:00Z"
+            f"--run-after (RUN_AFTER) got {run_after!r}: write a time with its zone, as 2026-01-31T12:00:00Z",
+            Code.INVALID_SETTING,
         )
     return found
 
@@ -83,20 +93,31 @@ def excerpt(body: bytes) -> str:
 
 def _json_object(body: bytes, source: str) -> dict[str, Any]:
     if not body.strip():
-        raise RefusedInput(f"{source} answered nothing: {len(body)} bytes, none of them data")
+        raise RefusedInput(
+            f"{source} answered nothing: {len(body)} bytes, none of them data", Code.EMPTY_INPUT, file=source
+        )
     if body.lstrip()[:1] == b"<":
-        raise RefusedInput(f"{source} answered HTML, not JSON: {excerpt(body)}")
+        raise _unreadable(f"{source} answered HTML, not JSON: {excerpt(body)}", source)
     try:
         answer = json.loads(body)
     except ValueError as error:
-        raise RefusedInput(f"{source} answered JSON that is cut off or malformed: {error}") from None
+        raise _unreadable(f"{source} answered JSON that is cut off or malformed: {error}", source) from None
     if not isinstance(answer, dict):
-        raise RefusedInput(f"{source} answered a JSON {type(answer).__name__}, not an object")
+        raise _unreadable(f"{source} answered a JSON {type(answer).__name__}, not an object", source)
     return answer
 
 
 def _whole(answer: dict[str, Any], name: str, source: str) -> int:
     value = answer.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise RefusedInput(f"{source}: `{name}` is {value!r}, not a whole number")
+        raise RefusedInput(
+            f"{source}: `{name}` is {value!r}, not a whole number",
+            Code.SCHEMA_CHANGED,
+            file=source,
+            column=name,
+        )
     return value
+
+
+def _unreadable(sentence: str, source: str) -> RefusedInput:
+    return RefusedInput(sentence, Code.UNREADABLE_INPUT, file=source)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from forest.capture import Capture, excerpt, parse_capture, refuse_end_of_data
-from stepkit.http import Answer, Client
+from stepkit.http import Answer, Client, host_of
 from stepkit.options import Option
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -49,7 +49,14 @@ def extract(
         except RefusedInput as refusal:
             refused_uri = f"{folder}/refused-{hashlib.sha256(body).hexdigest()[:12]}"
             store.put(refused_uri, body)
-            raise RefusedInput(f"{refusal} (the whole answer: {refused_uri})") from refusal
+            raise RefusedInput(
+                f"{refusal} (the whole answer: {refused_uri})",
+                refusal.code,
+                file=refused_uri,
+                row=refusal.row,
+                column=refusal.column,
+                service=host_of(source_url),
+            ) from refusal
         store.put_if_absent(raw_uri, body, "application/json")
     body = store.get(raw_uri)
     capture = check(body, raw_uri, group_number)
@@ -70,12 +77,20 @@ def ask(client: Client, source_url: str, group_number: int) -> bytes:
         return answer.body
     refuse_end_of_data(_json_or_empty(answer), source_url)
     if answer.status >= 500:
-        raise OutsideDown(f"{answer.url} answered {answer.status}: {excerpt(answer.body)}")
+        raise OutsideDown(
+            f"{answer.url} answered {answer.status}: {excerpt(answer.body)}", service=host_of(answer.url)
+        )
     if answer.status in (400, 422):
         raise RefusedInput(
-            f"{source_url} refuses --group-number {group_number}: {answer.status} {excerpt(answer.body)}"
+            f"{source_url} refuses --group-number {group_number}: {answer.status} {excerpt(answer.body)}",
+            Code.REQUEST_REFUSED,
+            service=host_of(source_url),
         )
-    raise RefusedInput(f"{answer.url} answered {answer.status}: check --source-url")
+    raise RefusedInput(
+        f"{answer.url} answered {answer.status}: check --source-url",
+        Code.REQUEST_REFUSED,
+        service=host_of(answer.url),
+    )
 
 
 def check(body: bytes, source: str, group_number: int) -> Capture:
@@ -88,7 +103,9 @@ def check(body: bytes, source: str, group_number: int) -> Capture:
     capture = parse_capture(body, source)
     if capture.group_number != group_number:
         raise RefusedInput(
-            f"{source} answered for group {capture.group_number}, not for our group {group_number}"
+            f"{source} answered for group {capture.group_number}, not for our group {group_number}",
+            Code.REQUEST_REFUSED,
+            file=source,
         )
     return capture
 

@@ -16,10 +16,10 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from forest.capture import moment, parse_capture
-from forest.schema import SOURCE_NAMES, TABLES, InvalidRowError, Sample, SampleParser, Table
+from forest.schema import SOURCE_NAMES, TABLES, Sample, SampleParser, Table
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore, file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -65,13 +65,15 @@ def load(
 ) -> Loaded:
     """Merges samples into a table; a try that finds its run already loaded gives the same result again."""
     if (raw_uri is None) == (file is None):
-        raise RefusedInput("give either --raw-uri (RAW_URI) or --file (FILE)")
+        raise RefusedInput("give either --raw-uri (RAW_URI) or --file (FILE)", Code.INVALID_SETTING)
     source = _of_file(file, settings, run_after) if file else _of_answer(str(raw_uri), settings, run_after)
     with postgres.transaction(settings) as rows:
         loaded = merge(rows, table, settings.run.dag_id, source)
     _logger.info("%s: %d rows read, %d new", table, loaded.rows_read, loaded.rows_new)
     if not loaded.rows_new:
-        raise NothingToDo(f"all {loaded.rows_read} rows of {source.uri} were in {table} already")
+        raise NothingToDo(
+            f"all {loaded.rows_read} rows of {source.uri} were in {table} already", file=source.uri
+        )
     return loaded
 
 
@@ -146,7 +148,8 @@ def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
 def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Source:
     if run_after is None:
         raise RefusedInput(
-            "--run-after (RUN_AFTER) is required with --raw-uri: it is the time of the capture"
+            "--run-after (RUN_AFTER) is required with --raw-uri: it is the time of the capture",
+            Code.INVALID_SETTING,
         )
     body = ObjectStore().get(raw_uri)
     capture = parse_capture(body, raw_uri)
@@ -163,7 +166,7 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Sourc
 def _of_file(path: Path, settings: Settings, run_after: str | None) -> Source:
     """Gives the source of a file; without a run id its content names the load, so that it is loaded once."""
     if not path.is_file():
-        raise RefusedInput(f"there is no file {path}: correct --file (FILE)")
+        raise RefusedInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
     sha256 = file_sha256(path)
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return Source(
@@ -188,15 +191,26 @@ def read_csv(path: Path) -> Iterator[Sample]:
             lines = csv.reader(text, strict=True)
             header = next(lines, None)
             if header is None:
-                raise RefusedInput(f"{path} is empty: its first line must be {','.join(SOURCE_NAMES)}")
+                raise RefusedInput(
+                    f"{path} is empty: its first line must be {','.join(SOURCE_NAMES)}",
+                    Code.EMPTY_INPUT,
+                    file=path,
+                )
             if header != list(SOURCE_NAMES):
-                raise RefusedInput(f"{path}: its first line is not the header {','.join(SOURCE_NAMES)}")
+                raise RefusedInput(
+                    f"{path}: its first line is not the header {','.join(SOURCE_NAMES)}",
+                    Code.SCHEMA_CHANGED,
+                    file=path,
+                    row=1,
+                )
             for fields in lines:
                 yield parser.parse(fields)
     except InvalidRowError as error:
-        raise RefusedInput(f"{path}: line {lines.line_num} {error}") from None
+        raise error.at(path, lines.line_num, "line") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedInput(f"{path} cannot be read as CSV: {error}") from error
+        raise RefusedInput(
+            f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path
+        ) from error
 
 
 if __name__ == "__main__":

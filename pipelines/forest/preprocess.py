@@ -16,7 +16,7 @@ from forest.schema import NAMES, SCHEMA, TABLES, Table
 from forest.snapshot import CATEGORIES, TARGET, Snapshot, clean, fetch
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -123,7 +123,9 @@ def _timestamp(run_after: str) -> str:
     try:
         return f"{datetime.fromisoformat(run_after).astimezone(UTC):%Y%m%dT%H%M%SZ}"
     except ValueError:
-        raise RefusedInput(f"--run-after (RUN_AFTER) is {run_after!r}: it must be an ISO 8601 time") from None
+        raise RefusedInput(
+            f"--run-after (RUN_AFTER) is {run_after!r}: it must be an ISO 8601 time", Code.INVALID_SETTING
+        ) from None
 
 
 def _described(uri: str, snapshot: Snapshot) -> Preprocessed:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stepkit.outcomes import InvalidRowError
+
 
 @dataclass(frozen=True)
 class Column:
@@ -65,10 +67,6 @@ Value = int | str | None
 Sample = tuple[Value, ...]
 
 
-class InvalidRowError(ValueError):
-    """A row is not a sample; the text names the column and the value."""
-
-
 class _Parsed(dict[Any, Value]):
     """Values of one column by their text. A column has few distinct values, so most rows parse by look-up.
 
@@ -112,16 +110,16 @@ class SampleParser:
         try:
             return tuple([parsed[field] for parsed, field in zip(self._columns, fields, strict=True)])
         except (ValueError, TypeError):
-            raise InvalidRowError(self._first_fault(fields)) from None
+            raise self._first_fault(fields) from None
 
-    def _first_fault(self, fields: list[Any]) -> str:
+    def _first_fault(self, fields: list[Any]) -> InvalidRowError:
         for column, parsed, field in zip(COLUMNS, self._columns, fields, strict=True):
             try:
                 parsed[field]
             except ValueError as error:
-                return f"column {column.source_name}: {field!r} {error}"
+                return InvalidRowError(f"{field!r} {error}", column.source_name)
             except TypeError:
-                return f"column {column.source_name}: {field!r} is not a single value"
+                return InvalidRowError(f"{field!r} is not a single value", column.source_name)
         raise AssertionError("a row that failed to parse now parses")
 
 

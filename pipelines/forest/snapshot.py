@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bundle import Split, normalise_category
 from forest.schema import COLUMNS, NAMES, WILDERNESS_AREAS
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 
 FEATURES = NAMES[:-1]
@@ -89,7 +89,9 @@ class Snapshot:
             metadata = json.loads(table.schema.metadata[_METADATA])
             return cls(table.to_pandas()[list(_COLUMNS)], **metadata)
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(f"{path.name} is no snapshot of preprocess: {error!r}") from error
+            raise RefusedInput(
+                f"{path.name} is no snapshot of preprocess: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            ) from error
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
@@ -104,7 +106,9 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
     snapshot = Snapshot.read(path)
     if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
         raise RefusedInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again"
+            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
+            Code.INPUT_REPLACED,
+            file=uri,
         )
     return snapshot
 
@@ -123,7 +127,11 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
     """
     absent = [name for name in NAMES if name not in raw.columns]
     if absent:
-        raise RefusedInput(f"the table has no column {', '.join(absent)}: training needs {', '.join(NAMES)}")
+        raise RefusedInput(
+            f"the table has no column {', '.join(absent)}: training needs {', '.join(NAMES)}",
+            Code.SCHEMA_CHANGED,
+            column=absent[0],
+        )
     labelled = raw[raw[TARGET].notna()]
     typed = {name: _typed(labelled[name], *limits) for name, limits in _LIMITS.items()}
     typed |= {name: _spelled(labelled[name]) for name in CATEGORIES}
@@ -163,7 +171,9 @@ def _typed(values: pd.Series, low: int, high: int) -> pd.Series:
     if wrong.any():
         raise RefusedInput(
             f"column {values.name} holds {values[wrong].iloc[0]!r} ({int(wrong.sum())} such rows):"
-            f" it must be a whole number within {low} and {high}"
+            f" it must be a whole number within {low} and {high}",
+            Code.INVALID_ROW,
+            column=str(values.name),
         )
     return numbers
 

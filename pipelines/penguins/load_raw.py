@@ -15,7 +15,7 @@ from psycopg2 import sql
 from penguins.schema import COLUMNS, RAW
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 from stepkit.s3 import file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -41,12 +41,14 @@ def load_raw(
     """Replaces what is in the table by the file's lines, in one transaction; a repeat leaves the same."""
     path = file or DATA
     if not path.is_file():
-        raise RefusedInput(f"there is no file {path}: correct --file (FILE)")
+        raise RefusedInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
     with postgres.transaction(settings) as rows:
         try:
             rows.execute(sql.SQL("TRUNCATE {}").format(postgres.identifier(RAW)))
         except psycopg2.errors.UndefinedTable:
-            raise RefusedInput(f"there is no table {RAW}: run create_raw_table first") from None
+            raise RefusedInput(
+                f"there is no table {RAW}: run create_raw_table first", Code.MISSING_INPUT, file=RAW
+            ) from None
         count = postgres.copy(rows, RAW, ("line", *COLUMNS), lines(path))
     _logger.info("%d lines of %s", count, path.name)
     return LoadedRaw(RAW, count, file_sha256(path))
@@ -62,15 +64,21 @@ def lines(path: Path) -> Iterator[tuple[int | str, ...]]:
         with path.open(newline="", encoding="utf-8") as text:
             reader = csv.reader(text, strict=True)
             if (header := tuple(next(reader, ()))) != COLUMNS:
-                raise RefusedInput(f"{path}: line 1 is {','.join(header)!r}, not {','.join(COLUMNS)}")
+                raise RefusedInput(
+                    f"{path}: line 1 is {','.join(header)!r}, not {','.join(COLUMNS)}",
+                    Code.SCHEMA_CHANGED,
+                    file=path,
+                    row=1,
+                )
             for fields in reader:
                 if len(fields) != len(COLUMNS):
-                    raise RefusedInput(
-                        f"{path}: line {reader.line_num} has {len(fields)} fields, not {len(COLUMNS)}"
-                    )
+                    fault = InvalidRowError(f"has {len(fields)} fields, not {len(COLUMNS)}")
+                    raise fault.at(path, reader.line_num, "line")
                 yield reader.line_num, *fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedInput(f"{path} cannot be read as CSV: {error}") from error
+        raise RefusedInput(
+            f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path
+        ) from error
 
 
 if __name__ == "__main__":

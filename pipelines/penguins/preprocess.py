@@ -17,7 +17,7 @@ from penguins.schema import COLUMNS, PROCESSED, RAW, SPECIES, TARGET
 from penguins.snapshot import Snapshot, clean
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion.decisions import parameters_hash
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -52,7 +52,9 @@ def preprocess(
         if min(len(snapshot.train), len(snapshot.test)) < _FEWEST_ROWS:
             raise RefusedInput(
                 f"{RAW} gives {len(snapshot.train)} train and {len(snapshot.test)} test rows;"
-                f" {_FEWEST_ROWS} of each are needed: load the whole file"
+                f" {_FEWEST_ROWS} of each are needed: load the whole file",
+                Code.TOO_LITTLE_DATA,
+                file=RAW,
             )
         _write_processed(rows, snapshot)
         uri = f"s3://{bucket}/penguins/preprocessed/{settings.run.key}/penguins.parquet"

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor
 
 from penguins.schema import SCHEMA
 from stepkit import postgres
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -65,7 +65,8 @@ def refuse_other_owner(rows: cursor) -> None:
     if owns_more:
         raise RefusedInput(
             f"DATABASE_URL logs in as {role}, which owns more than tables in schema {SCHEMA}:"
-            " use the role penguins"
+            " use the role penguins",
+            Code.INVALID_SETTING,
         )
 
 
@@ -84,7 +85,9 @@ def _drop(rows: cursor, word: str, names: list[str]) -> None:
         rows.execute(sql.SQL("DROP {} {}").format(sql.SQL(word), listed))
     except psycopg2.errors.DependentObjectsStillExist as error:
         depends = " ".join((error.diag.message_detail or "").split())
-        raise RefusedInput(f"schema {SCHEMA} is not reset: {depends}; drop that first, or move it") from error
+        raise RefusedInput(
+            f"schema {SCHEMA} is not reset: {depends}; drop that first, or move it", Code.STATE_CONFLICT
+        ) from error
 
 
 if __name__ == "__main__":

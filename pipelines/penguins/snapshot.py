@@ -20,12 +20,13 @@ from penguins.schema import (
     LIMITS,
     MISSING,
     NUMBERS,
+    RAW,
     SPECIES,
     TARGET,
     UNKNOWN_SEX,
     VALUES,
 )
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 
 KEY = (
@@ -102,7 +103,9 @@ class Snapshot:
                 table.to_pandas()[list(_COLUMNS)], Defects(**about["defects"]), about["parameters_sha256"]
             )
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(f"{path.name} is no snapshot of preprocess: {error!r}") from error
+            raise RefusedInput(
+                f"{path.name} is no snapshot of preprocess: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            ) from error
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
@@ -117,7 +120,9 @@ def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
     snapshot = Snapshot.read(path)
     if snapshot.sha256 != expected_sha256:
         raise RefusedInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again"
+            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
+            Code.INPUT_REPLACED,
+            file=uri,
         )
     return snapshot
 
@@ -139,7 +144,7 @@ def clean(raw: pd.DataFrame) -> tuple[pd.DataFrame, Defects]:
     rows = pd.DataFrame(values)[list(FEATURES)]
     species = _category(text[TARGET], SPECIES)
     if species.isna().any():
-        raise RefusedInput(f"line {species[species.isna()].index[0]} column {TARGET} is missing")
+        raise _invalid(species[species.isna()].index[0], TARGET, f"column {TARGET} is missing")
     rows[TARGET] = species.map(SPECIES.index).astype("int64")
     empty = rows[list(NUMBERS)].isna().all(axis="columns")
     kept = rows[~empty]
@@ -167,9 +172,8 @@ def _number(text: pd.Series, low: float, high: float) -> pd.Series:
     wrong = ~missing & ~numbers.between(low, high)
     if wrong.any():
         line = text[wrong].index[0]
-        raise RefusedInput(
-            f"line {line} column {text.name}: {text[line]!r} is not a number within {low:g} and {high:g}"
-        )
+        fault = f"column {text.name}: {text[line]!r} is not a number within {low:g} and {high:g}"
+        raise _invalid(line, str(text.name), fault)
     return numbers
 
 
@@ -178,5 +182,10 @@ def _category(text: pd.Series, values: tuple[str, ...]) -> pd.Series:
     wrong = ~missing & ~text.isin(values)
     if wrong.any():
         line = text[wrong].index[0]
-        raise RefusedInput(f"line {line} column {text.name}: {text[line]!r} is none of {', '.join(values)}")
+        fault = f"column {text.name}: {text[line]!r} is none of {', '.join(values)}"
+        raise _invalid(line, str(text.name), fault)
     return text.mask(missing).astype("str")
+
+
+def _invalid(line: int, column: str, fault: str) -> RefusedInput:
+    return RefusedInput(f"line {line} {fault}", Code.INVALID_ROW, file=RAW, row=line, column=column)

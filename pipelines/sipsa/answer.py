@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from stepkit.http import Stream, Unfinished
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.http import Stream, Unfinished, host_of
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 256
@@ -43,7 +43,10 @@ def keep(stream: Stream, operation: str, path: Path) -> int:
         raise Unfinished(f"answered something other than SOAP: {_excerpt(head)}")
     if not re.search(rb"<(?:[\w.-]+:)?%sResponse[\s/>]" % operation.encode(), head):
         raise RefusedInput(
-            f"{stream.url} answered something other than {operation}Response: {_excerpt(head)}"
+            f"{stream.url} answered something other than {operation}Response: {_excerpt(head)}",
+            Code.SCHEMA_CHANGED,
+            file=stream.url,
+            service=host_of(stream.url),
         )
     if not _END.search(tail):
         raise Unfinished(f"broke off after {size} bytes")
@@ -88,18 +91,31 @@ def _rows(file: BinaryIO | gzip.GzipFile, source: str) -> Iterator[dict[str, str
             while element.getprevious() is not None:
                 del parent[0]
     except etree.XMLSyntaxError as error:
-        raise RefusedInput(f"{source}: after row {number} the XML is malformed: {error}") from None
+        raise RefusedInput(
+            f"{source}: after row {number} the XML is malformed: {error}",
+            Code.UNREADABLE_INPUT,
+            file=source,
+            row=number + 1,
+        ) from None
     except (OSError, EOFError) as error:
-        raise RefusedInput(f"{source} cannot be read as gzip: {error}") from error
+        raise RefusedInput(
+            f"{source} cannot be read as gzip: {error}", Code.UNREADABLE_INPUT, file=source
+        ) from error
 
 
 def _check_status(stream: Stream) -> None:
     if stream.status == 415:
-        raise RefusedInput(f"{stream.url} answered 415: it does not take SOAP 1.2")
+        raise _refused(stream.url, f"{stream.url} answered 415: it does not take SOAP 1.2")
     if stream.status >= 500:
-        raise OutsideDown(f"{stream.url} answered {stream.status}: run the step again later")
+        raise OutsideDown(
+            f"{stream.url} answered {stream.status}: run the step again later", service=host_of(stream.url)
+        )
     if stream.status != 200:
-        raise RefusedInput(f"{stream.url} answered {stream.status}: check sipsa_wsdl_url")
+        raise _refused(stream.url, f"{stream.url} answered {stream.status}: check sipsa_wsdl_url")
+
+
+def _refused(url: str, sentence: str) -> RefusedInput:
+    return RefusedInput(sentence, Code.REQUEST_REFUSED, service=host_of(url))
 
 
 def _fault(body: bytes, url: str) -> Exception:
@@ -112,7 +128,7 @@ def _fault(body: bytes, url: str) -> Exception:
     code = str(fault.xpath("string((//*[local-name()='Code']/*[local-name()='Value'])[1])"))
     reason = " ".join(str(fault.xpath("string((//*[local-name()='Reason'])[1])")).split()) or _excerpt(body)
     if code.endswith("Sender") or code.endswith("VersionMismatch"):
-        return RefusedInput(f"{url} refuses the request: {reason}")
+        return _refused(url, f"{url} refuses the request: {reason}")
     return Unfinished(f"answered with a fault: {reason}")
 
 

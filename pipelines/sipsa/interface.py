@@ -9,8 +9,8 @@ import zeep
 from lxml import etree
 from zeep.wsdl.bindings.soap import Soap12Binding
 
-from stepkit.http import Client
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.http import Client, host_of
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 
 PATH = "/sipsaWS/SrvSipsaUpraBeanService?WSDL"
 CONTENT_TYPE = "application/soap+xml; charset=utf-8"
@@ -39,16 +39,25 @@ def call(client: Client, wsdl_url: str, operation: str) -> Call:
             wsdl_url, transport=_Documents(client, wsdl_url), settings=zeep.Settings(forbid_dtd=True)
         )
     except (zeep.exceptions.Error, etree.LxmlError) as error:
-        raise RefusedInput(f"{wsdl_url} is not a WSDL that can be read: {_sentence(error)}") from error
+        raise RefusedInput(
+            f"{wsdl_url} is not a WSDL that can be read: {_sentence(error)}",
+            Code.UNREADABLE_INPUT,
+            file=wsdl_url,
+            service=host_of(wsdl_url),
+        ) from error
     ports = ((service, port) for service in read.wsdl.services.values() for port in service.ports.values())
     for service, port in ports:
         if isinstance(port.binding, Soap12Binding):
             if operation not in port.binding.all():
-                raise RefusedInput(f"{wsdl_url} has no operation {operation}: check sipsa_wsdl_url")
+                raise _changed(wsdl_url, f"{wsdl_url} has no operation {operation}: check sipsa_wsdl_url")
             envelope = read.create_message(read.bind(service.name, port.name), operation)
             url = at_the_same_host(wsdl_url, str(port.binding_options["address"]))
             return Call(url, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"))
-    raise RefusedInput(f"{wsdl_url} is no WSDL of a service by SOAP 1.2: check sipsa_wsdl_url")
+    raise _changed(wsdl_url, f"{wsdl_url} is no WSDL of a service by SOAP 1.2: check sipsa_wsdl_url")
+
+
+def _changed(wsdl_url: str, sentence: str) -> RefusedInput:
+    return RefusedInput(sentence, Code.SCHEMA_CHANGED, file=wsdl_url, service=host_of(wsdl_url))
 
 
 def at_the_same_host(wsdl_url: str, address: str) -> str:
@@ -61,7 +70,10 @@ def at_the_same_host(wsdl_url: str, address: str) -> str:
     here, there = urlsplit(wsdl_url), urlsplit(target)
     if there.scheme not in ("http", "https") or there.hostname != here.hostname:
         raise RefusedInput(
-            f"{wsdl_url} leads to {target}, another host: set sipsa_wsdl_url to that host's if it is right"
+            f"{wsdl_url} leads to {target}, another host: set sipsa_wsdl_url to that host's if it is right",
+            Code.INVALID_SETTING,
+            file=wsdl_url,
+            service=host_of(wsdl_url),
         )
     return there._replace(scheme=here.scheme, netloc=here.netloc).geturl()
 
@@ -77,9 +89,16 @@ class _Documents(zeep.Transport):
         """Gives the WSDL, or a schema that it imports."""
         answer = self._client.get(at_the_same_host(self._wsdl_url, url))
         if answer.status >= 500:
-            raise OutsideDown(f"{answer.url} answered {answer.status}: run the step again later")
+            raise OutsideDown(
+                f"{answer.url} answered {answer.status}: run the step again later",
+                service=host_of(answer.url),
+            )
         if answer.status != 200:
-            raise RefusedInput(f"{answer.url} answered {answer.status}: check sipsa_wsdl_url")
+            raise RefusedInput(
+                f"{answer.url} answered {answer.status}: check sipsa_wsdl_url",
+                Code.REQUEST_REFUSED,
+                service=host_of(answer.url),
+            )
         return answer.body
 
 

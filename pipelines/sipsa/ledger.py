@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from psycopg2.extensions import cursor
 
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, NothingToDo, RefusedInput
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Counts:
     rows_refused: int = 0
     refusals: list[str] = field(default_factory=list)
     """The first ones, each with its row and column."""
+    first_refusal: tuple[int, str] | None = None
+    """Row and column of the first of them."""
 
 
 @dataclass(frozen=True)
@@ -104,5 +106,7 @@ def staged_by(rows: cursor, operation: str, dag_id: str, run_id: str) -> StagedA
     found = rows.fetchone()
     if found is None or found[:2] != (dag_id, run_id):
         other = f"holds the rows of run {found[1]}" if found else "is empty"
-        raise RefusedInput(f"the staging table of {operation} {other}: run stage again before merge")
+        raise RefusedInput(
+            f"the staging table of {operation} {other}: run stage again before merge", Code.STATE_CONFLICT
+        )
     return StagedAnswer(Source(operation, *found[:6]), *found[6:])

@@ -15,10 +15,10 @@ from psycopg2.extensions import cursor
 
 from sipsa import answer, ledger
 from sipsa.schema import REPORTS, Operation, Report
-from sipsa.values import InvalidRowError, Row, RowParser
+from sipsa.values import Row, RowParser
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -60,7 +60,9 @@ def stage(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "answer.xml.gz")
         if ObjectStore().download(raw_uri, path) != raw_sha256:
-            raise RefusedInput(f"{raw_uri} is not what extract stored: run extract again")
+            raise RefusedInput(
+                f"{raw_uri} is not what extract stored: run extract again", Code.INPUT_REPLACED, file=raw_uri
+            )
         counts = ledger.Counts()
         with postgres.transaction(settings) as cursor:
             ledger.lock(cursor, operation)
@@ -99,6 +101,7 @@ def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Count
             counts.rows_refused += 1
             if counts.rows_refused <= REFUSALS_KEPT:
                 counts.refusals.append(f"row {number} {error}")
+                counts.first_refusal = counts.first_refusal or (number, error.column)
             continue
         if str(values[day]) < start:
             counts.rows_before_start += 1
@@ -118,11 +121,16 @@ def fill(rows: cursor, report: Report, values: Iterator[Row]) -> int:
 
 def _check(counts: ledger.Counts, raw_uri: str, max_refused_share: float) -> None:
     if not counts.rows_read:
-        raise NothingToDo(f"{raw_uri} holds no rows")
+        raise NothingToDo(f"{raw_uri} holds no rows", file=raw_uri)
     if counts.rows_refused > max_refused_share * counts.rows_read:
+        row, column = counts.first_refusal or (None, "")
         raise RefusedInput(
             f"{raw_uri}: {counts.rows_refused} of {counts.rows_read} rows are unusable, more than"
-            f" --max-refused-share {max_refused_share:g}; the first: {counts.refusals[0]}"
+            f" --max-refused-share {max_refused_share:g}; the first: {counts.refusals[0]}",
+            Code.INVALID_ROW,
+            file=raw_uri,
+            row=row,
+            column=column,
         )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from operator import getitem
 
 from sipsa.schema import BOGOTA, Column, Kind, Report
+from stepkit.outcomes import InvalidRowError
 
 MAX_TEXT_LENGTH = 200
 YEARS = range(1990, 2101)
@@ -15,10 +16,6 @@ _MOST_KEPT = 1 << 16
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
 Row = tuple[str | None, ...]
-
-
-class InvalidRowError(ValueError):
-    """A row is not one of its report; the text names the column and the value."""
 
 
 class _Parsed(dict[str | None, str | None]):
@@ -64,14 +61,14 @@ class RowParser:
         try:
             return tuple(map(getitem, self._parsed, texts))
         except ValueError:
-            raise InvalidRowError(self._first_fault(fields)) from None
+            raise self._first_fault(fields) from None
 
-    def _first_fault(self, fields: Mapping[str, str | None]) -> str:
+    def _first_fault(self, fields: Mapping[str, str | None]) -> InvalidRowError:
         for name, parsed in zip(self._names, self._parsed, strict=True):
             try:
                 parsed[fields.get(name)]
             except ValueError as error:
-                return f"column {name}: {fields.get(name)!r} {error}"
+                return InvalidRowError(f"{fields.get(name)!r} {error}", name)
         raise AssertionError("a row that failed to parse now parses")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import bundle
 from stepkit import tracking
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import MLFLOW, Code, RefusedInput
 from stepkit.promotion.comparability import NotComparable, unseen
 from stepkit.promotion.comparison import Comparison, Thresholds, Verdict, compare, decide
 from stepkit.promotion.contest import Contest, TestRows
@@ -31,6 +31,8 @@ _logger = logging.getLogger(__name__)
 
 class UnusableBundle(RefusedInput):
     """A model's bundle is gone, damaged, or cannot answer these rows."""
+
+    default_code = Code.UNUSABLE_MODEL
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Assessment:
                 **fields,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RefusedInput(f"the evaluation cannot be read: {error!r}; run evaluate again") from error
+            raise RefusedInput(
+                f"the evaluation cannot be read: {error!r}; run evaluate again", Code.UNREADABLE_INPUT
+            ) from error
 
 
 def assess(
@@ -194,9 +198,9 @@ def _download(model: Model, folder: Path) -> str:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            raise UnusableBundle(f"MLflow has no run {run_id}") from error
+            raise UnusableBundle(f"MLflow has no run {run_id}", service=MLFLOW) from error
         if not files:
-            raise UnusableBundle(f"MLflow run {run_id} has no bundle")
+            raise UnusableBundle(f"MLflow run {run_id} has no bundle", service=MLFLOW)
         path: str = mlflow.artifacts.download_artifacts(
             run_id=run_id, artifact_path=_BUNDLE, dst_path=str(folder / model.bundle_digest)
         )

@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from stepkit import postgres
-from stepkit.outcomes import NothingToDo, OutsideDown
+from stepkit.outcomes import POSTGRES, NothingToDo, OutsideDown
 from stepkit.promotion.comparison import Comparison
 from stepkit.settings import Settings
 
@@ -141,7 +141,9 @@ class Decisions:
             self._rows.connection.commit()
         except psycopg2.Error as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise LockLost(f"Postgres ended the session that holds the promotion's lock: {reason}") from error
+            raise LockLost(
+                f"Postgres ended the session that holds the promotion's lock: {reason}", service=POSTGRES
+            ) from error
 
     def _first(self, statement: sql.Composed, values: Sequence[Any]) -> Any:
         self._rows.execute(statement, values)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion import registry
 from stepkit.promotion.assessment import assess
 from stepkit.promotion.comparison import Incomparable, Thresholds
@@ -90,9 +90,11 @@ def best(candidates: list[Any], metric: str, data_sha256: str) -> Model:
         RefusedInput: there is none, or one is no result of train.
     """
     if not candidates:
-        raise RefusedInput("--candidates (CANDIDATES) is empty: no model was trained")
+        raise RefusedInput("--candidates (CANDIDATES) is empty: no model was trained", Code.EMPTY_INPUT)
     try:
         chosen = max(candidates, key=lambda candidate: float(candidate[metric]))
         return Model(chosen["algorithm"], chosen["mlflow_run_id"], chosen["bundle_digest"], data_sha256)
     except (KeyError, TypeError, ValueError) as error:
-        raise RefusedInput(f"--candidates (CANDIDATES) holds what is no result of train: {error!r}") from None
+        raise RefusedInput(
+            f"--candidates (CANDIDATES) holds what is no result of train: {error!r}", Code.INVALID_SETTING
+        ) from None

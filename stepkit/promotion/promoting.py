@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from stepkit.options import Option
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion import registry
 from stepkit.promotion.assessment import Assessment, assess
 from stepkit.promotion.contest import Contest
@@ -62,9 +62,14 @@ def promote(
             lock; what is shown is then the record's champion, whoever decided on it.
     """
     if (evaluation_uri is None) == (rollback_to is None):
-        raise RefusedInput("give either --evaluation-uri (EVALUATION_URI) or --rollback-to (ROLLBACK_TO)")
+        raise RefusedInput(
+            "give either --evaluation-uri (EVALUATION_URI) or --rollback-to (ROLLBACK_TO)",
+            Code.INVALID_SETTING,
+        )
     if rollback_to is not None and not reason:
-        raise RefusedInput("--reason (REASON) is required with --rollback-to: say why, in a sentence")
+        raise RefusedInput(
+            "--reason (REASON) is required with --rollback-to: say why, in a sentence", Code.INVALID_SETTING
+        )
     shown = registry.of(settings, bucket, contest.pipeline)
     try:
         return _promote(settings, contest, shown, evaluation_uri, rollback_to, reason)
@@ -104,7 +109,8 @@ def _promote(
             if not same:
                 raise RefusedInput(
                     f"--run-id (RUN_ID) {settings.run.run_id} stands for decision {recorded.decision_id},"
-                    f" {recorded.outcome}: {recorded.reason!r}; use another --run-id for another decision"
+                    f" {recorded.outcome}: {recorded.reason!r}; use another --run-id for another decision",
+                    Code.STATE_CONFLICT,
                 )
         version = shown.show(champion, decisions.confirm_lock)
     _logger.info("decision %d: %s: %s", recorded.decision_id, recorded.outcome, recorded.reason)
@@ -141,7 +147,7 @@ def _judge(settings: Settings, contest: Contest, evaluation_uri: str, champion: 
 def _return_to(version: int, reason: str, shown: registry.Registry, champion: Model | None) -> Decision:
     former = shown.model(version)
     if former == champion:
-        raise RefusedInput(f"version {version} is the champion already")
+        raise RefusedInput(f"version {version} is the champion already", Code.STATE_CONFLICT)
     return Decision("rolled_back", reason, challenger=former, champion=champion)
 
 

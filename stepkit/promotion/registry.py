@@ -17,7 +17,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from stepkit import tracking
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import MLFLOW, Code, RefusedInput
 from stepkit.promotion.decisions import Model
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -96,7 +96,9 @@ class MlflowRegistry:
                         tags["algorithm"], str(found.run_id), tags["bundle_digest"], tags["data_sha256"]
                     )
         raise RefusedInput(
-            f"{self._name} has no version {version} with a bundle: choose one that MLflow lists"
+            f"{self._name} has no version {version} with a bundle: choose one that MLflow lists",
+            Code.MISSING_INPUT,
+            service=MLFLOW,
         )
 
     def _registered_model_aliases(self) -> dict[str, str]:
@@ -175,7 +177,10 @@ class LatestModelFile:
 
     def model(self, version: int) -> Model:
         """Refuses: without a registry there are no versions."""
-        raise RefusedInput("--rollback-to needs the registry, and MLFLOW_ENABLE_MODEL_REGISTRY is false")
+        raise RefusedInput(
+            "--rollback-to needs the registry, and MLFLOW_ENABLE_MODEL_REGISTRY is false",
+            Code.INVALID_SETTING,
+        )
 
 
 def of(settings: Settings, bucket: str, pipeline: str) -> Registry:

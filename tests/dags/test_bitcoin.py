@@ -101,7 +101,7 @@ def test_ingestion_leaves_the_defaults_to_the_steps(dags: dict[str, DAG], cluste
 
 
 def test_no_new_bar_is_a_skip(dags: dict[str, DAG], cluster: Cluster) -> None:
-    kubelet(cluster, extract=Ending(exit_code=99, message='{"skipped": "no bar has closed"}'))
+    kubelet(cluster, extract=Ending(exit_code=99, message='{"message": "no bar has closed"}'))
     run = dags["bitcoin_data_ingestion"].test(logical_date=None)
     assert states(run) == {"extract": ["skipped"], "load": ["skipped"], "export": ["skipped"]}
 

@@ -22,8 +22,8 @@ RESULTS: dict[str, dict[str, Any]] = {
     "load": {"outcomes_uri": "s3://data/excel/r/outcomes.json", "files_loaded": 3},
     "archive": {"files_archived": 3},
 }
-NOTHING = Ending(exit_code=99, message='{"skipped": "no file is in s3://data/landing_zone/"}')
-BUG = Ending(exit_code=1, message='{"error": "KeyError"}')
+NOTHING = Ending(exit_code=99, message='{"message": "no file is in s3://data/landing_zone/"}')
+BUG = Ending(exit_code=1, message='{"message": "KeyError"}')
 
 
 def read_dag() -> DAG:
@@ -93,7 +93,7 @@ def test_an_empty_landing_zone_skips_the_run(dag: DAG, cluster: Cluster) -> None
 
 
 def test_a_file_that_cannot_be_parsed_keeps_no_other_from_being_loaded(dag: DAG, cluster: Cluster) -> None:
-    refusal = Ending(exit_code=2, message='{"error": "a.xls: parse failed"}')
+    refusal = Ending(exit_code=2, message='{"message": "a.xls: parse failed"}')
     kubelet(cluster, parse_1=BUG, archive=refusal)
     run = dag.test(logical_date=None)
     assert states(run)["parse", 1] == "failed"

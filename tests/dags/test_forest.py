@@ -147,7 +147,7 @@ def test_new_rows_make_an_asset_event(dags: dict[str, DAG], cluster: Cluster) ->
 
 
 def test_nothing_new_is_a_skip_without_an_asset_event(dags: dict[str, DAG], cluster: Cluster) -> None:
-    kubelet(cluster, load=Ending(exit_code=99, message='{"skipped": "No new rows."}'))
+    kubelet(cluster, load=Ending(exit_code=99, message='{"message": "No new rows."}'))
     before = asset_events()
     run = dags["forest_cover_data_pipeline"].test(logical_date=None)
     assert states(run) == {"extract": "success", "load": "skipped", "export": "skipped"}
@@ -155,7 +155,7 @@ def test_nothing_new_is_a_skip_without_an_asset_event(dags: dict[str, DAG], clus
 
 
 def test_refused_input_fails_the_run_at_the_first_try(dags: dict[str, DAG], cluster: Cluster) -> None:
-    kubelet(cluster, extract=Ending(exit_code=2, message='{"error": "Row 3 has 12 fields."}'))
+    kubelet(cluster, extract=Ending(exit_code=2, message='{"message": "Row 3 has 12 fields."}'))
     run = dags["forest_cover_data_extraction"].test(logical_date=None)
     assert states(run) == {"extract": "failed", "load": "upstream_failed"}
     assert len(cluster.requested) == 1

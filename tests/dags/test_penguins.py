@@ -76,7 +76,7 @@ def test_what_decides_a_training_is_json_whatever_a_variable_holds(
 
 
 def test_a_reset_that_is_refused_ends_the_run_before_anything_is_made(dag: DAG, cluster: Cluster) -> None:
-    cluster.ending = lambda pod: Ending(exit_code=2, message='{"error": "schema penguins is not reset"}')
+    cluster.ending = lambda pod: Ending(exit_code=2, message='{"message": "schema penguins is not reset"}')
     run = dag.test(logical_date=None)
     assert run.state == "failed"
     assert len(cluster.requested) == 1

@@ -47,7 +47,7 @@ def test_pod_that_cannot_start_is_given_up_at_once(
 
 
 def test_report_holds_what_the_step_said_and_what_it_was_given(cluster: Cluster) -> None:
-    said = '{"error": "Row 7 has 12 fields.", "exit_code": 2}'
+    said = '{"message": "Row 7 has 12 fields.", "exit_code": 2}'
     report = fails(
         cluster,
         Ending(exit_code=2, message=said, reason="Error"),
@@ -68,7 +68,7 @@ def test_killed_step_is_waited_for_until_kubernetes_says_why(cluster: Cluster) -
 def test_skip_stays_a_skip_when_no_report_can_be_left(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.ending = lambda pod: Ending(exit_code=99, message='{"skipped": "No new rows."}')
+    cluster.ending = lambda pod: Ending(exit_code=99, message='{"message": "No new rows."}')
     attempt = Try()
 
     def refuse(key: str, value: object) -> None:

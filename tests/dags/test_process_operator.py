@@ -100,10 +100,10 @@ def test_the_result_is_what_the_step_wrote(run: Run, runs: Path) -> None:
 @pytest.mark.parametrize(
     ("way", "kind", "sentence"),
     [
-        ('exit:99:{"skipped": "No new rows."}', AirflowSkipException, "No new rows"),
-        ('exit:2:{"error": "Row 3 is bad."}', AirflowFailException, "exit code 2: Row 3 is bad"),
-        ('exit:1:{"error": "KeyError"}', AirflowFailException, "exit code 1: KeyError"),
-        ('exit:75:{"error": "S3 is down."}', AirflowException, "exit code 75: S3 is down"),
+        ('exit:99:{"message": "No new rows."}', AirflowSkipException, "No new rows"),
+        ('exit:2:{"message": "Row 3 is bad."}', AirflowFailException, "exit code 2: Row 3 is bad"),
+        ('exit:1:{"message": "KeyError"}', AirflowFailException, "exit code 1: KeyError"),
+        ('exit:75:{"message": "S3 is down."}', AirflowException, "exit code 75: S3 is down"),
         ("exit:75:", AirflowException, "its log says more"),
         ("kill", AirflowException, "exit code 137: SIGKILL"),
         ("exit:129:", AirflowException, "exit code 129: SIGHUP"),

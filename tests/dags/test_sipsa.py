@@ -105,7 +105,7 @@ def test_steps_are_told_of_their_report_and_the_settings(
 def test_a_report_that_is_the_same_skips_and_what_is_not_set_is_left_to_the_steps(
     dag: DAG, cluster: Cluster
 ) -> None:
-    kubelet(cluster, stage=Ending(exit_code=99, message='{"skipped": "the same"}'))
+    kubelet(cluster, stage=Ending(exit_code=99, message='{"message": "the same"}'))
     run = dag.test(run_after=RUN_AFTER, logical_date=None)
     found = states(run)
     assert str(run.state) == "success"
@@ -117,7 +117,7 @@ def test_a_report_that_is_the_same_skips_and_what_is_not_set_is_left_to_the_step
 
 
 def test_refused_input_fails_its_report_alone(dag: DAG, cluster: Cluster) -> None:
-    kubelet(cluster, extract=Ending(exit_code=2, message='{"error": "no SOAP 1.2"}'))
+    kubelet(cluster, extract=Ending(exit_code=2, message='{"message": "no SOAP 1.2"}'))
     run = dag.test(run_after=RUN_AFTER, logical_date=None)
     found = states(run)
     assert str(run.state) == "failed"
@@ -145,7 +145,7 @@ def test_a_service_that_is_down_is_tried_again_after_that_time(
         operation = options_of(pod)["operation"]
         tries.append(operation)
         if operation == "promediosSipsaCiudad" and tries.count(operation) == 1:
-            return Ending(exit_code=75, message='{"error": "SIPSA does not answer"}')
+            return Ending(exit_code=75, message='{"message": "SIPSA does not answer"}')
         return Ending(message=json.dumps({"raw_uri": f"s3://data/{operation}", "sha256": "a"}))
 
     cluster.ending = ending

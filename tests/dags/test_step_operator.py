@@ -113,16 +113,16 @@ def test_step_ends_with_its_container_however_late_the_phase_is(cluster: Cluster
 @pytest.mark.parametrize(
     ("exit_code", "message", "kind", "sentence"),
     [
-        (99, '{"skipped": "No new rows in batch 4."}', AirflowSkipException, "No new rows in batch 4."),
+        (99, '{"message": "No new rows in batch 4."}', AirflowSkipException, "No new rows in batch 4."),
         (
             2,
-            '{"error": "Row 7 has 12 fields.", "exit_code": 2}',
+            '{"message": "Row 7 has 12 fields.", "exit_code": 2}',
             AirflowFailException,
             "Row 7 has 12 fields.",
         ),
-        (1, '{"error": "KeyError: 4", "exit_code": 1}', AirflowFailException, "KeyError: 4"),
+        (1, '{"message": "KeyError: 4", "exit_code": 1}', AirflowFailException, "KeyError: 4"),
         (1, "", AirflowFailException, "exit code 1"),
-        (75, '{"error": "S3 is down.", "exit_code": 75}', AirflowException, "S3 is down."),
+        (75, '{"message": "S3 is down.", "exit_code": 75}', AirflowException, "S3 is down."),
         (137, "", AirflowException, "OOMKilled"),
     ],
 )

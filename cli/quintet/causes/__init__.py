@@ -15,6 +15,7 @@ _RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
     steps.out_of_memory,
     steps.stopped,
     steps.disk_full,
+    steps.access_refused,
     steps.refused,
     steps.outside_down,
     airflow.before_the_step,

@@ -11,7 +11,7 @@ NOTHING_TO_DO = 99
 def nothing_wrong_with_the_task(evidence: Evidence) -> Cause | None:
     """Name a skip, and a task that was not started because of another."""
     if evidence.state == "skipped" or evidence.exit_code == NOTHING_TO_DO:
-        said = evidence.said or evidence.exception or "a task before it was skipped"
+        said = evidence.said.message or evidence.exception or "a task before it was skipped"
         return Cause(Kind.SKIPPED, f"There was nothing to do: {said}", "Nothing: a skip is no failure.")
     if evidence.state == "upstream_failed":
         return Cause(

@@ -1,15 +1,53 @@
 """What is known of a task that did not do its work, from wherever its step ran."""
 
 import json
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dags.pod_report import PodReport
 
 LOG_LINES = 8
 _TRACEBACK = "Traceback (most recent call last):"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a step said at its end: the fields of `stepkit.outcomes.StepEnd`; empty where it knew nothing.
+
+    Attributes:
+        message: the step's sentence.
+        code: one of `stepkit.outcomes.Code`, or one that a newer step knows.
+        file: S3 URI, URL, path or table that holds what is wrong.
+        row: its number there.
+        column: as the source names it.
+        service: `s3`, `postgres`, `mlflow`, or a source's host and port.
+    """
+
+    message: str = ""
+    code: str = ""
+    file: str = ""
+    row: int | None = None
+    column: str = ""
+    service: str = ""
+
+    @classmethod
+    def of(cls, result: str) -> "Said":
+        """Read what a step left as its result; a text that is no such JSON is its message."""
+        fields = parse_object(result)
+        return cls.of_fields(fields) if "message" in fields else cls(result)
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, Any]) -> "Said":
+        """Read the fields of an ending; others, which a newer step may know, are passed over."""
+        return cls(**{name: fields[name] for name in cls.__dataclass_fields__ if name in fields})
+
+    @property
+    def place(self) -> str:
+        """File, row and column in a few words; nothing when none is known."""
+        row = f"row {self.row}" if self.row else ""
+        column = f"column {self.column}" if self.column else ""
+        return ", ".join(filter(None, (self.file, row, column)))
 
 
 @dataclass(frozen=True)
@@ -24,7 +62,7 @@ class Evidence:
         seconds: since its start, until its end if it has ended; None when it has not started.
         exit_code: of the step; None when it did not start or did not end.
         signal: name of the one that ended the step's process, such as SIGKILL.
-        said: the step's own sentence.
+        said: what the step said at its end.
         exception: what Airflow recorded.
         pod: of the step, where there is one.
         log: the last lines of the step, or of Airflow when the step left none.
@@ -42,7 +80,7 @@ class Evidence:
     seconds: float | None = None
     exit_code: int | None = None
     signal: str = ""
-    said: str = ""
+    said: Said = Said()
     exception: str = ""
     pod: PodReport | None = None
     log: tuple[str, ...] = ()
@@ -55,7 +93,7 @@ class Evidence:
     @property
     def text(self) -> str:
         """Everything that was said of the failure, to look for a phrase in."""
-        return "\n".join((self.said, self.exception, self.traceback))
+        return "\n".join((self.said.message, self.exception, self.traceback))
 
 
 @dataclass(frozen=True)
@@ -102,56 +140,37 @@ class StepLog:
     Attributes:
         lines: the last ones, as a person reads them.
         traceback: of the exception that ended the step.
+        ending: the result of a step that did not end well, as it was printed.
     """
 
     lines: tuple[str, ...] = ()
     traceback: str = ""
+    ending: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> "StepLog":
         """Read the lines that a step wrote; most are JSON objects of `stepkit.log`."""
         read: list[str] = []
         traceback = ""
+        ending: Mapping[str, Any] = {}
         for line in lines:
             fields = parse_object(line)
-            if "message" not in fields:
-                # An object without one is the step's result, which is told apart from its log.
+            if is_ending(fields):
+                ending = fields
+            if not {"level", "message"} <= fields.keys():
+                # An object without them is the step's result, which is told apart from its log.
                 read.append("" if fields else line.rstrip())
                 continue
             traceback = str(fields.get("exception", traceback))
             read.append(f"{str(fields.get('time', ''))[11:19]} {fields.get('level', '')} {fields['message']}")
         if not traceback and _TRACEBACK in read:  # raised before the step's own logging began
             traceback = "\n".join(read[read.index(_TRACEBACK) :])
-        return cls(tuple(filter(None, read))[-LOG_LINES:], traceback)
+        return cls(tuple(filter(None, read))[-LOG_LINES:], traceback, ending)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where in its input a step found what it refuses; empty where its sentence does not say.
-
-    Attributes:
-        file: S3 URI, URL or path.
-        row: such as `row 3` or `line 4`.
-        column: as the source names it.
-    """
-
-    file: str = ""
-    row: str = ""
-    column: str = ""
-
-    @classmethod
-    def of(cls, sentence: str) -> "Place":
-        """Find file, row and column in a refusal, which names them by contract."""
-        sentence = re.sub(r"line \d+ column \d+ \(char \d+\)", "", sentence)  # where a parser of JSON gave up
-        kept = re.search(r"\(the whole answer: (\S+?)\)", sentence)
-        named = re.search(r"(?:s3|https?|file)://[^\s,;)]+|(?<![\w.'])/[^\s:,;)]+", sentence)
-        row = re.search(r"\b(?:row|line) \d+", sentence)
-        column = re.search(r"\bcolumn ([^\s:,]+)", sentence)
-        return cls(
-            file=kept.group(1) if kept else named.group().rstrip(":.") if named else "",
-            row=row.group() if row else "",
-            column=column.group(1) if column else "",
-        )
+def is_ending(fields: Mapping[str, Any]) -> bool:
+    """Say whether a JSON object is what a step leaves that did not end well."""
+    return {"message", "exit_code"} <= fields.keys()
 
 
 def parse_object(text: str) -> dict[str, Any]:
@@ -163,9 +182,3 @@ def parse_object(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def sentence_of(result: str) -> str:
-    """Return the sentence in what a step left as its result, or the text itself when it is no JSON."""
-    fields = parse_object(result)
-    return str(fields.get("error") or fields.get("skipped") or result)

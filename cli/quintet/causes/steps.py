@@ -1,24 +1,85 @@
-"""Causes that a step names by its exit code and its sentence, whether it ran as a pod or as a process."""
+"""Causes that a step names by its exit code and its code, whether it ran as a pod or as a process."""
 
 import re
 
 from quintet.causes.cause import Cause, Kind
-from quintet.causes.evidence import Evidence, Place
+from quintet.causes.evidence import Evidence
+from stepkit.outcomes import MLFLOW, POSTGRES, S3, Code
 
 BUG, REFUSED, OUTSIDE_DOWN = 1, 2, 75
 OUTPUT_LOST = 120
 """Python's own exit code when it could not write out what it had printed; no step chooses it."""
-_SERVICES = (
-    ("minio", Kind.S3_DOWN, "S3", r"S3 |there is no bucket"),
-    ("mlflow", Kind.MLFLOW_DOWN, "MLflow", r"MLflow "),
-    ("postgres", Kind.POSTGRES_DOWN, "Postgres", r"Postgres "),
-)
+_SERVICES = {
+    S3: ("minio", Kind.S3_DOWN, "S3"),
+    MLFLOW: ("mlflow", Kind.MLFLOW_DOWN, "MLflow"),
+    POSTGRES: ("postgres", Kind.POSTGRES_DOWN, "Postgres"),
+}
+"""The workload, what it is when it is down, and the name of each service that `Said.service` may name."""
+_REFUSALS: dict[str, tuple[Kind, str, str]] = {
+    Code.INVALID_SETTING: (
+        Kind.WRONG_SETTING,
+        "An option or a variable of the step is missing or wrong, and its sentence names it.",
+        "Correct it: Admin > Variables in Airflow, the DAG, or airflow.steps in the values.",
+    ),
+    Code.MISSING_INPUT: (
+        Kind.INPUT_MISSING,
+        "What it should read is not there: {place}.",
+        "See whether it was deleted or never written; a new run makes its own.",
+    ),
+    Code.EMPTY_INPUT: (
+        Kind.EMPTY_INPUT,
+        "The input holds nothing at all: {place}.",
+        "Ask the source why; the next run tries again.",
+    ),
+    Code.INVALID_ROW: (
+        Kind.FIELDS_CHANGED,
+        "A row is not what the schema says, at {place}.",
+        "Look at it there; mend the source, or the pipeline's schema.py if the change is meant.",
+    ),
+    Code.SCHEMA_CHANGED: (
+        Kind.FIELDS_CHANGED,
+        "The input is not what the schema says, at {place}.",
+        "Look at it there; mend the source, or the pipeline's schema.py if the change is meant.",
+    ),
+    Code.UNREADABLE_INPUT: (
+        Kind.UNREADABLE_INPUT,
+        "The input is damaged, cut off, too large or of another format: {place}.",
+        "Look at it there, and mend it or the source; a new run asks for it again.",
+    ),
+    Code.INPUT_REPLACED: (
+        Kind.INPUT_REPLACED,
+        "Another run has written over what this one was to read: {place}.",
+        "Run the DAG again from its beginning, and one run at a time.",
+    ),
+    Code.REQUEST_REFUSED: (
+        Kind.REQUEST_REFUSED,
+        "The source is up but refuses what it is asked: {service}.",
+        "Compare the source's address and the step's options with what the sentence says.",
+    ),
+    Code.TOO_LITTLE_DATA: (
+        Kind.TOO_LITTLE_DATA,
+        "There are too few rows to learn from: {place}.",
+        "Wait for more data, or lower the option that the sentence names.",
+    ),
+    Code.STATE_CONFLICT: (
+        Kind.STATE_CONFLICT,
+        "What is recorded already does not allow it, and its sentence names that.",
+        "Do what the sentence says; a run of the whole DAG begins from what is recorded.",
+    ),
+    Code.UNUSABLE_MODEL: (
+        Kind.UNUSABLE_MODEL,
+        "The model's bundle is gone, or does not answer as the trained model does.",
+        "Train again; if it ends the same way, mend what the sentence names in the pipeline's models.",
+    ),
+}
+"""What is wrong, the sentence and the advice for each code of a refusal."""
 
 
 def out_of_memory(evidence: Evidence) -> Cause | None:
     """Name a kill for memory; Kubernetes says so, a bare process only ends by SIGKILL."""
     limit = evidence.pod.memory_limit if evidence.pod else ""
     certain = bool(evidence.pod and evidence.pod.ended == "OOMKilled")
+    certain = certain or evidence.said.code == Code.OUT_OF_MEMORY
     certain = certain or bool(re.search(r"MemoryError|Unable to allocate|OOM-killed", evidence.text))
     # The kubelet may see a container end before it hears that the kernel ran out of memory for it: it then
     # says Error. Nothing but memory kills a container whose pod nobody has deleted.
@@ -47,18 +108,16 @@ def stopped(evidence: Evidence) -> Cause | None:
 
 def disk_full(evidence: Evidence) -> Cause | None:
     """Name a full disk, and whose."""
-    phrases = r"No space left on device|Errno 28\b|DiskFull|could not extend file|no room for"
-    told = bool(re.search(phrases, evidence.text))
-    wordless = evidence.exit_code == BUG and not (evidence.pod or evidence.said or evidence.log)
+    if evidence.said.code == Code.STORAGE_FULL and evidence.said.service in _SERVICES:
+        workload, _, name = _SERVICES[evidence.said.service]
+        advice = "Free space on its volume or enlarge it."
+        return Cause(Kind.DISK_FULL, f"{name} has no room left.", advice, service=workload)
+    told = evidence.said.code == Code.DISK_FULL or bool(
+        re.search(r"No space left on device|Errno 28\b", evidence.text)
+    )
+    wordless = evidence.exit_code == BUG and not (evidence.pod or evidence.said.message or evidence.log)
     if not told and not wordless and evidence.exit_code != OUTPUT_LOST:
         return None
-    if evidence.said.startswith("S3 "):
-        return Cause(
-            Kind.DISK_FULL, "S3 has no room left.", "Free space in it or enlarge its volume.", service="minio"
-        )
-    if evidence.said.startswith("Postgres "):
-        advice = "Free space on its volume or enlarge it."
-        return Cause(Kind.DISK_FULL, "The disk of Postgres is full.", advice, service="postgres")
     return Cause(
         Kind.DISK_FULL,
         "The disk that it writes to is full."
@@ -69,69 +128,59 @@ def disk_full(evidence: Evidence) -> Cause | None:
     )
 
 
+def access_refused(evidence: Evidence) -> Cause | None:
+    """Name credentials that a service does not take."""
+    if evidence.said.code != Code.ACCESS_REFUSED:
+        return None
+    _, _, name = _SERVICES.get(evidence.said.service, ("", Kind.SOURCE_DOWN, evidence.said.service))
+    return Cause(
+        Kind.ACCESS_REFUSED,
+        f"{name or 'The service'} is up but refuses the step's credentials.",
+        "Compare the Secret that the step gets (secretEnv under airflow.steps) with the service's own.",
+    )
+
+
 def refused(evidence: Evidence) -> Cause | None:
     """Name what is wrong with an input that a step refused."""
     if evidence.exit_code != REFUSED:
         return None
     said = evidence.said
-    place = Place.of(said)
-    where = ", ".join(filter(None, (place.file, place.row, place.column and f"column {place.column}")))
-    if re.search(r"--[a-z][a-z-]+|is not set\b|needs [A-Z_]{4,}|[A-Z]+_[A-Z_]+ is ", said):
-        return Cause(
-            Kind.WRONG_SETTING,
-            "An option or a variable of the step is missing or wrong, and its sentence names it.",
-            "Correct it: Admin > Variables in Airflow, the DAG, or airflow.steps in the values.",
-        )
-    if re.search(r"there is no (object|file)", said):
-        return Cause(
-            Kind.INPUT_MISSING,
-            f"What it should read is not there: {where}.",
-            "See whether it was deleted or never written; a new run makes its own.",
-        )
-    if re.search(r"answered nothing|is empty|sent no rows|0 bytes", said):
-        return Cause(
-            Kind.EMPTY_INPUT,
-            f"The input holds nothing at all: {where}.",
-            "Ask the source why; the next run tries again.",
-        )
-    if place.row or place.column or re.search(r"\bheader\b|fields\b|`\w+` is ", said):
-        return Cause(
-            Kind.FIELDS_CHANGED,
-            f"The input is not what the schema says, at {where or 'the place that the sentence names'}.",
-            "Look at it there; mend the source, or the pipeline's schema.py if the change is meant.",
-        )
-    return Cause(
-        Kind.REFUSED_INPUT,
-        f"The step refuses its input: {where or 'its sentence says which'}.",
-        "Look at it there, and mend it or the source.",
+    kind, sentence, advice = _REFUSALS.get(
+        said.code,
+        (
+            Kind.REFUSED_INPUT,
+            "The step refuses its input: {place}.",
+            "Look at it there, and mend it or the source.",
+        ),
     )
+    unsaid = "its sentence says which"
+    return Cause(kind, sentence.format(place=said.place or unsaid, service=said.service or unsaid), advice)
 
 
 def outside_down(evidence: Evidence) -> Cause | None:
     """Name the service that a step did not reach."""
     if evidence.exit_code != OUTSIDE_DOWN:
         return None
-    said = evidence.said
-    if re.search(r"refuses access|authentication failed|PERMISSION_DENIED|UNAUTHENTICATED|code 40[13]", said):
-        return Cause(
-            Kind.ACCESS_REFUSED,
-            "The service is up but refuses the step's credentials.",
-            "Compare the Secret that the step gets (secretEnv under airflow.steps) with the service's own.",
-        )
-    address = re.search(r"https?://([\w.:-]+)|server at \"([^\"]+)\"", said)
-    host = (address[1] or address[2]) if address else ""
+    service = evidence.said.service
     again = "Airflow tries again by itself." if evidence.state == "up_for_retry" else "Then run it again."
-    for service, kind, name, start in _SERVICES:
-        if re.match(start, said):
-            return Cause(
-                kind,
-                f"{name}{f' at {host}' if host else ''} was not reached, or did not do what it was asked.",
-                f"`make logs SERVICE={service}` if it is not ready; if it is, look at its address. {again}",
-                service=service,
-            )
+    if evidence.said.code == Code.SOURCE_CHANGING:
+        return Cause(
+            Kind.SOURCE_CHANGING,
+            "The source was changed each time while it was being read.",
+            f"Wait until it is at rest. {again}",
+        )
+    if service in _SERVICES:
+        workload, kind, name = _SERVICES[service]
+        return Cause(
+            kind,
+            f"{name} was not reached, or did not do what it was asked.",
+            f"`make logs SERVICE={workload}` if it is not ready; if it is, look at its address. {again}",
+            service=workload,
+        )
+    host = service.partition(":")[0]
     return Cause(
         Kind.SOURCE_DOWN,
-        f"The source {host or 'that the sentence names'} does not answer as it should.",
+        f"The source {service or 'that the sentence names'} does not answer as it should.",
         f"See whether it is up, and its address (ConfigMap `sources`) right. {again}",
         service=host.split(".")[0] if ".svc" in host else "",
     )
@@ -148,7 +197,7 @@ def code_exception(evidence: Evidence) -> Cause | None:
     if evidence.exit_code is None:
         where = "Airflow or the DAG's own code"
     *_, last = evidence.traceback.splitlines() or ["its log says which"]
-    error = evidence.said or evidence.exception or last
+    error = evidence.said.message or evidence.exception or last
     return Cause(
         Kind.CODE_EXCEPTION,
         f"A bug in {where}: {error}",

@@ -183,7 +183,7 @@ class LocalAirflow:
         """Return why a task instance failed or was skipped: its own sentence, else how it ended."""
         folder = self._last_try(task)
         said = _read(folder / "result.json") or {}
-        if sentence := said.get("error") or said.get("skipped"):
+        if sentence := said.get("message"):
             return str(sentence)
         if end := _read(folder / "end.json"):
             how = f"it was ended by {end['signal']}" if end["signal"] else f"exit code {end['exit_code']}"

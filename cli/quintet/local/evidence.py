@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from quintet.causes.evidence import Evidence, Run, StepLog, sentence_of
+from quintet.causes.evidence import Evidence, Run, Said, StepLog
 
 NOTHING_TO_DO = 99
 
@@ -86,7 +86,7 @@ def _of_try(folder: Path) -> Evidence:
         seconds=_seconds(end, folder),
         exit_code=exit_code,
         signal=end.get("signal") or "",
-        said=sentence_of(result.read_text(encoding="utf-8")) if result.exists() and exit_code else "",
+        said=Said.of(result.read_text(encoding="utf-8")) if result.exists() and exit_code else Said(),
         log=log.lines,
         traceback=log.traceback,
     )

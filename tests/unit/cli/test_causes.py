@@ -13,7 +13,9 @@ from kubernetes.client import ApiClient
 
 from dags.pod_report import PodReport
 from quintet.causes import Kind, cause_of
-from quintet.causes.evidence import Evidence
+from quintet.causes.evidence import Evidence, Said
+from quintet.why import facts
+from stepkit.outcomes import Code
 
 PODS = Path(__file__).with_name("pods")
 
@@ -168,7 +170,7 @@ def test_what_airflow_met_before_the_step_is_told(exception: str, kind: Kind, fa
         ({"state": "queued", "behind": "manual-1"}, Kind.WAITS_FOR_RUN),
         ({"state": "scheduled", "pool": "steps, whose 2 slots are taken"}, Kind.WAITS_FOR_POOL),
         ({"state": "upstream_failed"}, Kind.UPSTREAM_FAILED),
-        ({"state": "skipped", "said": "no new rows"}, Kind.SKIPPED),
+        ({"state": "skipped", "said": Said("no new rows")}, Kind.SKIPPED),
         (
             {"state": "", "import_error": "Traceback\nModuleNotFoundError: no pds\n"},
             Kind.IMPORT_ERROR,
@@ -182,27 +184,46 @@ def test_a_task_that_was_not_started_says_what_it_waits_for(fields: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "service"),
+    ("code", "service", "kind", "workload"),
     [
-        ("S3 refuses access to s3://data/x (AccessDenied): check the key", Kind.ACCESS_REFUSED, ""),
-        ("S3 has no room for s3://data/x (XMinioStorageFull): free space", Kind.DISK_FULL, "minio"),
-        ("there is no bucket for s3://data/x: create it, or correct its name", Kind.S3_DOWN, "minio"),
-        (
-            'Postgres did not finish the work: FATAL: password authentication failed for user "forest"',
-            Kind.ACCESS_REFUSED,
-            "",
-        ),
-        (
-            "Postgres did not finish the work: could not extend file: No space left on device",
-            Kind.DISK_FULL,
-            "postgres",
-        ),
-        ("http://api-data.quintet.svc:8000/data answered 503, 5 times over", Kind.SOURCE_DOWN, "api-data"),
-        ("https://api.example.com/data answered 503, 5 times over", Kind.SOURCE_DOWN, ""),
+        (Code.ACCESS_REFUSED, "s3", Kind.ACCESS_REFUSED, ""),
+        (Code.ACCESS_REFUSED, "data.example.com", Kind.ACCESS_REFUSED, ""),
+        (Code.STORAGE_FULL, "s3", Kind.DISK_FULL, "minio"),
+        (Code.STORAGE_FULL, "postgres", Kind.DISK_FULL, "postgres"),
+        (Code.SERVICE_DOWN, "s3", Kind.S3_DOWN, "minio"),
+        (Code.SERVICE_DOWN, "mlflow", Kind.MLFLOW_DOWN, "mlflow"),
+        (Code.SERVICE_DOWN, "api-data.quintet.svc:8000", Kind.SOURCE_DOWN, "api-data"),
+        (Code.SERVICE_DOWN, "api.example.com", Kind.SOURCE_DOWN, ""),
+        (Code.SOURCE_CHANGING, "", Kind.SOURCE_CHANGING, ""),
+        ("SOURCE_ON_HOLIDAY", "", Kind.SOURCE_DOWN, ""),
     ],
 )
 def test_a_service_that_is_up_but_of_no_use_is_told_from_one_that_is_down(
-    said: str, kind: Kind, service: str
+    code: str, service: str, kind: Kind, workload: str
 ) -> None:
-    cause = cause_of(failed(exit_code=75, said=said))
-    assert (cause.kind, cause.service) == (kind, service)
+    cause = cause_of(failed(exit_code=75, said=Said("It did not.", code, service=service)))
+    assert (cause.kind, cause.service) == (kind, workload)
+
+
+def test_each_code_of_a_refusal_has_a_cause_of_its_own_or_shares_that_of_the_schema() -> None:
+    others = {Code.SERVICE_DOWN, Code.STORAGE_FULL, Code.SOURCE_CHANGING}
+    others |= {Code.NOTHING_TO_DO, Code.TERMINATED, Code.BUG}
+    codes = [code for code in Code if code not in others]
+    kinds = {code: cause_of(failed(exit_code=2, said=Said("No.", code))).kind for code in codes}
+    assert [code for code, kind in kinds.items() if kind == Kind.REFUSED_INPUT] == [Code.INVALID_INPUT]
+    assert kinds[Code.INVALID_ROW] == kinds[Code.SCHEMA_CHANGED] == Kind.FIELDS_CHANGED
+
+
+def test_a_code_that_is_not_known_leaves_the_message_to_speak(capsys: pytest.CaptureFixture[str]) -> None:
+    evidence = failed(exit_code=2, said=Said("It is Tuesday: try on Wednesday.", "TUESDAY", file="s3://d/x"))
+    assert cause_of(evidence).kind == Kind.REFUSED_INPUT
+    assert ("said", "It is Tuesday: try on Wednesday.") in list(facts(evidence))
+    assert "s3://d/x" in cause_of(evidence).sentence
+
+
+def test_an_ending_of_a_newer_step_is_read_without_the_fields_that_are_not_known() -> None:
+    said = Said.of(
+        '{"code": "INVALID_ROW", "message": "No.", "exit_code": 2, "row": 4, "weekday": "Tuesday"}'
+    )
+    assert said == Said("No.", "INVALID_ROW", row=4)
+    assert Said.of("Killed") == Said("Killed")

@@ -13,7 +13,7 @@ from dags.pod_report import REPORT_KEY, PodReport
 from quintet import why
 from quintet.airflow_api import AirflowApi
 from quintet.causes import Kind, cause_of
-from quintet.causes.evidence import Evidence, Run
+from quintet.causes.evidence import Evidence, Run, Said
 from quintet.cluster_evidence import ClusterRuns
 from quintet.kube import Kube
 from quintet.progress import UserError
@@ -21,6 +21,7 @@ from quintet.progress import UserError
 PODS = Path(__file__).with_name("pods")
 RUN = "/api/v2/dags/forest/dagRuns/manual-1"
 SAID = "http://127.0.0.1:9/data?group_number=3 did not answer (NewConnectionError), 5 times over"
+ENDING = {"code": "SERVICE_DOWN", "message": SAID, "exit_code": 75, "service": "127.0.0.1:9"}
 STEP_LOG = [
     {"event": "::group::Pre Execute", "level": "info"},
     {
@@ -28,7 +29,7 @@ STEP_LOG = [
         + json.dumps({"time": "2026-11-25T16:05:18.563+00:00", "level": "ERROR", "message": SAID}),
         "level": "info",
     },
-    {"event": "[step] logs: " + json.dumps({"error": SAID, "exit_code": 75}), "level": "info"},
+    {"event": "[step] logs: " + json.dumps(ENDING), "level": "info"},
     {"event": "Deleting pod: forest-extract-yy20sv67", "level": "info"},
     {
         "event": "Task failed with exception",
@@ -44,7 +45,7 @@ STOCK_LOG = [
         "error_detail": [
             {
                 "exc_type": "AirflowException",
-                "exc_value": f'Pod x returned a failure.\n{{"error": "{SAID}", "exit_code": 75}}',
+                "exc_value": f"Pod x returned a failure.\n{json.dumps(ENDING)}",
             }
         ],
     }
@@ -91,7 +92,7 @@ def test_a_step_that_left_no_report_is_read_from_its_log(
     answers[f"{RUN}/taskInstances"] = {"task_instances": [task("failed")]}
     answers[f"{RUN}/taskInstances/extract/logs/1"] = {"content": log}
     evidence = first(runs)
-    assert (evidence.exit_code, evidence.said) == (75, SAID)
+    assert (evidence.exit_code, evidence.said) == (75, Said(SAID, "SERVICE_DOWN", service="127.0.0.1:9"))
     assert (evidence.attempt, evidence.attempts, evidence.seconds) == (1, 3, 2.5)
     assert cause_of(evidence).kind == Kind.SOURCE_DOWN
 
@@ -99,7 +100,7 @@ def test_a_step_that_left_no_report_is_read_from_its_log(
 def test_facts_come_before_the_cause_and_the_log_is_the_steps_own(
     runs: ClusterRuns, answers: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = PodReport("Failed", 75, "Error", json.dumps({"error": SAID, "exit_code": 75}), image="forest:1")
+    report = PodReport("Failed", 75, "Error", json.dumps(ENDING), image="forest:1")
     answers[f"{RUN}/taskInstances"] = {
         "task_instances": [task("failed"), task("upstream_failed", task_id="load", start_date=None)]
     }
@@ -111,6 +112,8 @@ def test_facts_come_before_the_cause_and_the_log_is_the_steps_own(
         "  task       extract, try 1 of 3, failed, after 2.5 s",
         "  exit code  75",
         f"  said       {SAID}",
+        "  code       SERVICE_DOWN",
+        "  service    127.0.0.1:9",
         "  pod        Error, image forest:1",
         f"  log        16:05:18 ERROR {SAID}",
         "  also       load upstream_failed: upstream failed",

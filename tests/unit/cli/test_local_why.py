@@ -16,12 +16,11 @@ from forest.capture import parse_capture
 from forest.load import read_csv
 from quintet import why
 from quintet.causes import Kind, cause_of
-from quintet.causes.evidence import Place
 from quintet.local.evidence import LocalRuns
 from quintet.progress import UserError
 from stepkit import postgres, tracking
 from stepkit.http import Client
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import execute
@@ -149,8 +148,8 @@ def capture(*rows: list[str]) -> bytes:
         (answer(capture(ROW, ["high", *ROW[1:]])), Kind.FIELDS_CHANGED),
         (answer(capture(ROW[1:])), Kind.FIELDS_CHANGED),
         (answer(b'{"data": {}}'), Kind.FIELDS_CHANGED),
-        (answer(b'{"data": ['), Kind.REFUSED_INPUT),
-        (answer(b"<html>"), Kind.REFUSED_INPUT),
+        (answer(b'{"data": ['), Kind.UNREADABLE_INPUT),
+        (answer(b"<html>"), Kind.UNREADABLE_INPUT),
     ],
 )
 def test_cause_of_a_failed_step_is_named(
@@ -189,7 +188,8 @@ def test_a_refused_row_is_told_with_file_row_and_column(
     assert lines[0] == [DAG, f"{RUN}: failed"]
     assert ["task", "extract, try 1 of 1, failed, after 1.5 s"] in lines
     assert ["file", "http://api/data"] in lines
-    assert ["row", "row 2"] in lines
+    assert ["code", "INVALID_ROW"] in lines
+    assert ["row", "2"] in lines
     assert ["column", "Elevation"] in lines
     assert lines.index(["column", "Elevation"]) < next(
         n for n, line in enumerate(lines) if line[0] == "cause"
@@ -298,22 +298,17 @@ def test_a_run_that_cannot_be_told_is_refused_in_a_sentence(
         explain(tmp_path, *words)
 
 
-@pytest.mark.parametrize(
-    ("sentence", "place"),
-    [
-        ("/data/all.csv: line 4 has 2 fields; a sample has 13 fields", Place("/data/all.csv", "line 4")),
-        ("there is no object at s3://data/forest/raw/r/data.json", Place("s3://data/forest/raw/r/data.json")),
-        ("http://api:80 answered JSON that is cut off: line 1 column 9 (char 8)", Place("http://api:80")),
-        ("column slope holds 91.0 (3 such rows): it must be within 0 and 90", Place(column="slope")),
-    ],
-)
-def test_a_place_is_read_out_of_a_refusal(sentence: str, place: Place) -> None:
-    assert Place.of(sentence) == place
+@pytest.mark.parametrize("value", ["--missing", "A_URI is not set", "S3 has no room", "there is no file"])
+def test_a_row_is_told_as_one_whatever_its_value_says(attempt: Attempt, tmp_path: Path, value: str) -> None:
+    attempt(answer(capture(ROW, ROW, ROW, [value, *ROW[1:]])))
+    cause = named(tmp_path)
+    assert cause.kind == Kind.FIELDS_CHANGED
+    assert "http://api/data, row 4, column Elevation" in cause.sentence
 
 
 def test_refusals_of_options_are_no_refusals_of_data(attempt: Attempt, tmp_path: Path) -> None:
-    def refuse(settings: Settings) -> None:
-        raise RefusedInput("--table (TABLE) got 'x': choose one of a, b")
+    def export(settings: Settings, *, row: int) -> None:
+        raise AssertionError
 
-    attempt(refuse)
+    attempt(export)
     assert named(tmp_path).kind == Kind.WRONG_SETTING

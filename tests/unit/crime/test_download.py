@@ -175,7 +175,7 @@ def test_a_portal_that_says_later_now_and_then_gives_the_same(
         ({"arrest": None}, "row with id '7': column arrest is missing"),
         ({"id": "x7"}, "column id is not a whole number"),
         ({"arrest": "true"}, "arrest and domestic must be true or false"),
-        ({"block": {"a": 1}}, 'row 1: holds {"a": 1}, which is not one value'),
+        ({"block": {"a": 1}}, 'row 1 holds {"a": 1}, which is not one value'),
     ],
 )
 def test_what_is_no_crime_is_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:

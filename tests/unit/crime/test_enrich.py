@@ -98,8 +98,8 @@ def test_names_are_spelled_in_one_way(stations: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"latitude": "north"}, "row 1: column latitude: 'north' is no number"),
-        ({"date": "yesterday"}, "row 1: column date: 'yesterday' is no time"),
+        ({"latitude": "north"}, "row 1 column latitude: 'north' is no number"),
+        ({"date": "yesterday"}, "row 1 column date: 'yesterday' is no time"),
     ],
 )
 def test_what_is_no_number_or_time_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -53,8 +54,8 @@ def test_a_refused_answer_is_kept_apart(bucket: str) -> None:
     with serving(response(200, body), response(200, answer(rows(5)))) as server:
         with pytest.raises(RefusedInput, match="the whole answer: ") as refused:
             run(server.url, bucket)
-        kept = str(refused.value).split("the whole answer: ")[1].rstrip(")")
-        assert ObjectStore().get(kept) == body
+        assert ObjectStore().get(refused.value.file) == body
+        assert refused.value.service == urlsplit(server.url).netloc
         assert run(server.url, bucket).rows == 5
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sipsa.schema import REPORTS
-from sipsa.values import InvalidRowError, RowParser
+from sipsa.values import RowParser
 from sipsa_ws.operations import OPERATIONS
+from stepkit.outcomes import InvalidRowError
 from tests.unit.sipsa.answers import CITY, MARKET, city_row, market_row
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
 from stepkit import postgres
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput
 from stepkit.settings import Run, Settings
 
 
@@ -79,6 +81,25 @@ def test_a_missing_server_is_an_outage() -> None:
     gone = Settings(database_url="postgresql://forest@127.0.0.1:1/quintet")
     with pytest.raises(OutsideDown, match="Connection refused"), postgres.transaction(gone):
         pass
+
+
+def test_a_login_that_is_refused_is_told_from_a_server_that_is_down(settings: Settings) -> None:
+    gone = replace(settings, database_url="postgresql://forest@127.0.0.1:1/quintet")
+    address = urlsplit(settings.database_url)
+    nobody = address._replace(netloc=f"nobody:no@{address.netloc.rpartition('@')[2]}").geturl()
+    codes = {gone: Code.SERVICE_DOWN, replace(settings, database_url=nobody): Code.ACCESS_REFUSED}
+    for each, code in codes.items():
+        with pytest.raises(OutsideDown) as down, postgres.transaction(each):
+            pass
+        assert (down.value.code, down.value.service) == (code, POSTGRES)
+
+
+def test_a_full_disk_of_postgres_is_told_through_what_libraries_wrap_it_in() -> None:
+    full = psycopg2.errors.DiskFull("could not extend file")
+    wrapped, between = RuntimeError("the storage failed"), RuntimeError("(psycopg2.errors.DiskFull)")
+    wrapped.__cause__ = between
+    between.orig = full  # type: ignore[attr-defined]  # as SQLAlchemy's errors have it
+    assert [postgres.down(error).code for error in (full, wrapped)] == [Code.STORAGE_FULL] * 2
 
 
 def test_a_missing_url_is_refused() -> None:

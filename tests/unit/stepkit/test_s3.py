@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectMissing, ObjectStore
 from tests.scripted_http import response, serving
 
@@ -129,8 +129,12 @@ def a_file(tmp_path: Path) -> Path:
 
 def test_a_wrong_key_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
+    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key") as refused:
         ObjectStore().put(f"{folder}/a", b"")
+    assert (
+        refused.value.fields.items()
+        >= {"code": "ACCESS_REFUSED", "file": f"{folder}/a", "service": "s3"}.items()
+    )
     with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
         ObjectStore().upload(a_file, f"{folder}/a")
 
@@ -139,8 +143,9 @@ def test_a_wrong_key_is_said(folder: str, a_file: Path, monkeypatch: pytest.Monk
 def test_a_full_store_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     with serving(response(507, refusal(code))) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-        with pytest.raises(OutsideDown, match="has no room for"):
+        with pytest.raises(OutsideDown, match="has no room for") as full:
             ObjectStore().put(f"{folder}/a", b"bytes")
+        assert full.value.code == Code.STORAGE_FULL
         with pytest.raises(OutsideDown, match="has no room for"):
             ObjectStore().upload(a_file, f"{folder}/a")
 

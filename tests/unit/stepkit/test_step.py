@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,16 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
+from stepkit.outcomes import (
+    POSTGRES,
+    S3,
+    Code,
+    InvalidRowError,
+    NothingToDo,
+    OutsideDown,
+    RefusedInput,
+    Terminated,
+)
 from stepkit.settings import Settings
 from stepkit.step import MAX_RESULT_BYTES, execute
 
@@ -108,8 +118,8 @@ def test_an_empty_option_counts_as_not_given(outcome: Any) -> None:
 def test_a_bad_option_is_refused_in_one_sentence(outcome: Any, arguments: list[str], sentence: str) -> None:
     refused = outcome(count, *arguments)
     assert refused.code == 2
-    assert refused.result["error"].startswith(sentence)
-    assert refused.result["exit_code"] == 2
+    assert refused.result["message"].startswith(sentence)
+    assert (refused.result["code"], refused.result["exit_code"]) == ("INVALID_SETTING", 2)
 
 
 def test_help_names_every_option_and_its_environment_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,20 +135,54 @@ def test_help_names_every_option_and_its_environment_name(capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("raised", "code", "result"),
     [
-        (NothingToDo("no new rows"), 99, {"skipped": "no new rows"}),
-        (RefusedInput("row 3 is no row"), 2, {"error": "row 3 is no row", "exit_code": 2}),
-        (OutsideDown("Postgres sleeps"), 75, {"error": "Postgres sleeps", "exit_code": 75}),
-        (KeyError("k"), 1, {"error": "KeyError: 'k'", "exit_code": 1}),
+        (NothingToDo("no new rows"), 99, {"code": "NOTHING_TO_DO", "message": "no new rows"}),
+        (RefusedInput("it is odd"), 2, {"code": "INVALID_INPUT", "message": "it is odd"}),
+        (
+            RefusedInput("no", Code.MISSING_INPUT, file=Path("/data/a.csv"), row=3, column="c", service=S3),
+            2,
+            {
+                "code": "MISSING_INPUT",
+                "message": "no",
+                "file": "/data/a.csv",
+                "row": 3,
+                "column": "c",
+                "service": "s3",
+            },
+        ),
+        (
+            InvalidRowError("'high' is no number", "Elevation").at("s3://data/x", 4),
+            2,
+            {
+                "code": "INVALID_ROW",
+                "message": "s3://data/x: row 4 column Elevation: 'high' is no number",
+                "file": "s3://data/x",
+                "row": 4,
+                "column": "Elevation",
+            },
+        ),
+        (
+            OutsideDown("Postgres sleeps", service=POSTGRES),
+            75,
+            {"code": "SERVICE_DOWN", "message": "Postgres sleeps", "service": "postgres"},
+        ),
+        (Terminated("stop"), 143, {"code": "TERMINATED", "message": "stop"}),
+        (KeyError("k"), 1, {"code": "BUG", "message": "KeyError: 'k'"}),
+        (MemoryError("1 GiB"), 1, {"code": "OUT_OF_MEMORY", "message": "MemoryError: 1 GiB"}),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            {"code": "DISK_FULL", "message": "OSError: [Errno 28] No space left on device"},
+        ),
     ],
 )
 def test_each_ending_has_its_exit_code(
-    outcome: Any, raised: Exception, code: int, result: dict[str, Any]
+    outcome: Any, raised: BaseException, code: int, result: dict[str, Any]
 ) -> None:
     def end(settings: Settings) -> None:
         raise raised
 
     ended = outcome(end)
-    assert (ended.code, ended.result) == (code, result)
+    assert (ended.code, ended.result) == (code, result | {"exit_code": code})
 
 
 def test_a_bug_leaves_its_traceback_in_the_log(outcome: Any) -> None:
@@ -184,17 +228,18 @@ def test_a_result_that_the_kubelet_would_cut_is_a_bug(outcome: Any) -> None:
 
     ended = outcome(boast)
     assert ended.code == 1
-    assert "write it to S3" in ended.result["error"]
+    assert "write it to S3" in ended.result["message"]
 
 
 def test_a_long_sentence_is_shortened_to_valid_json(outcome: Any) -> None:
     def lament(settings: Settings) -> None:
-        raise RefusedInput("é" * 3 * MAX_RESULT_BYTES)
+        raise RefusedInput("é" * 3 * MAX_RESULT_BYTES, row=4, file="s3://data/x")
 
     ended = outcome(lament)
     assert ended.code == 2
     assert len(json.dumps(ended.result, ensure_ascii=False).encode()) <= MAX_RESULT_BYTES
-    assert ended.result["error"].endswith("…")
+    assert ended.result["message"].endswith("…")
+    assert (ended.result["file"], ended.result["row"]) == ("s3://data/x", 4)
 
 
 def test_a_run_id_becomes_a_safe_key() -> None:

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from stepkit import tracking
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
 from stepkit.settings import Run, Settings
 from tests.scripted_http import response, serving
 
@@ -57,16 +57,23 @@ def test_a_step_without_a_server_is_refused(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, response(503), response(403, '{"error_code": "PERMISSION_DENIED"}')]
+    ("answer", "code"),
+    [
+        (None, Code.SERVICE_DOWN),
+        (response(503), Code.SERVICE_DOWN),
+        (response(401, "You are not authenticated."), Code.ACCESS_REFUSED),
+        (response(403, '{"error_code": "PERMISSION_DENIED"}'), Code.ACCESS_REFUSED),
+    ],
 )
 def test_a_server_that_does_not_serve_is_an_outage(
-    settings: Settings, answer: bytes | None, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, answer: bytes | None, code: Code, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with serving(answer or b"") as server:
         url = server.url if answer else "http://127.0.0.1:1"
         with (
-            pytest.raises(OutsideDown, match="MLflow"),
+            pytest.raises(OutsideDown, match="MLflow") as down,
             tracking.run(replace(settings, tracking_uri=url), "t"),
         ):
             pass
+        assert (down.value.code, down.value.service) == (code, MLFLOW)
