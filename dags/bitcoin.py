@@ -48,8 +48,7 @@ TRAINING = {
     "walk_folds": param("integer", "Stretches of the held-out bars.", 1),
     "require_profit": param("boolean", "Refuse a model that loses after costs."),
     "min_metric": param("number", "Smallest roc_auc of a first champion.", 0),
-    "min_gain": param("number", "roc_auc must rise by more than this.", 0),
-    "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+    "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 series = {"symbol": setting("symbol"), "interval": setting("interval")}
@@ -102,10 +101,7 @@ skip.""",
 ):
     target = {name: setting(name) for name in ("horizon", "target", "cost_bps", "test_share", "gap")}
     tuning = {name: setting(name) for name in ("trials", "max_estimators")} | {"folds": setting("tune_folds")}
-    judging = {
-        name: setting(name)
-        for name in ("require_profit", "min_metric", "min_gain", "tolerance", "incomparable")
-    }
+    judging = {name: setting(name) for name in ("require_profit", "min_metric", "min_gain", "incomparable")}
     seed = {"seed": setting("seed", 42)}
     # All that decides what comes of the same rows: features tells by it whether a training repeats another.
     decisive = tuning | judging | seed | {"walk_folds": setting("walk_folds")}

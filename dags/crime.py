@@ -28,8 +28,7 @@ PARAMETERS = {
     "seed": param("integer", "Of everything random.", 0),
     "n_estimators": param("integer", "Trees of the random forest.", 1),
     "min_metric": param("number", "Smallest average_precision of a first champion.", 0),
-    "min_gain": param("number", "average_precision must rise by more than this.", 0),
-    "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+    "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 # What the threads of a step may use; see `size`.
@@ -54,7 +53,7 @@ version.""",
     params=PARAMETERS,
     user_defined_macros={"code_of": code_of},
 ):
-    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance", "incomparable")}
+    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "incomparable")}
     stages = {
         "split_data": {name: setting(name) for name in ("split", "test_share")},
         "process_outliers": {"fence": setting("fence")},

@@ -41,8 +41,7 @@ TRAINING = {
     "min_captures": param("integer", "Fewest captures to train on.", 0),
     "min_classes": param("integer", "Fewest classes to train on.", 2),
     "min_metric": param("number", "Smallest f1_macro of a first champion.", 0),
-    "min_gain": param("number", "f1_macro must rise by more than this.", 0),
-    "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+    "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 
@@ -118,7 +117,7 @@ The result of `promote` names the champion and its version.""",
         "svc_max_rows": setting("svc_max_rows", 20000),
         "svc_components": setting("svc_components", 300),
     }
-    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance", "incomparable")}
+    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "incomparable")}
     # All that decides what comes of the same rows: preprocess tells by it whether a training repeats another.
     decisive = training | thresholds | {"code": "{{ code_of('forest-train') }}"}
     snapshot = {

@@ -32,14 +32,13 @@ the raw one, `preprocess` counts the defects and prepares, `train` fits, `valida
         "seed": param("integer", "Of everything random.", 0),
         "n_estimators": param("integer", "Trees of the random forest.", 1),
         "min_metric": param("number", "Smallest accuracy of a first champion.", 0),
-        "min_gain": param("number", "Accuracy must rise by more than this.", 0),
-        "tolerance": param("number", "How far below 0 the gain's interval may reach.", 0),
+        "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
         "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
     },
     user_defined_macros={"code_of": code_of},
 ):
     training = {"seed": setting("seed", 42), "n_estimators": setting("n_estimators", 100)}
-    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "tolerance", "incomparable")}
+    thresholds = {name: setting(name) for name in ("min_metric", "min_gain", "incomparable")}
     # All that decides what comes of the same rows; stands in the record of promotions.
     decisive = training | thresholds | {"code": "{{ code_of('penguins-train') }}"}
     snapshot = {

@@ -17,8 +17,8 @@ from bitcoin.snapshot import fetch
 from stepkit import tracking
 from stepkit.options import Option
 from stepkit.promotion import evaluation
-from stepkit.promotion.comparison import Thresholds
-from stepkit.promotion.evaluation import WhenIncomparable, best
+from stepkit.promotion.comparison import MIN_GAIN, Thresholds
+from stepkit.promotion.evaluation import MinGain, WhenIncomparable, best
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -55,8 +55,7 @@ def evaluate(
     cost_bps: Annotated[float, Option("costs of a trade, in hundredths of a percent", minimum=0)] = 10.0,
     require_profit: Annotated[bool, Option("refuse a model that loses after costs")] = False,
     min_metric: Annotated[float, Option("smallest roc_auc with none to meet", minimum=0, maximum=1)] = 0.5,
-    min_gain: Annotated[float, Option("roc_auc must rise by more than this", minimum=0)] = 0.0,
-    tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.005,
+    min_gain: MinGain = MIN_GAIN,
     incomparable: WhenIncomparable = "refuse",
     seed: Annotated[int, Option("of everything random", minimum=0)] = 42,
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
@@ -81,7 +80,7 @@ def evaluate(
         hurdle.contest(),
         challenger,
         snapshot_uri=snapshot_uri,
-        thresholds=Thresholds(min_metric, min_gain, tolerance, incomparable),
+        thresholds=Thresholds(min_metric, min_gain, incomparable),
         bucket=bucket,
     )
     ObjectStore().put(hurdle_uri(judged.evaluation_uri), hurdle.to_json(), "application/json")

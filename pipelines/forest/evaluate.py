@@ -8,7 +8,7 @@ from forest.contest import CONTEST
 from stepkit.options import Option
 from stepkit.promotion import evaluation
 from stepkit.promotion.comparison import Thresholds
-from stepkit.promotion.evaluation import Evaluated, WhenIncomparable, best
+from stepkit.promotion.evaluation import Evaluated, MinGain, WhenIncomparable, best
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -20,8 +20,8 @@ def evaluate(
     snapshot_uri: Annotated[str, Option("S3 URI of their snapshot")],
     snapshot_sha256: Annotated[str, Option("its data hash")],
     min_metric: Annotated[float, Option("smallest f1_macro with none to meet", minimum=0, maximum=1)] = 0.4,
-    min_gain: Annotated[float, Option("f1_macro must rise by more than this", minimum=0)] = 0.0,
-    tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.005,
+    # Rare classes make the interval of f1_macro wide: with more to gain, it would hardly ever be shown.
+    min_gain: MinGain = 0.002,
     incomparable: WhenIncomparable = "refuse",
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:
@@ -31,7 +31,7 @@ def evaluate(
         CONTEST,
         best(candidates, CONTEST.metric.name, snapshot_sha256),
         snapshot_uri=snapshot_uri,
-        thresholds=Thresholds(min_metric, min_gain, tolerance, incomparable),
+        thresholds=Thresholds(min_metric, min_gain, incomparable),
         bucket=bucket,
     )
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from penguins.contest import CONTEST
 from stepkit.options import Option
 from stepkit.promotion import evaluation
-from stepkit.promotion.comparison import Thresholds
-from stepkit.promotion.evaluation import Evaluated, WhenIncomparable, best
+from stepkit.promotion.comparison import MIN_GAIN, Thresholds
+from stepkit.promotion.evaluation import Evaluated, MinGain, WhenIncomparable, best
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -20,8 +20,7 @@ def validate(
     snapshot_uri: Annotated[str, Option("S3 URI of its snapshot")],
     snapshot_sha256: Annotated[str, Option("its data hash")],
     min_metric: Annotated[float, Option("smallest accuracy with none to meet", minimum=0, maximum=1)] = 0.9,
-    min_gain: Annotated[float, Option("accuracy must rise by more than this", minimum=0)] = 0.0,
-    tolerance: Annotated[float, Option("how far below 0 the gain's interval may reach", minimum=0)] = 0.02,
+    min_gain: MinGain = MIN_GAIN,
     incomparable: WhenIncomparable = "refuse",
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:
@@ -31,7 +30,7 @@ def validate(
         CONTEST,
         best([trained], CONTEST.metric.name, snapshot_sha256),
         snapshot_uri=snapshot_uri,
-        thresholds=Thresholds(min_metric, min_gain, tolerance, incomparable),
+        thresholds=Thresholds(min_metric, min_gain, incomparable),
         bucket=bucket,
     )
 

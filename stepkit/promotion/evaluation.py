@@ -17,7 +17,8 @@ from stepkit.promotion.decisions import Decisions, Model
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
-# The option of a step that judges.
+# The options of a step that judges.
+MinGain = Annotated[float, Option("the lower end of the gain's interval must be above this", minimum=-1)]
 WhenIncomparable = Annotated[
     Incomparable, Option("what to do when the champion may have seen the test rows: min-metric decides alone")
 ]

@@ -176,7 +176,6 @@ def test_training_maps_over_the_models_and_shows_the_champion(
     decisive |= {
         "min_metric": "0.3",
         "min_gain": "",
-        "tolerance": "",
         "incomparable": "",
         "code": "registry.test/quintet/forest-train:1",
     }

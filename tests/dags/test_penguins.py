@@ -68,11 +68,11 @@ def test_what_decides_a_training_is_json_whatever_a_variable_holds(
 ) -> None:
     cluster.ending = lambda pod: Ending(message=json.dumps(RESULTS[step_of(pod)]))
     value = '0.5", "seed": "8\\'
-    monkeypatch.setenv("AIRFLOW_VAR_PENGUINS_TOLERANCE", value)
+    monkeypatch.setenv("AIRFLOW_VAR_PENGUINS_MIN_GAIN", value)
     dag.test(logical_date=None, run_conf={"seed": 7})
     (preprocess,) = (options_of(pod) for pod in cluster.requested if step_of(pod) == "preprocess")
     decisive = json.loads(preprocess["training-parameters"])
-    assert (decisive["tolerance"], decisive["seed"]) == (value, "7")
+    assert (decisive["min_gain"], decisive["seed"]) == (value, "7")
 
 
 def test_a_reset_that_is_refused_ends_the_run_before_anything_is_made(dag: DAG, cluster: Cluster) -> None:

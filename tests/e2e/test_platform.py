@@ -132,13 +132,13 @@ def test_pods_are_added_under_load_and_go_with_it(kube: Kube, platform: Platform
 
 
 def test_a_new_champion_fails_no_request(kube: Kube, platform: Platform) -> None:
-    """More rows, more trees and a wide tolerance bring a new version, while requests go on."""
+    """More rows, more trees and no gain to show bring a new version, while requests go on."""
     with AirflowApi.connect(kube) as airflow:
         # New rows trigger a training too, which must not end before the requests begin.
         airflow.pause(TRAINING)
         airflow.unpause(CAPTURE)
         airflow.set_variable("forest_n_estimators", "60")
-        airflow.set_variable("forest_tolerance", "1")
+        airflow.set_variable("forest_min_gain", "-1")
     run(kube, CAPTURE)
     request = body(kube)
     with evidence.steady_requests(kube, request) as answers:

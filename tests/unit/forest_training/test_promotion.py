@@ -170,7 +170,7 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
     writes: list[str],
 ) -> None:
     run_promote("1", run_evaluate("1", "logistic_regression"))
-    second, third = run_evaluate("2", "random_forest"), run_evaluate("3", "svc", min_gain=-1, tolerance=1)
+    second, third = run_evaluate("2", "random_forest"), run_evaluate("3", "svc", min_gain=-1)
     written: list[str] = []
     do = getattr(registry.MlflowClient, deed)
     move = registry.MlflowClient.set_registered_model_alias

@@ -14,7 +14,7 @@ from stepkit.promotion.contest import TestRows
 
 KEY = Split("key", ("id",), 0.2)
 NEWEST = Split("time", ("open_time",), 0.2, judged_after=1_000)
-THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
+THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01)
 LENIENT = replace(THRESHOLDS, incomparable="min-metric")
 
 

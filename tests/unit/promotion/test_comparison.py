@@ -13,7 +13,7 @@ from stepkit.promotion.comparison import Comparison, Thresholds, compare, decide
 from stepkit.promotion.evaluation import best
 from stepkit.promotion.metrics import F1Macro
 
-THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
+THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01)
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01, tolerance=0.005)
             "promote",
             r"gain in f1_macro is \+0.0500 \(95% between \+0.0300",
         ),
-        (0.90, Comparison(0.0, 0.0, 0.0), "refuse", "must be greater than 0.01"),
-        (0.90, Comparison(0.01, 0.005, 0.02), "refuse", "must be greater than 0.01"),
-        (0.90, Comparison(-0.02, -0.03, -0.01), "refuse", "must be greater than 0.01"),
-        (0.90, Comparison(0.02, -0.005, 0.03), "refuse", "lower end must be above -0.005"),
-        (0.90, Comparison(0.02, -0.004, 0.03), "promote", "gain in f1_macro is"),
+        (0.90, Comparison(0.0, 0.0, 0.0), "refuse", "its lower end must be above 0.01"),
+        (0.90, Comparison(-0.02, -0.03, -0.01), "refuse", "its lower end must be above 0.01"),
+        (0.90, Comparison(0.02, 0.0, 0.03), "refuse", "its lower end must be above 0.01"),
+        (0.90, Comparison(0.02, 0.01, 0.03), "refuse", "its lower end must be above 0.01"),
+        (0.90, Comparison(0.02, 0.0101, 0.03), "promote", "gain in f1_macro is"),
     ],
 )
 def test_verdicts(f1_macro: float, comparison: Comparison | None, verdict: str, reason: str) -> None:
