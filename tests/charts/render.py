@@ -52,12 +52,24 @@ def render(
     Raises:
         ChartError: Helm refuses the values.
     """
-    return _render(chart, json.dumps(values or {}, sort_keys=True), registry)
+    version = versions()["kubernetes"]["version"]
+    return _render(chart, json.dumps(values or {}, sort_keys=True), registry, version)
+
+
+def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
+    """Every object of the chart with its own values, as a cluster of a Kubernetes version gets them.
+
+    Raises:
+        ChartError: Helm refuses the version.
+    """
+    return _render(chart, "{}", REGISTRY, version)
 
 
 @cache
-def _render(chart: str, values: str, registry: str) -> tuple[Manifest, ...]:
+def _render(chart: str, values: str, registry: str, version: str) -> tuple[Manifest, ...]:
     command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
+    # Without a cluster Helm renders for the version that it was built with: one from its Go module, for 1.20.
+    command += ["--kube-version", version]
     with NamedTemporaryFile("w", suffix=".yaml") as images:
         json.dump({"global": {"image": {"registry": registry}}}, images)
         images.flush()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.charts.render import NAMES, Manifest, render
+from quintet.paths import versions
+from tests.charts.render import CHARTS, NAMES, ChartError, Manifest, render, render_for
+
+# Kubernetes maintains the newest three. 1.34, the oldest that the charts allow, was maintained until October
+# 2026; managed clusters keep it longer.
+MINOR_VERSIONS = ["1.34", "1.35", "1.36", "1.37"]
 
 INGRESSES = {
     chart: {"ingress": {"enabled": True, "host": "a.example.com"}} for chart in ("airflow", "mlflow", "minio")
@@ -21,7 +27,7 @@ def problem(manifest: Manifest, version: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("version", ["1.32", "1.34", "1.36"])
+@pytest.mark.parametrize("version", MINOR_VERSIONS)
 @pytest.mark.parametrize("chart", NAMES)
 def test_objects_are_valid(chart: str, version: str) -> None:
     release = [*render(chart), *(render(chart, INGRESSES) if chart == "quintet" else ())]
@@ -30,4 +36,26 @@ def test_objects_are_valid(chart: str, version: str) -> None:
 
 def test_an_unknown_field_is_found() -> None:
     (service,) = [m for m in render("mlflow") if m["kind"] == "Service"]
-    assert "replicas" in problem({**service, "spec": {**service["spec"], "replicas": 1}}, "1.34")
+    assert "replicas" in problem({**service, "spec": {**service["spec"], "replicas": 1}}, "1.37")
+
+
+def test_the_node_of_make_up_is_one_of_them() -> None:
+    assert versions()["kubernetes"]["version"].removeprefix("v").rpartition(".")[0] in MINOR_VERSIONS
+
+
+def test_each_chart_names_the_oldest_of_them() -> None:
+    declared = {
+        path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")).get("kubeVersion")
+        for path in CHARTS.glob("*/Chart.yaml")
+    }
+    assert declared == dict.fromkeys([*NAMES, "common"], f">={MINOR_VERSIONS[0]}.0-0")
+
+
+@pytest.mark.parametrize("version", ["1.34.0", "1.35.3-gke.1021000", "1.37.2", "1.38.0-beta.0"])
+def test_a_cluster_of_a_tested_version_or_a_later_one_takes_the_charts(version: str) -> None:
+    assert render_for("sources", version)
+
+
+def test_an_older_cluster_is_refused_by_its_version() -> None:
+    with pytest.raises(ChartError, match=r"requires kubeVersion: >=1\.34\.0-0 .* Kubernetes v1\.33\.9"):
+        render_for("sources", "1.33.9")
