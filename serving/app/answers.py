@@ -9,7 +9,7 @@ from bundle import Contract
 
 
 class AnswerWriter:
-    """Writes what `responses.predictions_of` describes."""
+    """Writes the answers that `responses.predictions_of` describes."""
 
     def __init__(self, version: ModelVersion, contract: Contract) -> None:
         """Writes all that does not depend on a request.

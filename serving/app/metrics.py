@@ -54,7 +54,7 @@ class RequestCounts(Collector):
         self._unknown_fields += unknown_fields
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
-        """Gives the counts as Prometheus' client wants them."""
+        """Returns the counts as Prometheus' client wants them."""
         requests = CounterMetricFamily(
             "inference_requests", "Requests, by path and status.", labels=["path", "status"]
         )
@@ -120,5 +120,5 @@ class Metrics:
         self._model.labels(version.name, version.version or version.run_id, version.digest).set(1)
 
     def exposition(self) -> bytes:
-        """Gives all values in Prometheus' text format."""
+        """Returns all values in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model import ServedModel
-from app.samples import Samples
+from app.samples import UnknownFields
 
 MOST_SAMPLES = 256
 """A call's cost is spread by then; it bounds the memory of the matrices."""
@@ -58,19 +58,28 @@ class MicroBatch:
         self._samples += samples
         return start
 
-    def answer(self, start: int, samples: Samples, with_probabilities: bool) -> Answer:
-        """Returns the answer to the request whose samples were added at `start`."""
+    def answer(
+        self, start: int, count: int, unknown_fields: UnknownFields, with_probabilities: bool
+    ) -> Answer:
+        """Returns the answer to the request whose `count` samples begin at `start`.
+
+        Args:
+            start: The place that `add` returned.
+            count: How many samples the request has.
+            unknown_fields: Their unknown fields.
+            with_probabilities: Name each class's probability.
+        """
         if not self._computed:
             self._compute()
-        stop = start + len(samples.rows)
+        stop = start + count
         unknown = {}
         for feature, rows in self._unknown.items():
             if own := [row - start for row in rows if start <= row < stop]:
                 unknown[feature] = own
         shares = self._probabilities[start:stop].tolist() if with_probabilities else None
         ranks = self._ranks[start:stop]
-        fields = samples.unknown_fields
-        return Answer(self.model.writer.write(ranks, unknown, fields, shares), ranks, unknown, len(fields))
+        body = self.model.writer.write(ranks, unknown, unknown_fields, shares)
+        return Answer(body, ranks, unknown, len(unknown_fields))
 
     def _compute(self) -> None:
         matrix, self._unknown = self.model.bundle.preparation.apply_to_samples(self._samples)

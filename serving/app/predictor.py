@@ -92,16 +92,16 @@ class Predictor:
         self, model: ServedModel, body: bytes, with_probabilities: bool, strict: bool
     ) -> Answer:
         """Computes a small request with the others that have come by now."""
-        samples = model.samples.read(body, strict)
+        samples, unknown_fields = model.samples.read(body, strict)
         batch = self._batch
         if batch is None or batch.model is not model or batch.full:
             batch = self._batch = MicroBatch(model)
-        start = batch.add(samples.rows)
+        start = batch.add(samples)
         # All that have come take their places, in the queue too, before the first of them goes on.
         await asyncio.sleep(0)
         if self._batch is batch:
             self._batch = None
-        return batch.answer(start, samples, with_probabilities)
+        return batch.answer(start, len(samples), unknown_fields, with_probabilities)
 
     def _admit(self, scope: Scope) -> int:
         """Decides by the length that is announced, before anything is read; gives the bytes that it may hold.
@@ -147,5 +147,5 @@ def _compute(model: ServedModel, body: bytes, with_probabilities: bool, strict: 
     if model.bars is not None:
         answer, rank = model.bars.answer(body)
         return Answer(answer, [rank], {}, 0)
-    samples = model.samples.read(body, strict)
-    return MicroBatch.of(model, samples.rows).answer(0, samples, with_probabilities)
+    samples, unknown_fields = model.samples.read(body, strict)
+    return MicroBatch.of(model, samples).answer(0, len(samples), unknown_fields, with_probabilities)
