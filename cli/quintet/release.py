@@ -144,6 +144,9 @@ def _reason(status: dict[str, Any]) -> str:
 def _container_reasons(status: dict[str, Any]) -> Iterator[str]:
     for container in status.get("initContainerStatuses", []):
         state = container["state"]
+        ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
+        if "running" not in state and ended.get("exitCode") and ended.get("message"):
+            yield f"init {container['name']} failed: {ended['message'].strip()}"
         if "waiting" in state:
             yield _waiting(state["waiting"])
         if "running" in state and not container.get("started", False):

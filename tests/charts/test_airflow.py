@@ -208,8 +208,7 @@ def test_a_connection_is_a_key_of_a_secret_and_its_value_stands_nowhere() -> Non
 
 def test_another_variable_makes_another_migration() -> None:
     def job(values: dict[str, Any]) -> str:
-        (found,) = of_kind(render("airflow", values), "Job")
-        name: str = found["metadata"]["name"]
+        name: str = named(render("airflow", values), "Job", "airflow-migrate")["metadata"]["name"]
         return name
 
     assert job({}) == job({"scheduler": {"resources": {"limits": {"memory": "2Gi"}}}})

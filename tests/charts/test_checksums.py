@@ -10,8 +10,8 @@ from tests.charts.render import pod_templates, render
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({}, set()),
-    ({"postgres": {"config": {"max_connections": 151}}}, {"StatefulSet postgres"}),
-    ({"postgres": {"pipelineRole": {"connections": 21}}}, {"Job postgres-setup"}),
+    ({"postgres": {"config": {"max_connections": 171}}}, {"StatefulSet postgres"}),
+    ({"postgres": {"pipelineRole": {"statementTimeout": "11min"}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),
     ({"mlflow": {"users": {"serving": {"experiments": "USE"}}}}, {"Job mlflow-users"}),
     ({"mlflow": {"models": ["bitcoin", "crime", "forest", "penguins", "another"]}}, {"Job mlflow-users"}),

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import ChartError, named, render
+from tests.charts.render import ChartError, Manifest, containers, named, render
 
 MORE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1900M"}}
 SMALL = {"cpu": "200m"}
+PIPELINES = {name: {"schemas": [name]} for name in ("forest", "crime", "excel", "sipsa", "penguins")}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,38 @@ SMALL = {"cpu": "200m"}
             {"defaults": {"resources": {"limits": SMALL}}},
             r"autoscaling\.targetCpu is 225m, and no pod uses more than its limit of 200m",
         ),
+        (
+            "postgres",
+            {"config": {"max_connections": 109}},
+            r"max_connections is 109, and the roles may open 100 sessions, with postgres\.reservedConnections 110",
+        ),
+        (
+            "postgres",
+            {"config": {"shared_buffers": "1GB"}},
+            r"shared_buffers of 1024 MB and 110 sessions of up to 2\.5 MB take 1299 MB, .* which is 768Mi",
+        ),
+        ("postgres", {"pipelineRole": {"connections": 99}, "pipelines": PIPELINES}, "take 1704 MB, more"),
+        (
+            "postgres",
+            {"config": {"shared_buffers": "a lot"}},
+            "shared_buffers is a lot: write a whole number",
+        ),
+        (
+            "quintet",
+            {"airflow": {"pools": {"steps": 3}}},
+            r"up to 12 sessions, more than postgres\.pipelineRole",
+        ),
+        (
+            "airflow",
+            {"pools": {"steps": 21}},
+            r"the namespace of the steps holds 20 pods: raise airflow\.steps",
+        ),
+        (
+            "airflow",
+            {"config": {"AIRFLOW__CORE__PARALLELISM": 16}},
+            r"as many workers takes up to 2420Mi, more than airflow\.scheduler\.resources\.limits\.memory",
+        ),
+        ("api-data", {"workers": 4}, r"api-data\.workers is 4: .* 460Mi, more than .* which is 384Mi"),
         ("quintet", {"global": {"tasks": {"namespace": "quintet"}}}, r"global\.tasks\.namespace is quintet"),
         ("airflow", {"global": {"tasks": {"namespace": "quintet"}}}, r"global\.tasks\.namespace is quintet"),
     ],
@@ -62,3 +95,31 @@ def test_a_pod_is_added_at_the_same_load_whatever_it_requests(request_: str) -> 
     release = render("inference", {"defaults": {"resources": {"requests": {"cpu": request_}}}})
     (metric,) = named(release, "HorizontalPodAutoscaler", "inference-forest")["spec"]["metrics"]
     assert metric["resource"]["target"] == {"type": "AverageValue", "averageValue": "225m"}
+
+
+def server_settings(release: tuple[Manifest, ...]) -> dict[str, str]:
+    text = named(release, "ConfigMap", "postgres-config")["data"]["postgresql.conf"]
+    return dict(line.replace("'", "").split(" = ") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("values", "connections", "buffers"),
+    [
+        pytest.param({}, "170", "192MB", id="the defaults"),
+        pytest.param({"pipelineRole": {"connections": 11}}, "176", "192MB", id="more sessions"),
+        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, "170", "512MB", id="more memory"),
+        pytest.param({"config": {"shared_buffers": "96MB"}}, "170", "96MB", id="ones own share"),
+    ],
+)
+def test_postgres_has_room_for_what_its_roles_may_open(
+    values: dict[str, Any], connections: str, buffers: str
+) -> None:
+    settings = server_settings(render("quintet", {"postgres": values}))
+    assert (settings["max_connections"], settings["shared_buffers"]) == (connections, buffers)
+
+
+@pytest.mark.parametrize(("limit", "share"), [("512Mi", "460MiB"), ("2Gi", "1843MiB")])
+def test_minio_frees_memory_below_its_limit(limit: str, share: str) -> None:
+    minio = named(render("minio", {"resources": {"limits": {"memory": limit}}}), "StatefulSet", "minio")
+    (container,) = containers(minio["spec"]["template"])
+    assert {"name": "GOMEMLIMIT", "value": share} in container["env"]

@@ -5,6 +5,7 @@ Helpers of the airflow chart.
   airflow.configChecksum $      changes with the settings and scripts, so that pods take them up
   airflow.env $                 environment of every Airflow container
   airflow.waitContainer (dict "root" $ "goal" "migrated")   init container that waits for the database
+  airflow.databaseContainer $   what it shares with the hook of a rollback
   airflow.mounts $  airflow.volumes $                       writable folders and scripts of every pod
   airflow.dagMounts $  airflow.dagVolumes $                 DAGs and step ConfigMaps, where DAG code runs
 */}}
@@ -77,16 +78,22 @@ Helpers of the airflow chart.
 
 {{- define "airflow.waitContainer" -}}
 - name: wait-for-database
-  image: {{ include "common.image" (dict "root" .root "name" "airflow") }}
-  imagePullPolicy: {{ include "common.imagePullPolicy" .root }}
   command: [python, /opt/quintet/scripts/wait.py, {{ .goal }}]
-  env: {{- include "airflow.databaseEnv" .root | nindent 4 }}
-  resources:
-    requests: {cpu: 10m, memory: 32Mi}
-    limits: {cpu: 500m, memory: 128Mi}
-  securityContext: {{- include "common.containerSecurityContext" .root | nindent 4 }}
+  {{- include "airflow.databaseContainer" .root | nindent 2 }}
   volumeMounts:
     - {name: scripts, mountPath: /opt/quintet/scripts}
+{{- end }}
+
+{{- define "airflow.databaseContainer" -}}
+image: {{ include "common.image" (dict "root" . "name" "airflow") }}
+imagePullPolicy: {{ include "common.imagePullPolicy" . }}
+env: {{- include "airflow.databaseEnv" . | nindent 2 }}
+# Its sentence, where the schema is from ahead, is then part of the pod's status.
+terminationMessagePolicy: FallbackToLogsOnError
+resources:
+  requests: {cpu: 10m, memory: 32Mi}
+  limits: {cpu: 500m, memory: 128Mi}
+securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 {{- end }}
 
 {{- define "airflow.mounts" -}}

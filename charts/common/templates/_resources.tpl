@@ -12,6 +12,13 @@ common.milli "250m": an amount of CPU or memory in thousandths of a core or of a
 {{- end }}
 
 {{- /*
+common.mebibytes "512Mi": the same amount in whole Mi.
+*/ -}}
+{{- define "common.mebibytes" -}}
+{{- div (include "common.milli" . | int64) 1048576000 -}}
+{{- end }}
+
+{{- /*
 common.resources (dict "path" "minio.resources" "given" map): requests and limits of a container as YAML; Kubernetes would make no
 pod of a request above its limit.
 */ -}}

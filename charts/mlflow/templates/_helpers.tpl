@@ -49,20 +49,30 @@ securityContext:
 {{- end }}
 
 {{- /*
-mlflow.wait (dict "root" $ "arguments" (list "--migrated")): the init container that waits for the database.
+mlflow.wait (dict "root" $ "goal" "migrated"): the init container that waits for the databases.
 */ -}}
 {{- define "mlflow.wait" -}}
-{{ include "mlflow.container" (dict "root" .root "name" "wait") }}
-command: {{ concat (list "python" "/etc/mlflow/wait.py") .arguments | toJson }}
-env:
-  {{- include "mlflow.backend" .root | nindent 2 }}
-resources:
-  requests: {cpu: 10m, memory: 64Mi}
-  limits: {memory: 256Mi}
+{{ include "mlflow.databaseContainer" (dict "root" .root "name" "wait") }}
+command: [python, /etc/mlflow/wait.py, {{ .goal }}]
 volumeMounts:
   - name: scripts
     mountPath: /etc/mlflow
     readOnly: true
+{{- end }}
+
+{{- /*
+mlflow.databaseContainer (dict "root" $ "name" "wait"): what it shares with the hook of a rollback.
+*/ -}}
+{{- define "mlflow.databaseContainer" -}}
+{{ include "mlflow.container" . }}
+env:
+  {{- include "mlflow.backend" .root | nindent 2 }}
+  {{- include "mlflow.secretEnv" (dict "root" .root "env" "AUTH_DATABASE_URI" "secret" "postgres-mlflow-auth" "key" "url") | nindent 2 }}
+# Its sentence, where a schema is from ahead, is then part of the pod's status.
+terminationMessagePolicy: FallbackToLogsOnError
+resources:
+  requests: {cpu: 10m, memory: 64Mi}
+  limits: {memory: 256Mi}
 {{- end }}
 
 {{- /*

@@ -9,7 +9,7 @@ metadata:
     checksum/config: {{ include "common.checksum" (include "mlflow.scripts" .) }}
 {{ include "mlflow.jobPodSpec" . }}
   initContainers:
-    - {{ include "mlflow.wait" (dict "root" . "arguments" list) | nindent 6 | trim }}
+    - {{ include "mlflow.wait" (dict "root" . "goal" "reachable") | nindent 6 | trim }}
   containers:
     - {{ include "mlflow.container" (dict "root" . "name" "upgrade") | nindent 6 | trim }}
       args: [db, upgrade, $(MLFLOW_BACKEND_STORE_URI)]

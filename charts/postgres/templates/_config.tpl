@@ -11,6 +11,7 @@ postgresql.conf: |
   tcp_keepalives_idle = 60
   tcp_keepalives_interval = 10
   tcp_keepalives_count = 6
+  {{- include "postgres.sizes" . | trim | nindent 2 }}
   {{- range $key, $value := .Values.config }}
   {{ $key }} = '{{ $value }}'
   {{- end }}

@@ -39,6 +39,19 @@ RUNNING = {"running": {}}
         (
             {
                 "phase": "Pending",
+                "initContainerStatuses": [
+                    {
+                        "name": "wait",
+                        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                        "lastState": {"terminated": {"exitCode": 1, "message": "a later release\n"}},
+                    }
+                ],
+            },
+            "init wait failed: a later release",
+        ),
+        (
+            {
+                "phase": "Pending",
                 "containerStatuses": [
                     {
                         "name": "api",

@@ -1,44 +1,94 @@
-"""Waits until the database answers; with --migrated, until its schema is the one that this image works on."""
+"""Wait for MLflow's databases: until they answer, or until the first has the schema of this image.
+
+Goals: `reachable`; `migrated`; `known`, which asks for some seconds only whether this image can work on them:
+for `helm rollback`, which a database that is away must not hold up. A schema from ahead ends each with a
+sentence: nothing that runs here could change it. The server brings the schema of its users to that of the
+image by itself.
+"""
 
 import importlib.util
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
+from alembic.script import ScriptDirectory
+
+KNOWN_SECONDS = 15
 
 
-def head() -> str:
-    """The newest of the image's migrations, by their files alone: importing MLflow would take seconds."""
-    from alembic.script import ScriptDirectory
+@dataclass(frozen=True)
+class Database:
+    """One of the two: the variable with its URL, how to ask for its schema, and its migrations' folder."""
 
+    variable: str
+    query: str
+    migrations: str
+
+
+TRACKING = Database(
+    "MLFLOW_BACKEND_STORE_URI", "SELECT version_num FROM alembic_version", "store/db_migrations"
+)
+USERS = Database(
+    "AUTH_DATABASE_URI", "SELECT version_num FROM alembic_version_auth", "server/auth/db/migrations"
+)
+
+
+def script(database: Database) -> ScriptDirectory:
+    """Return the image's migrations, by their files alone: importing MLflow would take seconds."""
     spec = importlib.util.find_spec("mlflow")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("MLflow is not installed: this script is for the image mlflow.")
-    migrations = Path(spec.origin).parent / "store" / "db_migrations"
-    return str(ScriptDirectory(str(migrations)).get_current_head())
+    return ScriptDirectory(str(Path(spec.origin).parent / database.migrations))
 
 
-def main() -> None:
-    """Returns once the wait is over; Kubernetes shows the wait as an init container that runs."""
-    url = os.environ["MLFLOW_BACKEND_STORE_URI"].replace("+psycopg2", "", 1)
-    query, wanted = "SELECT 1", 1
-    if "--migrated" in sys.argv:
-        query, wanted = "SELECT version_num FROM alembic_version", head()
-    while True:
-        try:
-            with psycopg2.connect(url, connect_timeout=5) as connection, connection.cursor() as cursor:
-                cursor.execute(query)
-                row = cursor.fetchone()
-            connection.close()
-            if row == (wanted,):
-                return
-            print(f"the schema is at {row}, waiting for {wanted}", flush=True)
-        except psycopg2.Error as error:
-            print(f"waiting: {error}".strip(), flush=True)
+def lacking(goal: str, database: Database) -> str | None:
+    """Say what is still lacking for `goal`, or return None when it is reached.
+
+    Raises:
+        SystemExit: with a sentence, when the schema is from ahead.
+    """
+    url = os.environ[database.variable].replace("+psycopg2", "", 1)
+    try:
+        with psycopg2.connect(url, connect_timeout=5) as connection, connection.cursor() as cursor:
+            cursor.execute(database.query)
+            row = cursor.fetchone()
+    except psycopg2.errors.UndefinedTable:
+        row = None
+    except psycopg2.Error as error:
+        return f"the database does not answer yet: {str(error).strip()}"
+    found = row[0] if row else None
+    waits = goal == "migrated" and database is TRACKING
+    if found is None and not waits:
+        return None
+    migrations = script(database)
+    if found is not None and found not in {revision.revision for revision in migrations.walk_revisions()}:
+        sys.exit(
+            f"MLflow's database of {database.variable} has the schema {found} of a later release, which this "
+            "image does not know, and MLflow takes none back. Install that release again, such as by "
+            "`helm rollback` to its revision. To go back all the same, restore a backup of the database from "
+            "before it first."
+        )
+    needed = migrations.get_current_head()
+    if not waits or found == needed:
+        return None
+    return f"the database has schema {found}, this image needs {needed}: see Job mlflow-upgrade"
+
+
+def main(goal: str) -> None:
+    """Return once `goal` is reached; print what is lacking whenever that changes."""
+    said = None
+    deadline = time.monotonic() + KNOWN_SECONDS
+    while reason := lacking(goal, TRACKING) or lacking(goal, USERS):
+        if reason != said:
+            print(reason, flush=True)
+        said = reason
+        if goal == "known" and time.monotonic() > deadline:
+            return
         time.sleep(1)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

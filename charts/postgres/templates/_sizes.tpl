@@ -1,0 +1,53 @@
+{{- /*
+postgres.sessions $: how many sessions all roles together may open, by their limits.
+*/ -}}
+{{- define "postgres.sessions" -}}
+{{- $sum := mul (len .Values.pipelines) (int .Values.pipelineRole.connections) -}}
+{{- range .Values.databases -}}
+{{- $sum = add $sum (int .connections) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end }}
+
+{{- /*
+postgres.sizes $: max_connections and shared_buffers, as lines of postgresql.conf that .Values.config has not; it refuses what the
+roles or the memory limit cannot hold. A session that has used some tables holds up to 2.5 MB of its own, without sorts.
+*/ -}}
+{{- define "postgres.sizes" -}}
+{{- $given := .Values.config -}}
+{{- $sessions := include "postgres.sessions" . | int -}}
+{{- $needed := add $sessions (int .Values.reservedConnections) | int -}}
+{{- $connections := get $given "max_connections" | default $needed | int -}}
+{{- if lt $connections $needed -}}
+{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases and postgres.pipelineRole." $connections $sessions $needed) -}}
+{{- end -}}
+{{- if not (hasKey $given "max_connections") }}
+max_connections = '{{ $connections }}'
+{{- end -}}
+{{- with (.Values.resources.limits | default dict).memory -}}
+{{- $limit := include "common.mebibytes" . | int64 -}}
+{{- $buffers := div $limit 4 -}}
+{{- if hasKey $given "shared_buffers" -}}
+{{- $buffers = include "postgres.mebibytes" $given.shared_buffers | int64 -}}
+{{- else }}
+shared_buffers = '{{ $buffers }}MB'
+{{- end -}}
+{{- $sum := add $buffers (div (mul $connections 5) 2) -}}
+{{- if gt $sum $limit -}}
+{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of up to 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases and postgres.pipelineRole." $buffers $connections $sum .) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- /*
+postgres.mebibytes "128MB": a setting of Postgres as a number of MB, which are of 1024 kB; without a unit it counts pages of 8 kB.
+*/ -}}
+{{- define "postgres.mebibytes" -}}
+{{- $kilobytes := dict "" 8 "kB" 1 "MB" 1024 "GB" 1048576 "TB" 1073741824 -}}
+{{- $amount := toString . -}}
+{{- $unit := regexFind "[A-Za-z]*$" $amount -}}
+{{- if not (and (regexMatch "^[0-9]+[A-Za-z]*$" $amount) (hasKey $kilobytes $unit)) -}}
+{{- fail (printf "postgres.config.shared_buffers is %s: write a whole number and kB, MB or GB after it, such as 192MB." $amount) -}}
+{{- end -}}
+{{- div (mul (trimSuffix $unit $amount | int64) (get $kilobytes $unit | int64)) 1024 -}}
+{{- end }}
