@@ -50,7 +50,7 @@ PIPELINES = {name: {"schemas": [name]} for name in ("forest", "crime", "excel", 
         (
             "postgres",
             {"config": {"max_connections": 109}},
-            r"max_connections is 109, and the roles may open 100 sessions, with postgres\.reservedConnections 110",
+            r"is 109, and the roles may open 100 sessions, with postgres\.reservedConnections 110",
         ),
         (
             "postgres",
