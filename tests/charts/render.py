@@ -40,7 +40,11 @@ def helm() -> str:
 
 
 def render(
-    chart: str, values: Mapping[str, Any] | None = None, *, registry: str = REGISTRY
+    chart: str,
+    values: Mapping[str, Any] | None = None,
+    *,
+    registry: str = REGISTRY,
+    cluster: str = "",
 ) -> tuple[Manifest, ...]:
     """Every object of the chart, hooks too, in namespace quintet; they are cached: treat them as constants.
 
@@ -48,12 +52,13 @@ def render(
         chart: its folder.
         values: beside its own.
         registry: of the images, where the values name none.
+        cluster: URL of the API server that templates look objects up in; without one they find none.
 
     Raises:
         ChartError: Helm refuses the values.
     """
     version = versions()["kubernetes"]["version"]
-    return _render(chart, json.dumps(values or {}, sort_keys=True), registry, version)
+    return _render(chart, json.dumps(values or {}, sort_keys=True), registry, version, cluster)
 
 
 def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
@@ -62,14 +67,17 @@ def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
     Raises:
         ChartError: Helm refuses the version.
     """
-    return _render(chart, "{}", REGISTRY, version)
+    return _render(chart, "{}", REGISTRY, version, "")
 
 
 @cache
-def _render(chart: str, values: str, registry: str, version: str) -> tuple[Manifest, ...]:
+def _render(chart: str, values: str, registry: str, version: str, cluster: str) -> tuple[Manifest, ...]:
     command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
     # Without a cluster Helm renders for the version that it was built with: one from its Go module, for 1.20.
     command += ["--kube-version", version]
+    if cluster:
+        command += ["--dry-run=server", "--kube-apiserver", cluster, "--kubeconfig", os.devnull]
+        command += ["--disable-openapi-validation"]
     with NamedTemporaryFile("w", suffix=".yaml") as images:
         json.dump({"global": {"image": {"registry": registry}}}, images)
         images.flush()
