@@ -1,4 +1,4 @@
-"""``quintet env``: exports for the tools on this machine, with the rights of a step and no more."""
+"""``quintet env``: exports for the tools on this machine, with the rights of a step of forest and no more."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
 
 
 def connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
-    """Return the environment of a step, with the addresses of forwarded ports.
+    """Return the environment of a step of forest, with the addresses of forwarded ports.
 
     Args:
         kube: the platform.
@@ -39,8 +39,8 @@ def connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
     return {
         "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),
         "AWS_ENDPOINT_URL_S3": f"http://localhost:{ports['s3']}",
-        "AWS_ACCESS_KEY_ID": kube.secret("minio-steps", "access-key"),
-        "AWS_SECRET_ACCESS_KEY": kube.secret("minio-steps", "secret-key"),
+        "AWS_ACCESS_KEY_ID": kube.secret("minio-forest", "access-key"),
+        "AWS_SECRET_ACCESS_KEY": kube.secret("minio-forest", "secret-key"),
         "AWS_DEFAULT_REGION": "us-east-1",
         "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
         "MLFLOW_TRACKING_USERNAME": kube.secret("mlflow-steps", "username"),

@@ -32,8 +32,8 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
         client = boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id=kube.secret("minio-steps", "access-key"),
-            aws_secret_access_key=kube.secret("minio-steps", "secret-key"),
+            aws_access_key_id=kube.secret("minio-excel", "access-key"),
+            aws_secret_access_key=kube.secret("minio-excel", "secret-key"),
             region_name="us-east-1",
         )
         for file in arguments.files:

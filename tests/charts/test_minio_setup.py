@@ -12,7 +12,7 @@ import pytest
 
 from tests.charts.render import default_values, named, render
 
-USERS = ("airflow", "steps")
+USERS = ("airflow", "mlflow")
 
 MC = """#!{python} -IS
 import json, pathlib, sys
@@ -28,6 +28,8 @@ if words[:3] == ["admin", "user", "add"]:
     key, secret = sys.stdin.read().split()
     users.setdefault(key, "")
 if words[:3] == ["admin", "user", "info"]:
+    if words[4] not in users:
+        sys.exit("The specified user does not exist.")
     shown(words[4])
 if words[:3] == ["admin", "user", "list"]:
     for key in users:
@@ -90,11 +92,11 @@ def setup(tmp_path: Path) -> Setup:
 def test_a_former_key_stays_as_long_as_the_secret_names_it(setup: Setup) -> None:
     assert setup.run() == {user: user for user in USERS}
     setup.secret("airflow", **{"access-key": "airflow-12345678", "former-access-key": "airflow"})
-    assert setup.run() == {"airflow": "airflow", "steps": "steps", "airflow-12345678": "airflow"}
+    assert setup.run() == {"airflow": "airflow", "mlflow": "mlflow", "airflow-12345678": "airflow"}
     (setup.secrets / "airflow" / "former-access-key").unlink()
-    assert setup.run() == {"steps": "steps", "airflow-12345678": "airflow"}
+    assert setup.run() == {"mlflow": "mlflow", "airflow-12345678": "airflow"}
 
 
-def test_a_key_that_a_person_made_stays(setup: Setup) -> None:
-    setup.store.write_text(json.dumps({"a-person": "airflow"}))
-    assert setup.run()["a-person"] == "airflow"
+def test_a_key_that_a_person_made_stays_and_that_of_all_steps_goes(setup: Setup) -> None:
+    setup.store.write_text(json.dumps({"a-person": "airflow", "steps": "steps"}))
+    assert setup.run() == {"a-person": "airflow", **{user: user for user in USERS}}

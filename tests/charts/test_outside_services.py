@@ -61,7 +61,8 @@ def spoken_of(release: tuple[Manifest, ...], names: Iterable[str]) -> set[str]:
 
 
 def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
-    users = ("minio-mlflow", "minio-airflow", "minio-steps", "minio-serving")
+    pipelines = [f"minio-{name}" for name in default_values("quintet")["postgres"]["pipelines"]]
+    users = ("minio-mlflow", "minio-airflow", "minio-serving", *pipelines)
     release = render(
         "quintet",
         {

@@ -108,3 +108,13 @@ def test_what_the_crime_pipeline_calls_temporary_goes_after_60_days_in_minio_too
     steps = default_values("airflow")["steps"]["pipelines"]["crime"]["env"]
     days = default_values("minio")["buckets"][steps["DATA_REPO_BUCKET_NAME"]]["expireDays"]
     assert {days.get(prefix) for prefix in json.loads(steps["TEMPORARY_PREFIXES"])} == {60}
+
+
+def test_an_object_that_serving_may_not_read_is_refused() -> None:
+    uri = "s3://data/weather/latest.json"
+    values = {"inference": {"models": {"forest": {"inputUri": uri}}}}
+    with pytest.raises(ChartError, match=r"add weather/latest\.json to minio\.users\.serving\.prefixes"):
+        render("quintet", values)
+    assert render(
+        "quintet", {**values, "minio": {"users": {"serving": {"prefixes": ["weather/", "bitcoin/"]}}}}
+    )

@@ -32,8 +32,9 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     for secret in secrets(render("quintet")):
         copies[secret["metadata"]["name"]].append(secret["data"])
     doubled = {name for name, data in copies.items() if len(data) == 2}
-    of_pipelines = {f"postgres-{name}" for name in default_values("quintet")["postgres"]["pipelines"]}
-    assert doubled == {"minio-steps", "mlflow-promotion", "mlflow-steps"} | of_pipelines
+    pipelines = default_values("quintet")["postgres"]["pipelines"]
+    of_pipelines = {f"{server}-{name}" for server in ("postgres", "minio") for name in pipelines}
+    assert doubled == {"mlflow-promotion", "mlflow-steps"} | of_pipelines
     assert all(data == [data[0]] * len(data) for data in copies.values())
 
 

@@ -50,14 +50,14 @@ def wait_for(what: str, ask: Callable[[], Answer], seconds: float, every: float 
 
 
 @contextlib.contextmanager
-def s3(kube: Kube) -> Iterator[Any]:
-    """A boto3 client with the steps' own key, for as long as the block runs."""
+def s3(kube: Kube, pipeline: str = "forest") -> Iterator[Any]:
+    """A boto3 client with the pipeline's own key, for as long as the block runs."""
     with kube.forward("minio", 9000) as port:
         yield boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id=kube.secret("minio-steps", "access-key"),
-            aws_secret_access_key=kube.secret("minio-steps", "secret-key"),
+            aws_access_key_id=kube.secret(f"minio-{pipeline}", "access-key"),
+            aws_secret_access_key=kube.secret(f"minio-{pipeline}", "secret-key"),
             region_name="us-east-1",
         )
 

@@ -15,7 +15,7 @@ from pod_template import read_json
 from pods import step
 
 CLOSED = "http://127.0.0.1:9"
-EXTRACT = {"arguments": {"group_number": 3, "pipeline_prefix": "why"}}
+EXTRACT = {"arguments": {"group_number": 3, "pipeline_prefix": "forest/why"}}
 
 STEP = """
 import time

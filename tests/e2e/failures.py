@@ -43,7 +43,7 @@ FAILURES = {
 }
 """What each DAG `why_<name>` fails of."""
 DAGS = {f"why_{name}" for name in FAILURES}
-PREFIX = "why/"
+PREFIX = "forest/why/"
 """Of the keys of the objects that the failing steps leave."""
 
 

@@ -22,7 +22,7 @@ FACTS = {
     "unschedulable": ["Insufficient memory"],
     "missing_secret": ["no-such-secret"],
     "start_timeout": ["no-such-config-map"],
-    "fields_changed": ["s3://data/why/raw/", "row 2", "Elevation", "'high'"],
+    "fields_changed": ["s3://data/forest/why/raw/", "row 2", "Elevation", "'high'"],
     "disk_limit": ["ephemeral"],
     "code_exception": ["KeyError: 'rows'"],
 }

@@ -114,12 +114,21 @@ def test_no_evidence_holds_a_secret(platform: Local, trained: list[Any]) -> None
     assert not [secret for secret in secrets for text in texts if secret in text]
 
 
-def test_the_user_that_reads_can_read_and_not_write(platform: Local, captured: list[Any]) -> None:
+def test_a_pipeline_reaches_its_own_objects_and_serving_only_reads(
+    platform: Local, captured: list[Any]
+) -> None:
     bucket, key = split(result_of(captured, "extract")["raw_uri"])
-    reader = platform.s3_of("serving")
-    assert reader.get_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+    assert platform.s3_of("forest").get_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+    for user in ("bitcoin", "serving"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            platform.s3_of(user).get_object(Bucket=bucket, Key=key)
     with pytest.raises(ClientError, match="AccessDenied"):
-        reader.put_object(Bucket=bucket, Key=key, Body=b"")
+        platform.s3_of("bitcoin").delete_object(Bucket=bucket, Key=key)
+    stored = {"Bucket": bucket, "Key": "bitcoin/latest/a.json"}
+    platform.s3_of("bitcoin").put_object(**stored, Body=b"1")
+    assert platform.s3_of("serving").get_object(**stored)["ContentLength"] == 1
+    with pytest.raises(ClientError, match="AccessDenied"):
+        platform.s3_of("serving").put_object(**stored, Body=b"")
 
 
 def test_two_platforms_side_by_side_make_the_same(

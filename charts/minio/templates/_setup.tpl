@@ -29,6 +29,10 @@ setup.sh: |
   {{- range $user, $_ := .Values.users }}
   user {{ $user }}
   {{- end }}
+  {{- if not (hasKey .Values.users "steps") }}
+  # All pipelines once shared this user, which could write to the whole bucket.
+  if mc admin user info minio steps > /dev/null 2>&1; then mc admin user remove minio steps; fi
+  {{- end }}
 {{- range $bucket, $settings := .Values.buckets }}
 {{- with $settings.expireDays }}
 lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" . | fromYaml | toJson | toJson }}
@@ -50,14 +54,17 @@ Rules:
 {{- end }}
 
 {{- define "minio.policy" -}}
-{{- $onBuckets := list "s3:ListBucket" "s3:GetBucketLocation" }}
+{{- $onBuckets := list "s3:GetBucketLocation" }}
+{{- if .lifecycle }}
+{{- $onBuckets = append $onBuckets "s3:GetLifecycleConfiguration" }}
+{{- end }}
 {{- $onObjects := list "s3:GetObject" }}
 {{- if not .readOnly }}
-{{- $onBuckets = append $onBuckets "s3:ListBucketMultipartUploads" }}
 {{- $onObjects = concat $onObjects (list "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") }}
 {{- end }}
-{{- if .lifecycle }}
-{{- $onBuckets = concat $onBuckets (list "s3:GetLifecycleConfiguration" "s3:PutLifecycleConfiguration") }}
+{{- $keys := list }}
+{{- range .prefixes | default (list "") }}
+{{- $keys = append $keys (printf "%s*" .) }}
 {{- end }}
 Version: "2012-10-17"
 Statement:
@@ -68,9 +75,22 @@ Statement:
       - arn:aws:s3:::{{ . }}
       {{- end }}
   - Effect: Allow
-    Action: {{ toJson $onObjects }}
+    Action: ["s3:ListBucket"]
     Resource:
       {{- range .buckets }}
-      - arn:aws:s3:::{{ . }}/*
+      - arn:aws:s3:::{{ . }}
+      {{- end }}
+    {{- if .prefixes }}
+    Condition:
+      StringLike:
+        "s3:prefix": {{ toJson $keys }}
+    {{- end }}
+  - Effect: Allow
+    Action: {{ toJson $onObjects }}
+    Resource:
+      {{- range $bucket := .buckets }}
+      {{- range $keys }}
+      - arn:aws:s3:::{{ $bucket }}/{{ . }}
+      {{- end }}
       {{- end }}
 {{- end }}

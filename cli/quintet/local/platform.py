@@ -56,8 +56,15 @@ class Platform:
         keys = {}
         for name, user in users.items():
             secret = self.credentials[f"minio-{name}"]
-            buckets, read_only = tuple(user["buckets"]), bool(user.get("readOnly"))
-            keys[name] = Key(secret["access-key"], secret["secret-key"], buckets, read_only)
+            # The server here has no right to look at what expires that does not reach the whole bucket.
+            prefixes = () if user.get("lifecycle") else tuple(user.get("prefixes", ()))
+            places = tuple(f"{bucket}/{prefix}*" for bucket in user["buckets"] for prefix in prefixes)
+            keys[name] = Key(
+                secret["access-key"],
+                secret["secret-key"],
+                places or tuple(user["buckets"]),
+                bool(user.get("readOnly")),
+            )
         return S3(self.state.folder / "s3", self.ports["s3"], keys)
 
     def url(self, service: str) -> str:

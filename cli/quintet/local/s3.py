@@ -26,19 +26,19 @@ class Key:
     """A user's key.
 
     Attributes:
-        buckets: that it is good for; empty for all, and for making one.
+        places: that it is good for, as a bucket or as `bucket/prefix*`; empty for all, and for making one.
         read_only: whether it may neither write nor delete.
     """
 
     access: str
     secret: str
-    buckets: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     read_only: bool = False
 
     def identity(self, name: str) -> dict[str, Any]:
         """Describe the user as SeaweedFS wants it."""
         kinds = ("Read", "List") if self.read_only else ("Read", "Write", "List", "Tagging")
-        rights = [f"{kind}:{bucket}" for bucket in self.buckets for kind in kinds]
+        rights = [f"{kind}:{place}" for place in self.places for kind in kinds]
         credentials = [{"accessKey": self.access, "secretKey": self.secret}]
         return {"name": name, "credentials": credentials, "actions": rights or ["Admin"]}
 

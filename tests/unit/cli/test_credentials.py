@@ -64,7 +64,7 @@ def test_the_former_fernet_key_still_decrypts() -> None:
     ("name", "data"),
     [
         ("mlflow-admin", {"username": "admin", "password": "b" * 32}),
-        ("minio-steps", {"access-key": "steps", "secret-key": "c" * 32}),
+        ("minio-forest", {"access-key": "forest", "secret-key": "c" * 32}),
         ("airflow-keys", {"fernet-key": "f" * 44}),
     ],
 )

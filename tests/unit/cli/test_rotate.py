@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace as Fields
@@ -12,156 +11,12 @@ from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 import pytest
-import yaml
-from kubernetes import client
 
 from quintet import rotate
 from quintet.airflow_api import AirflowApi
 from quintet.kube import Kube
 from quintet.progress import UserError
-
-SECRETS = {
-    "airflow-keys": {"fernet-key": "f" * 44, "jwt-secret": "j" * 64},
-    "minio-root": {"username": "root", "password": "r" * 32},
-    "minio-steps": {"access-key": "steps", "secret-key": "s" * 32},
-    "mlflow-admin": {"username": "admin", "password": "a" * 32},
-    "mlflow-serving": {"username": "serving", "password": "v" * 32},
-    "postgres-sipsa": {
-        "username": "sipsa",
-        "password": "p" * 32,
-        "url": f"postgresql://sipsa:{'p' * 32}@postgres.quintet.svc:5432/quintet",
-    },
-}
-IN_BOTH = {"minio-steps", "postgres-sipsa"}
-READS = {
-    "airflow-api-server": "airflow-keys",
-    "airflow-scheduler": "airflow-keys",
-    "inference-forest": "mlflow-serving",
-    "minio": "minio-root",
-    "mlflow": "mlflow-admin",
-    "postgres": "none",
-}
-JOBS = ("airflow-migrate-1", "minio-setup-1", "mlflow-users-1", "mlflow-users-2", "postgres-setup-1")
-CONNECTIONS = client.V1Volume(
-    name="connections",
-    projected=client.V1ProjectedVolumeSource(
-        sources=[
-            client.V1VolumeProjection(
-                secret=client.V1SecretProjection(
-                    name="postgres-sipsa", items=[client.V1KeyToPath(key="url", path="postgres_sipsa")]
-                )
-            )
-        ]
-    ),
-)
-
-
-def encoded(data: Mapping[str, str]) -> dict[str, str]:
-    return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-
-
-class Cluster:
-    """As much of a cluster as a rotation touches; what is done to it is written down in `done`."""
-
-    namespace, tasks_namespace = "quintet", "quintet-tasks"
-
-    def __init__(self, own: Mapping[str, str]) -> None:
-        self.core = self.apps = self.batch = self
-        self.api_client = client.ApiClient()
-        self.existing_secrets = dict(own)
-        self.done: list[str] = []
-        self.failing = "none"
-        self.steps: list[list[Any]] = []
-        self.replicas = dict.fromkeys(READS, 1)
-        self.jobs: dict[str, Any] = {}
-        self.data = {
-            (namespace, own.get(name, name)): dict(data)
-            for name, data in SECRETS.items()
-            for namespace in ("quintet", "quintet-tasks")
-            if namespace == "quintet" or name in IN_BOTH
-        }
-        kept = {"helm.sh/resource-policy": "keep"}
-        manifests: list[Any] = [
-            {"kind": "Secret", "metadata": {"name": name, "namespace": namespace, "annotations": kept}}
-            for namespace, name in self.data
-            if name not in own.values()
-        ]
-        manifests += [{"kind": "Service", "metadata": {"name": "mlflow"}}, None]
-        self.release = {"manifest": yaml.safe_dump_all(manifests)}
-
-    def workloads(self, name: str = "") -> list[Any]:
-        return [self.workload(found) for found in READS if found.startswith(name)]
-
-    def workload(self, name: str) -> Any:
-        reference = Fields(name=self.existing_secrets.get(READS[name], READS[name]), key="password")
-        env = [Fields(value_from=Fields(secret_key_ref=reference))]
-        pod = Fields(init_containers=None, containers=[Fields(env=env)])
-        count = self.replicas[name]
-        return Fields(
-            metadata=Fields(name=name, generation=1),
-            spec=Fields(
-                replicas=count,
-                selector=Fields(match_labels={}),
-                template=Fields(spec=pod),
-                strategy=None,
-            ),
-            status=Fields(
-                updated_replicas=count, ready_replicas=count, replicas=count, observed_generation=1
-            ),
-        )
-
-    def pods(self, _selector: dict[str, str]) -> list[Any]:
-        return []
-
-    def read_namespaced_secret(self, name: str, namespace: str) -> Any:
-        return Fields(data=encoded(self.data[namespace, name]))
-
-    def replace_namespaced_secret(self, name: str, namespace: str, secret: Any) -> None:
-        self.data[namespace, name] = {
-            key: base64.b64decode(value).decode() for key, value in secret.data.items()
-        }
-        self.done.append(f"write {name}")
-
-    def patch_namespaced_deployment(self, name: str, _namespace: str, _change: Any) -> None:
-        self.done.append(f"restart {name}")
-
-    def patch_namespaced_deployment_scale(self, name: str, _namespace: str, change: Any) -> None:
-        self.replicas[name] = change["spec"]["replicas"]
-        self.done.append(f"scale {name} {self.replicas[name]}")
-
-    def list_namespaced_job(self, _namespace: str) -> Any:
-        return Fields(items=[self.job(name) for name in JOBS])
-
-    def job(self, name: str) -> Any:
-        template = client.V1PodTemplateSpec(
-            metadata=client.V1ObjectMeta(
-                labels={"app": "setup", "job-name": name, "batch.kubernetes.io/controller-uid": "1"}
-            ),
-            spec=client.V1PodSpec(
-                restart_policy="OnFailure", containers=[client.V1Container(name=name)], volumes=[CONNECTIONS]
-            ),
-        )
-        made = datetime(2026, 1, int(name[-1]), tzinfo=UTC)
-        return Fields(metadata=Fields(name=name, creation_timestamp=made), spec=Fields(template=template))
-
-    def create_namespaced_job(self, _namespace: str, job: dict[str, Any]) -> Any:
-        name = f"{job['metadata']['generateName']}x"
-        self.jobs[name] = job
-        self.done.append(f"run {name.removesuffix('-again-x')}")
-        return Fields(metadata=Fields(name=name))
-
-    def read_namespaced_job_status(self, name: str, _namespace: str) -> Any:
-        failed = name.startswith(self.failing)
-        status = Fields(conditions=[Fields(type="Failed")] if failed else None, succeeded=not failed)
-        return Fields(metadata=Fields(name=name), status=status)
-
-    def delete_namespaced_job(self, _name: str, _namespace: str, propagation_policy: str) -> None:
-        assert propagation_policy == "Background"
-
-    def list_namespaced_pod(self, namespace: str, label_selector: str) -> Any:
-        assert (namespace, label_selector) == ("quintet-tasks", "app.kubernetes.io/component=step")
-        self.done.append("look at steps")
-        return Fields(items=self.steps.pop(0) if self.steps else [])
+from tests.unit.cli.rotation import CONNECTIONS, SECRETS, Cluster
 
 
 @pytest.fixture
@@ -210,7 +65,7 @@ def test_all_are_changed_with_each_server_before_who_uses_it(cluster: Cluster) -
         "connection postgres_sipsa",
         "look at steps",
         "write airflow-keys",
-        *["write minio-steps"] * 2,
+        *["write minio-forest"] * 2,
         "write mlflow-admin",
         "run minio-setup",
     ]
@@ -247,19 +102,19 @@ def test_a_former_key_of_s3_stays_until_steps_that_hold_it_have_ended(cluster: C
 
     running = [step("Running", long_ago), step("Running", later), step("Succeeded", long_ago)]
     cluster.steps = [running, running, running[1:]]
-    run(cluster, "minio-steps")
+    run(cluster, "minio-forest")
     assert cluster.done == [
-        *["write minio-steps"] * 2,
+        *["write minio-forest"] * 2,
         "run minio-setup",
         *["look at steps"] * 3,
-        *["write minio-steps"] * 2,
+        *["write minio-forest"] * 2,
         "run minio-setup",
     ]
     cluster.done.clear()
     cluster.steps = [running]
-    run(cluster, "minio-steps", minutes=0)
+    run(cluster, "minio-forest", minutes=0)
     assert cluster.done.count("look at steps") == 1
-    assert "former-access-key" not in cluster.data["quintet-tasks", "minio-steps"]
+    assert "former-access-key" not in cluster.data["quintet-tasks", "minio-forest"]
 
 
 def test_a_failed_server_is_named_and_the_same_command_goes_on(cluster: Cluster) -> None:
@@ -289,7 +144,9 @@ def test_what_ones_own_secret_holds_is_brought_to_server_and_pods(
 
 @pytest.mark.parametrize("name", ["", "postgres"])
 def test_a_secret_that_is_not_there_is_refused_with_those_that_are(name: str, cluster: Cluster) -> None:
-    with pytest.raises(UserError, match=r"SECRET=…, or all\. There are airflow-keys, minio-root, "):
+    with pytest.raises(
+        UserError, match=r"SECRET=…, or all\. There are airflow-keys, minio-forest, minio-root, "
+    ):
         run(cluster, name)
     assert cluster.done == []
 
