@@ -160,7 +160,12 @@ def bundle_digest(path: Path) -> str:
         raise BundleError(f"{path} is not a bundle: it has no {DIGESTS}") from None
 
 
-def _digests(root: Path) -> dict[str, str]:
+def listed(root: Path) -> dict[str, str]:
+    """Returns the sha256 of each file that the bundle in a directory lists, by its name below the directory.
+
+    Raises:
+        BundleError: the list is absent or is not JSON, lacks a file, or names one that no bundle has.
+    """
     digests = _json(root / DIGESTS)
     if not isinstance(digests, dict) or not {CONTRACT, SMOKE} <= digests.keys():
         raise BundleError(f"{DIGESTS} must list {CONTRACT}, {SMOKE} and the arrays")
@@ -179,7 +184,7 @@ def _json(path: Path) -> Any:
 
 def _checked(root: Path) -> list[str]:
     """Gives the names of the bundle's files, each compared with its digest."""
-    digests = _digests(root)
+    digests = listed(root)
     for name, expected in digests.items():
         try:
             with (root / name).open("rb") as file:

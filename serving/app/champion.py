@@ -83,6 +83,8 @@ class Champion:
                 self._refresh(retry_refused)
             except RegistryUnavailableError as error:
                 self._found(RegistryState(False, str(error)))
+            except Exception as error:
+                self._found(RegistryState(False, f"The registry's answer cannot be used: {error!r}"), error)
             if self.model is None and (self.refusal or not self.registry_state.reachable):
                 self._serve_last_good()
 
@@ -106,10 +108,16 @@ class Champion:
         try:
             folder = self._cache.get(version.digest, lambda target: self._registry.download(version, target))
             self._serve(self._load(version, folder))
-            self.refusal = None
+        except RegistryUnavailableError:
+            raise
+        except Exception as error:
+            self._refuse(version, *_told(error))
+            return
+        self.refusal = None
+        try:
             self._cache.keep(version)
-        except (BundleError, OSError) as error:
-            self._refuse(version, str(error))
+        except OSError as error:
+            log.error("a restart without the registry will not find the served bundle on disk: %s", error)
 
     def _load(self, version: ModelVersion, folder: Path) -> ServedModel:
         return ServedModel.load(version, folder, self._settings.max_samples, self._newest)
@@ -127,16 +135,17 @@ class Champion:
         version, folder = last
         try:
             self._serve(self._load(version, folder))
-        except BundleError as error:
+        except Exception as error:
             if self.refusal is None:
-                self._refuse(version, f"the bundle on disk: {error}")
+                reason, bug = _told(error)
+                self._refuse(version, f"the bundle on disk: {reason}", bug)
 
-    def _refuse(self, version: ModelVersion | None, reason: str) -> None:
+    def _refuse(self, version: ModelVersion | None, reason: str, bug: Exception | None = None) -> None:
         delay = FIRST_RETRY_SECONDS
         if self.refusal and self._is_refused(version):
             delay = min(self.refusal.retry_seconds * 2, LAST_RETRY_SECONDS)
         if self.refusal is None or self.refusal.reason != reason:
-            log.error("the champion is refused and the model in memory stays: %s", reason)
+            log.error("the champion is refused and the model in memory stays: %s", reason, exc_info=bug)
         self._vacant, self.refusal = False, Refusal(version, reason, delay)
         self._retry_at = time.monotonic() + delay
         self._metrics.refused.inc()
@@ -146,11 +155,18 @@ class Champion:
     def _is_refused(self, version: ModelVersion | None) -> bool:
         return self.refusal is not None and self.refusal.version == version
 
-    def _found(self, state: RegistryState) -> None:
-        if state.reachable != self.registry_state.reachable:
-            log.info("%s", state.detail)
+    def _found(self, state: RegistryState, bug: Exception | None = None) -> None:
+        if state.reachable != self.registry_state.reachable or (bug and state != self.registry_state):
+            log.info("%s", state.detail, exc_info=bug)
         self.registry_state = state
         self._metrics.registry_up.set(state.reachable)
+
+
+def _told(error: Exception) -> tuple[str, Exception | None]:
+    """Returns why a bundle is not served, and the error itself where nobody foresaw it, for the log."""
+    if isinstance(error, BundleError | OSError):
+        return str(error), None
+    return f"loading it failed unexpectedly: {error!r}", error
 
 
 def _words(version: ModelVersion) -> tuple[str, str | None, str]:

@@ -5,15 +5,15 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from app.settings import Settings
 from bundle import BundleError
+from bundle.reader import DIGESTS, listed
 
-DIGESTS = "digests.json"
 ANSWER = httpx.Timeout(10, connect=3)
 DOWNLOAD = httpx.Timeout(120, connect=3)  # MLflow fetches a whole file from S3 before it sends the first byte
 NO_SUCH_MODEL_OR_ALIAS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -95,20 +95,15 @@ class Registry:
         """Puts the files of a version's bundle into a folder; what they hold is for `bundle.load` to check.
 
         Raises:
-            BundleError: The bundle lists no files, or a file is absent.
+            BundleError: The bundle lists no files, or one that no bundle has, such as one outside of its
+                folder; or a file is absent.
             RegistryUnavailableError: The transfer did not end.
         """
         self._fetch(version, DIGESTS, folder)
         listing = (folder / DIGESTS).read_bytes()
         if hashlib.sha256(listing).hexdigest() != version.digest:
             raise BundleError(f"{DIGESTS} of run {version.run_id} is not the one that the registry names")
-        try:
-            names = [str(name) for name in json.loads(listing)]
-        except (ValueError, TypeError) as error:
-            raise BundleError(f"{DIGESTS} of run {version.run_id} is no list of files") from error
-        for name in names:
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise BundleError(f"{DIGESTS} of run {version.run_id} leads out of the bundle: {name}")
+        for name in listed(folder):
             self._fetch(version, name, folder)
 
     def _fetch(self, version: ModelVersion, name: str, folder: Path) -> None:
