@@ -63,9 +63,10 @@ def check(contract: Contract) -> None:
     _mapping(contract.versions, "versions")
     for name, version in contract.versions.items():
         _text(version, f"the version of {name}")
-    if contract.transform:
-        _text(contract.transform.type, "the transform")
-        _mapping(contract.transform.parameters, "the transform's parameters")
+    for transform in contract.transforms:
+        _text(transform.type, "the name of a transform")
+        _mapping(transform.parameters, f"the parameters of the transform {transform.type}")
+    _no_twins([transform.type for transform in contract.transforms], "transforms")
     if contract.split:
         _check_split(contract.split)
 

@@ -11,7 +11,9 @@ from typing import Any, Literal, Self
 from bundle.claims import check
 from bundle.errors import BundleError
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""Those that this code reads. 2 names transforms, without which code that reads only 1 would take features
+from clients that do not have them; 1 named at most one, of bars."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Feature:
     high: float | None = None
     log: bool = False
     nullable: bool = False
-    """Whether training saw rows without it. Then a request may lack it too, by null or by leaving it out."""
+    """Whether it may be missing: training saw rows without it, and a request may lack it too, by null or by
+    leaving it out; or a transform makes it of what may be missing."""
 
     @property
     def width(self) -> int:
@@ -62,7 +65,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Transform:
-    """Which code of `bundle.transforms` makes the features from what a client sends, with its parameters."""
+    """Which code of `bundle.transforms` makes features from what a client sends, with its parameters."""
 
     type: str
     parameters: dict[str, Any]
@@ -102,8 +105,8 @@ class Contract:
     class_weights: tuple[float, ...] | None = None
     """One factor a label, by which probabilities are multiplied before they are made to sum to 1 again: takes
     back the share of each class that training was balanced to. None: they stand as the engine gives them."""
-    transform: Transform | None = None
-    """None: a client sends the features themselves."""
+    transforms: tuple[Transform, ...] = ()
+    """A client sends what they take, and itself the features that none of them makes."""
     split: Split | None = None
     """None: the bundle does not say."""
 
@@ -116,8 +119,9 @@ class Contract:
         """
         try:
             fields = json.loads(text)
-            if fields["format"] != FORMAT:
-                raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {FORMAT}")
+            if fields["format"] not in FORMATS:
+                known = " and ".join(map(str, FORMATS))
+                raise BundleError(f"contract.json has format {fields['format']!r}; this code reads {known}")
             contract = cls(
                 model=fields["model"],
                 target=_target(fields),
@@ -128,7 +132,7 @@ class Contract:
                 data_sha256=fields["data_sha256"],
                 versions=fields["versions"],
                 class_weights=_class_weights(fields),
-                transform=Transform(**fields["transform"]) if fields.get("transform") else None,
+                transforms=_transforms(fields),
                 split=_split(fields.get("split")),
             )
             check(contract)
@@ -138,7 +142,8 @@ class Contract:
 
     def to_json(self) -> str:
         """Writes the contract; `from_json` gives it back."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, allow_nan=False)
+        kind = FORMATS[1] if self.transforms else FORMATS[0]
+        return json.dumps({"format": kind, **asdict(self)}, indent=1, allow_nan=False)
 
 
 def _target(fields: Mapping[str, Any]) -> str:
@@ -149,6 +154,12 @@ def _target(fields: Mapping[str, Any]) -> str:
             f"contract.json: the target {target!r} cannot name a field: use letters, digits and _"
         )
     return target
+
+
+def _transforms(fields: Mapping[str, Any]) -> tuple[Transform, ...]:
+    if fields["format"] == 1:
+        return (Transform(**fields["transform"]),) if fields.get("transform") else ()
+    return tuple(Transform(**transform) for transform in fields["transforms"])
 
 
 def _split(fields: Mapping[str, Any] | None) -> Split | None:

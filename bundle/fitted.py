@@ -20,6 +20,7 @@ from bundle.claims import check
 from bundle.contract import Contract, Engine, Feature, Label, Split
 from bundle.engines import BOOSTER
 from bundle.errors import BundleError, BundleRefused
+from bundle.inputs import Inputs
 from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
 
 if TYPE_CHECKING:
@@ -89,19 +90,23 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
         path: a directory that does not exist yet.
         contract: what the model takes and gives.
         arrays: the engine's, by name; `model.ubj` is XGBoost's own file, as bytes (uint8).
-        frame: columns of the contract's features, from which the smoke rows are taken.
+        frame: columns of the contract's features, and of what its transforms of rows take, from which the
+            smoke rows are taken.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        BundleRefused: the contract states what cannot be used.
+        BundleRefused: the contract states what cannot be used, or the transforms do not fit it.
         BundleError: the arrays do not fit the contract.
     """
     try:
         check(contract)
+        inputs = Inputs(contract)
     except BundleError as error:
         raise BundleRefused(str(error)) from error
+    if absent := [field.name for field in inputs.fields if field.name not in frame]:
+        raise BundleRefused(f"the smoke rows lack {', '.join(absent)}, which the transforms take")
     (path / ARRAYS).mkdir(parents=True)
     for name, array in arrays.items():
         if name == BOOSTER:
@@ -241,18 +246,24 @@ def _smoke(bundle: Bundle, frame: DataFrame) -> str:
     for feature in bundle.contract.features:
         values = rows[feature.name].tolist()
         values += [None, UNSEEN if feature.type == "category" else values[0]]
-        columns[feature.name] = [
-            None if value != value else value for value in values
-        ]  # NaN is not equal to itself
+        columns[feature.name] = _whole(values)
     answer = bundle.predict(columns_from_json(bundle.contract, columns))
+    inputs = {field.name: _whole(rows[field.name].tolist()) for field in bundle.inputs.fields}
     return json.dumps(
         {
+            # Of the first rows, what the transforms make their features of.
+            **({"inputs": inputs} if inputs else {}),
             "columns": columns,
             "labels": answer.labels.tolist(),
             "probabilities": answer.probabilities.tolist(),
         },
         allow_nan=False,
     )
+
+
+def _whole(values: list[Any]) -> list[Any]:
+    """Gives values with None for NaN, which is not equal to itself."""
+    return [None if value != value else value for value in values]
 
 
 def _sha256(path: Path) -> str:

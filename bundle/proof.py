@@ -30,17 +30,39 @@ _ROWS_AT_ONCE = 20_000
 def verify_against(pipeline: Pipeline, bundle: Bundle, frame: DataFrame) -> None:
     """Compares the bundle's labels and probabilities with the pipeline's on all rows, also disturbed ones.
 
+    Where transforms make features of a row's fields, these are made once more and compared with the frame's.
     Disturbed rows have holes and categories that training did not see. Of a pipeline without probabilities,
     the softmax of its margins is compared. Probabilities may differ by `TOLERANCES`.
+
+    Args:
+        pipeline: fitted.
+        bundle: made of it.
+        frame: the features, and what the transforms of rows take.
 
     Raises:
         BundleRefused: one differs; names the row.
     """
     for start in range(0, len(frame), _ROWS_AT_ONCE):
         rows = frame.iloc[start : start + _ROWS_AT_ONCE]
+        if bundle.inputs.rows:
+            _compare_made(bundle, rows)
         _compare("row", pipeline, bundle, rows)
         _compare("disturbed row", pipeline, bundle, _disturbed(rows, bundle.contract))
     bundle.check_smoke()
+
+
+def _compare_made(bundle: Bundle, rows: DataFrame) -> None:
+    columns = columns_of(rows)
+    try:
+        different = bundle.inputs.difference(columns, columns)
+    except ValueError as error:
+        raise BundleRefused(f"the transforms do not take what training had: {error}") from error
+    if different:
+        at, name, made, had = different
+        raise BundleRefused(
+            f"row {rows.index[at]}: the transform {bundle.inputs.maker(name)} makes {name} {made!r}, training"
+            f" had {had!r}; the model is not published"
+        )
 
 
 def _compare(kind: str, pipeline: Pipeline, bundle: Bundle, rows: DataFrame) -> None:

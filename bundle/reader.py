@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bundle.contract import Contract
 from bundle.engines import BOOSTER, ENGINES, Arrays, Engine
 from bundle.errors import BundleError
+from bundle.inputs import Inputs
 from bundle.preparation import Columns, Preparation
 
 DIGESTS = "digests.json"
@@ -58,6 +59,7 @@ class Bundle:
     contract: Contract
     digest: str
     smoke: dict[str, Any]
+    inputs: Inputs
     preparation: Preparation
     engine: Engine
 
@@ -66,14 +68,15 @@ class Bundle:
         """Puts a bundle together from its parts.
 
         Raises:
-            BundleError: the arrays do not fit the contract.
+            BundleError: the arrays or the transforms do not fit the contract.
         """
         kind = contract.engine.type
         if kind not in ENGINES:
             raise BundleError(f"contract.json asks for the engine {kind!r}; known: {', '.join(ENGINES)}")
+        inputs = Inputs(contract)
         columns = sum(feature.width for feature in contract.features)
         engine = ENGINES[kind](arrays, contract.engine.parameters, columns, len(contract.labels))
-        return cls(contract, digest, smoke, Preparation(contract.features), engine)
+        return cls(contract, digest, smoke, inputs, Preparation(contract.features), engine)
 
     def predict_proba(self, columns: Columns) -> NDArray[np.float64]:
         """Gives probabilities of shape (rows, classes), classes in the order of the contract's labels.
@@ -99,12 +102,14 @@ class Bundle:
         return probabilities
 
     def check_smoke(self) -> None:
-        """Asks the rows of `smoke.json` and compares.
+        """Asks the rows of `smoke.json` and compares, also what the transforms of rows make.
 
         Raises:
-            BundleError: an answer differs from the one that training recorded.
+            BundleError: an answer or a feature differs from the one that training recorded.
         """
         try:
+            if self.inputs.rows:
+                self._check_made()
             columns = columns_from_json(self.contract, self.smoke["columns"])
             expected = np.array(self.smoke["probabilities"], dtype=np.float64)
             expected_labels = np.array(self.smoke["labels"])
@@ -119,6 +124,20 @@ class Bundle:
         wrong = np.flatnonzero(~close | (answer.labels != expected_labels))
         if wrong.size:
             raise BundleError(f"smoke.json: row {wrong[0]} gets another answer than training recorded")
+
+    def _check_made(self) -> None:
+        given = self.inputs.from_json(self.smoke["inputs"])
+        rows = max(map(len, given.values()))
+        if not rows:
+            raise BundleError("smoke.json asks the transforms nothing")
+        columns = columns_from_json(self.contract, self.smoke["columns"])
+        had = {name: values[:rows] for name, values in columns.items()}
+        if different := self.inputs.difference(given, had):
+            row, name, made, recorded = different
+            raise BundleError(
+                f"smoke.json: row {row}: {self.inputs.maker(name)} makes {name} {made!r}, training had"
+                f" {recorded!r}"
+            )
 
 
 def columns_from_json(contract: Contract, columns: Mapping[str, list[Any]]) -> Columns:

@@ -99,7 +99,10 @@ version.""",
         "split-data",
         arguments={
             **window,
-            **{name: result("enrich_data", name) for name in ("enriched_uri", "enriched_sha256")},
+            **{
+                name: result("enrich_data", name)
+                for name in ("enriched_uri", "enriched_sha256", "transforms_uri", "transforms_sha256")
+            },
             **{name: result("download_data", name) for name in ("data_sha256", "parameters_sha256")},
             **stages["split_data"],
         },

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import bitcoin.contest
+import bundle
 import crime.contest
 import forest.contest
 import penguins.contest
@@ -90,7 +91,9 @@ def _candidate(client: MlflowClient, name: str, contest: Contest, run: Run, fold
     uri, sha256 = run.data.tags["snapshot_uri"], run.data.params["data_sha256"]
     rows = pd.DataFrame(contest.test_rows(uri, folder, sha256).columns)
     known = rows.astype(object).where(rows.notna(), None)  # as JSON has no NaN
-    items = _bars(uri, sha256, folder) if name == "bitcoin" else known.to_dict("records")
+    inputs = bundle.load(folder / BUNDLE_FOLDER).inputs
+    sent = [field.name for field in inputs.fields] + [feature.name for feature in inputs.features]
+    items = _bars(uri, sha256, folder) if inputs.series else known[sent].to_dict("records")
     algorithm = run.data.params.get("algorithm", "xgboost")
     pipeline = mlflow.sklearn.load_model(str(folder / MODEL_FOLDER))
     return Candidate(f"{name}, {algorithm}", pipeline, folder / BUNDLE_FOLDER, rows, items)

@@ -80,6 +80,7 @@ def our_variables(registry_url: str, ports: list[int], folder: Path) -> dict[str
     """Gives what our API is told, with a folder for its bundle."""
     return {
         "PYTHONPATH": f"{ROOT / 'serving'}:{ROOT}",
+        "MLFLOW_MODEL_NAME": "forest",
         "MLFLOW_TRACKING_URI": registry_url,
         "BUNDLE_CACHE_DIR": str(folder / "cache"),
         "BIND_HOST": "127.0.0.1",

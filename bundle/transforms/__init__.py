@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError
@@ -43,6 +44,7 @@ class Input:
     """The smallest number that is one; None: any is."""
     above: float | None = None
     """The same, but a number has to exceed it."""
+    at_most: float | None = None
 
 
 class UnusableInput(ValueError):
@@ -87,6 +89,63 @@ class RowTransform(ABC):
         Raises:
             UnusableInput: a value cannot be transformed; names the first.
         """
+
+
+class UnusableSeries(ValueError):
+    """A series is too short, out of order, or holds what is no item; the sentence names the item, from 0."""
+
+
+class OfSeries(NamedTuple):
+    """What is made of a series: the features of its last item."""
+
+    columns: dict[str, NDArray[np.float64]]
+    """One array of length 1 for each feature."""
+    facts: dict[str, Any]
+    """What an answer says of the item, by the names of `SeriesTransform.facts`."""
+
+
+class SeriesTransform(ABC):
+    """Makes the features of one row of a series that ends with it."""
+
+    name: ClassVar[str]
+    """What a request and a stored document call the series."""
+    item: ClassVar[str]
+    inputs: ClassVar[tuple[Input, ...]]
+    """The fields of an item."""
+    outputs: ClassVar[Mapping[str, Kind]]
+    least: ClassVar[int]
+    """Fewest items that features can be made of."""
+    facts: ClassVar[Mapping[str, tuple[type, str]]]
+    """What an answer says of the last item beside the prediction: by name the type and what it means."""
+
+    @abstractmethod
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        """Takes the parameters of a contract; raises as `RowTransform` does."""
+
+    @abstractmethod
+    def apply(self, items: Sequence[Mapping[str, Any]]) -> OfSeries:
+        """Makes the columns of `outputs` for the last item.
+
+        Args:
+            items: in their order, the oldest first.
+
+        Raises:
+            UnusableSeries: they are no such series.
+        """
+
+    @abstractmethod
+    def objection(self, stored: Mapping[str, Any]) -> str | None:
+        """Returns why a stored document is not a series of this model, as a sentence; None where it is."""
+
+
+def made(name: str, parameters: Mapping[str, Any]) -> RowTransform | SeriesTransform:
+    """Makes the transform that a contract names, of the parameters that it has there.
+
+    Raises:
+        BundleError: there is no such transform, or its parameters are not what it needs.
+    """
+    transform: RowTransform | SeriesTransform = transform_named(name).TRANSFORM(parameters)
+    return transform
 
 
 def transform_named(name: str) -> ModuleType:

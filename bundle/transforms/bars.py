@@ -8,11 +8,15 @@ a window of fixed length gives the last bar of a short series what it gets withi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 import numpy as np
 import talib
 from numpy.typing import NDArray
+
+from bundle.errors import BundleError
+from bundle.transforms import Input, Kind, OfSeries, SeriesTransform, UnusableSeries
 
 LEAST_BARS = 120
 """Bars that the features of the last of them need. After so many, MACD's 26-bar mean has forgotten all but
@@ -31,11 +35,13 @@ FEATURES = (
 Bars = Mapping[str, NDArray[np.float64]]
 """One array of equal length for each of `FIELDS`, in the order of the times."""
 
+_LAST_MOMENT = 253_370_764_800_000
+"""The beginning of the year 9999: what is predicted from a later one on may have no date."""
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 
 
-class UnusableBars(ValueError):
+class UnusableBars(UnusableSeries):
     """The bars are too few, out of order, or no bars; the sentence names the bar, counted from 0."""
 
 
@@ -149,3 +155,69 @@ def _of_window(
 def _share(part: float, whole: float) -> float:
     """Gives part of whole; 0 where a price or a volume stood still."""
     return part / whole if whole > 0 else 0.0
+
+
+class BarsOfMarket(SeriesTransform):
+    """Makes the features of the last of some bars of one market.
+
+    Args:
+        parameters: `symbol`, `interval`, its length `interval_ms`, and `horizon`, the number of bars that a
+            prediction looks ahead.
+    """
+
+    name = "bars"
+    item = "bar"
+    inputs = (
+        Input("open_time", "integer", "Milliseconds since 1970.", at_least=0, at_most=_LAST_MOMENT),
+        *(Input(name, "number", "", above=0) for name in ("open", "high", "low", "close")),
+        Input("volume", "number", "", at_least=0),
+    )
+    outputs: ClassVar[Mapping[str, Kind]] = dict.fromkeys(FEATURES, "number")
+    least = LEAST_BARS
+    facts: ClassVar[Mapping[str, tuple[type, str]]] = {
+        "open_time": (datetime, "When the bar opened that the prediction stands on."),
+        "predicts_until": (datetime, "The close that the prediction is about."),
+        "symbol": (str, ""),
+        "interval": (str, ""),
+        "missing_bars": (int, "Bars that are missing among those the features are made of."),
+    }
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        try:
+            self._symbol, self._interval = str(parameters["symbol"]), str(parameters["interval"])
+            self._length, self._horizon = int(parameters["interval_ms"]), int(parameters["horizon"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise BundleError(
+                f"contract.json: the parameters of the transform bars are not understood: {error!r}"
+            ) from error
+
+    def apply(self, items: Sequence[Mapping[str, Any]]) -> OfSeries:
+        """Makes the features of the last bar; the oldest of more than `least` bars count for nothing."""
+        bars = bars_of(items[-LEAST_BARS:])
+        missing = check(bars, self._length)
+        columns = features(bars)
+        opened = int(bars["open_time"][-1])
+        facts = {
+            "open_time": _moment(opened),
+            "predicts_until": _moment(opened + (self._horizon + 1) * self._length),
+            "symbol": self._symbol,
+            "interval": self._interval,
+            "missing_bars": missing,
+        }
+        return OfSeries(columns, facts)
+
+    def objection(self, stored: Mapping[str, Any]) -> str | None:
+        """Returns why stored bars are not of this market; None where they are."""
+        found = stored.get("symbol"), stored.get("interval")
+        if found == (self._symbol, self._interval):
+            return None
+        return (
+            f"The stored bars are of {found[0]} {found[1]}, the model is of {self._symbol} {self._interval}."
+        )
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+TRANSFORM = BarsOfMarket

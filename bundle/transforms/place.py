@@ -21,6 +21,7 @@ from bundle.transforms import Input, Kind, RowTransform, given, refused_paramete
 Numbers = NDArray[np.float64]
 
 PROJECTION = "EPSG:26971"
+_CIRCLE = 360
 _EQUATOR = 6_378_137.0
 """The greater half-axis of GRS80 in metres (EPSG:7019)."""
 _FLATTENING = 1 / 298.257222101
@@ -171,7 +172,7 @@ def _numbers(found: Any, count: int) -> bool:
     return (
         isinstance(found, Sequence)
         and len(found) == count
-        and all(type(each) in (int, float) and math.isfinite(each) for each in found)
+        and all(type(each) in (int, float) and abs(each) <= _CIRCLE for each in found)
     )
 
 

@@ -97,7 +97,7 @@ def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
 
 def _unstated_split(contract: Contract) -> Split | None:
     """Gives the split of a bundle from before they said so, by what its transform says of its bars."""
-    said = contract.transform.parameters if contract.transform else {}
+    said = contract.transforms[0].parameters if contract.transforms else {}
     until, horizon, interval_ms = (said.get(name) for name in ("trained_until", "horizon", "interval_ms"))
     if isinstance(until, int) and isinstance(horizon, int) and isinstance(interval_ms, int):
         # Of a split by time the share plays no part in a comparison.

@@ -151,16 +151,18 @@ def contract(
             "xgboost": xgboost.__version__,
             "ta-lib": talib.__version__,
         },
-        transform=Transform(
-            "bars",
-            {
-                "symbol": series.symbol,
-                "interval": series.interval,
-                "interval_ms": interval_ms,
-                "horizon": series.horizon,
-                "min_move": series.min_move,
-                "trained_until": trained_until,
-            },
+        transforms=(
+            Transform(
+                "bars",
+                {
+                    "symbol": series.symbol,
+                    "interval": series.interval,
+                    "interval_ms": interval_ms,
+                    "horizon": series.horizon,
+                    "min_move": series.min_move,
+                    "trained_until": trained_until,
+                },
+            ),
         ),
         split=split_of(trained_until, series.horizon, interval_ms, test_share),
     )

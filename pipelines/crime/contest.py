@@ -9,7 +9,7 @@ import numpy as np
 from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from crime import models
-from crime.schema import FEATURES, SCHEMA, TARGET, TEST_SHARE
+from crime.schema import FEATURES, OCCURRED_AT, SCHEMA, TARGET, TEST_SHARE
 from crime.stage import TEST, Document, read
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion.contest import Contest, TestRows
@@ -30,10 +30,10 @@ def _test_rows(snapshot_uri: str, folder: Path, sha256: str) -> TestRows:
             file=snapshot_uri,
         )
     test = read(split.files[TEST], folder)
-    # The rows themselves carry no time: none is earlier than the first.
+    # All rows count or none does: a part of the window would have another share of arrests.
     begin = split.fitted["split"].get("test_from")
     return TestRows(
-        columns_of(test[list(FEATURES)]),
+        columns_of(test[[OCCURRED_AT, *FEATURES]]),
         test[TARGET].to_numpy(),
         split.parameters_sha256,
         None if begin is None else np.full(len(test), begin),

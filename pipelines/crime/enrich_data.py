@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ class Enriched:
 
     enriched_uri: str
     enriched_sha256: str
+    transforms_uri: str
+    """What added the columns, as a contract names it."""
+    transforms_sha256: str
     rows: int
     without_place: int
 
@@ -54,12 +58,25 @@ def enrich_data(
         stations = crimes_file.read(
             fetch(stations_uri, stations_sha256, folder / "stations.csv"), STATION_COLUMNS
         )
-        enriched = enrich(crimes.to_pandas(), places.stations_of(stations.to_pandas()))
+        known = places.stations_of(stations.to_pandas())
+        enriched = enrich(crimes.to_pandas(), known)
         path = folder / "enriched.csv"
         crimes_file.write(pa.Table.from_pandas(enriched, preserve_index=False), path)
-        uri = Layout(bucket, day(window_date)).enriched
-        digest = ObjectStore().upload(path, uri)
-    return Enriched(uri, digest, len(enriched), int(enriched["nearest_station"].isna().sum()))
+        layout, store = Layout(bucket, day(window_date)), ObjectStore()
+        told_by = [
+            {"type": "place", "parameters": known.parameters},
+            {"type": "times", "parameters": times.PARAMETERS},
+        ]
+        return Enriched(
+            enriched_uri=layout.enriched,
+            enriched_sha256=store.upload(path, layout.enriched),
+            transforms_uri=layout.transforms,
+            transforms_sha256=store.put(
+                layout.transforms, json.dumps(told_by, indent=1).encode(), "application/json"
+            ),
+            rows=len(enriched),
+            without_place=int(enriched["nearest_station"].isna().sum()),
+        )
 
 
 def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:

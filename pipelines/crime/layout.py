@@ -39,6 +39,11 @@ class Layout:
         """The same with place and time told in a model's words."""
         return f"s3://{self.bucket}/{ENRICHED}/crimes_enriched_{self.last_day}.csv"
 
+    @property
+    def transforms(self) -> str:
+        """What that was told by: the transforms and their parameters."""
+        return f"s3://{self.bucket}/{ENRICHED}/transforms_{self.last_day}.json"
+
     def processed(self, side: str, stage: str) -> str:
         """The rows of one side, `train` or `test`, after a stage."""
         return f"s3://{self.bucket}/{PROCESSED}/{side}_{stage}_{self.last_day}.csv"

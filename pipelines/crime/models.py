@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -23,7 +23,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import bundle
-from bundle import Contract, Feature, Label, Split
+from bundle import Contract, Feature, Label, Split, Transform
+from bundle.transforms import transform_named
 from crime.fitted import Fitted, Matrix
 from crime.schema import KEY, TARGET
 
@@ -134,6 +135,7 @@ def contract(
     metrics: dict[str, float],
     data_sha256: str,
     split: Split,
+    transforms: Sequence[Transform],
 ) -> Contract:
     """Gathers what the stages have learned into what serving reads.
 
@@ -145,7 +147,11 @@ def contract(
         metrics: what was measured on test rows.
         data_sha256: of the data that all began with.
         split: how the test rows were put aside.
+        transforms: what made features of place and time.
     """
+    made_of_unknown = {
+        name for each in transforms for name in getattr(transform_named(each.type).TRANSFORM, "lacking", ())
+    }
     numbers = [
         Feature(
             name=name,
@@ -157,7 +163,7 @@ def contract(
             low=found.low,
             high=found.high,
             log=found.log,
-            nullable=bool(rows[name].isna().any()),
+            nullable=name in made_of_unknown or bool(rows[name].isna().any()),
         )
         for name, found in fitted.bounds.items()
     ]
@@ -167,7 +173,7 @@ def contract(
             type="category",
             imputed=found.imputed,
             categories=tuple(found.categories),
-            nullable=bool(rows[name].isna().any()),
+            nullable=name in made_of_unknown or bool(rows[name].isna().any()),
         )
         for name, found in fitted.encodings.items()
     ]
@@ -181,5 +187,6 @@ def contract(
         data_sha256=data_sha256,
         versions=bundle.versions(),
         class_weights=fitted.class_weights,
+        transforms=tuple(transforms),
         split=split,
     )

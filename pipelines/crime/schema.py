@@ -8,6 +8,8 @@ SCHEMA = "crime"
 CHICAGO = ZoneInfo("America/Chicago")
 TARGET = "arrest"
 KEY = "id"
+OCCURRED_AT = "occurred_at"
+"""When, in UTC: no feature, but what the transform `times` makes some of."""
 TEST_SHARE = 0.2
 
 RAW_COLUMNS = (
@@ -19,7 +21,7 @@ RAW_COLUMNS = (
 REQUIRED_COLUMNS = ("id", "date", "primary_type", "arrest", "domestic", "updated_on")
 STATION_COLUMNS = ("district", "district_name", "address", "zip", "latitude", "longitude")
 ADDED_COLUMNS = (
-    "occurred_at", "season", "day_of_week", "day_time", "nearest_station", "nearest_station_district",
+    OCCURRED_AT, "season", "day_of_week", "day_time", "nearest_station", "nearest_station_district",
     "station_distance_m",
 )  # fmt: skip
 ENRICHED_COLUMNS = (*RAW_COLUMNS, *ADDED_COLUMNS)
@@ -39,7 +41,7 @@ LEFT_OUT = {
     "description": "known only afterwards: the text of iucr",
     "fbi_code": "known only afterwards: derived from the iucr code for the FBI's statistics",
     "date": "is in season, day_of_week and day_time; by itself it would let a model tell months apart",
-    "occurred_at": "the same instant as date",
+    OCCURRED_AT: "the same instant as date",
     "year": "is in date",
     "block": "the place, in thousands of distinct texts; latitude and longitude have it",
     "beat": "the place again, a part of district",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from crime.layout import day
-from crime.schema import CATEGORIES, FEATURES, KEY, TARGET, TEST_SHARE
-from crime.stage import Document, Rows, Staged, fetch, leave, run_of
+from crime.schema import CATEGORIES, FEATURES, KEY, OCCURRED_AT, TARGET, TEST_SHARE
+from crime.stage import ENRICHED, Document, Rows, Staged, fetch, leave, run_of
 from stepkit.options import Option
 from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.settings import Settings
@@ -23,7 +24,7 @@ from stepkit.step import run
 
 STAGE = "split"
 Split = Literal["stratified", "by_time"]
-_COLUMNS = (KEY, *FEATURES, TARGET)
+_COLUMNS = (KEY, OCCURRED_AT, *FEATURES, TARGET)
 
 
 def split_data(
@@ -32,6 +33,8 @@ def split_data(
     window_date: Annotated[str, Option("last day of the window, which names its files")],
     enriched_uri: Annotated[str, Option("S3 URI of enrich_data's crimes")],
     enriched_sha256: Annotated[str, Option("sha256 of that file")],
+    transforms_uri: Annotated[str, Option("S3 URI of what enrich_data told place and time by")],
+    transforms_sha256: Annotated[str, Option("sha256 of that file")],
     data_sha256: Annotated[str, Option("download_data's hash of what it left")],
     parameters_sha256: Annotated[str, Option("download_data's hash of the training parameters")],
     split: Annotated[Split, Option("how sides are chosen")] = "stratified",
@@ -39,10 +42,11 @@ def split_data(
     min_rows: Annotated[int, Option("fewest rows with and without an arrest to train on", minimum=2)] = 100,
     bucket: Annotated[str, Option("bucket of the pipeline", env="DATA_REPO_BUCKET_NAME")] = "data",
 ) -> Staged:
-    """Writes the features and the target of each side; skips when there are too few rows to learn from."""
+    """Writes features, time and target of each side; skips when there are too few rows to learn from."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         enriched = read_enriched(fetch(enriched_uri, enriched_sha256, folder / "enriched.csv"))
+        told_by = fetch(transforms_uri, transforms_sha256, folder / "transforms.json").read_bytes()
         rows = stratified(enriched, test_share) if split == "stratified" else by_time(enriched, test_share)
         for side, frame in (("train", rows.train), ("test", rows.test)):
             fewest = frame[TARGET].value_counts().reindex([0, 1], fill_value=0).min()
@@ -53,8 +57,8 @@ def split_data(
                 )
         times = {}
         if split == "by_time":
-            times["trained_until"] = _milliseconds(rows.train["occurred_at"].max())
-            times["test_from"] = _milliseconds(rows.test["occurred_at"].min())
+            times["trained_until"] = _milliseconds(rows.train[OCCURRED_AT].max())
+            times["test_from"] = _milliseconds(rows.test[OCCURRED_AT].min())
         document = Document(
             stage=STAGE,
             run=run_of(settings),
@@ -62,20 +66,23 @@ def split_data(
             data_sha256=data_sha256,
             parameters_sha256=parameters_sha256,
             files={},
-            fitted={STAGE: {"split": split, "test_share": test_share, **times}},
+            fitted={
+                ENRICHED: {"transforms": json.loads(told_by)},
+                STAGE: {"split": split, "test_share": test_share, **times},
+            },
         )
         kept = Rows(rows.train[list(_COLUMNS)], rows.test[list(_COLUMNS)])
         return leave(document, kept, bucket, folder)
 
 
 def read_enriched(path: Path) -> pd.DataFrame:
-    """Gives key, features, target and `occurred_at` of the enriched crimes; the target is 0 or 1."""
-    types = dict.fromkeys(CATEGORIES, pa.string()) | {"occurred_at": pa.string(), TARGET: pa.bool_()}
+    """Gives key, time, features and target of the enriched crimes; the target is 0 or 1."""
+    types = dict.fromkeys(CATEGORIES, pa.string()) | {OCCURRED_AT: pa.string(), TARGET: pa.bool_()}
     try:
         table = arrow_csv.read_csv(
             path,
             convert_options=arrow_csv.ConvertOptions(
-                include_columns=[*_COLUMNS, "occurred_at"],
+                include_columns=list(_COLUMNS),
                 column_types=types,
                 strings_can_be_null=True,
                 null_values=[""],
@@ -116,7 +123,7 @@ def stratified(rows: pd.DataFrame, test_share: float) -> Rows:
 
 def by_time(rows: pd.DataFrame, test_share: float) -> Rows:
     """Splits at an instant: all that happened from it on is for testing."""
-    occurred = rows["occurred_at"]
+    occurred = rows[OCCURRED_AT]
     border = occurred.sort_values().iloc[min(len(rows) - 1, round(len(rows) * (1 - test_share)))]
     is_test = occurred >= border
     return Rows(_ordered(rows[~is_test]), _ordered(rows[is_test]))

@@ -21,15 +21,17 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from crime.layout import Layout
-from crime.schema import CATEGORIES
+from crime.schema import CATEGORIES, OCCURRED_AT
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
 TRAIN, TEST = "train", "test"
 SIDES = (TRAIN, TEST)
+ENRICHED = "enriched"
+"""What the enrichment is called among what was learned: it leaves the transforms that serving has to know."""
 DocumentUri = str
-_TEXTS = {**dict.fromkeys(CATEGORIES, pa.string()), "occurred_at": pa.string()}
+_TEXTS = {**dict.fromkeys(CATEGORIES, pa.string()), OCCURRED_AT: pa.string()}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import bundle
 from crime.fitted import Fitted
 from crime.models import Algorithm, contract, fit, scores, split_of
 from crime.schema import TARGET
-from crime.stage import SIDES, TRAIN, Document, read, run_of
+from crime.stage import ENRICHED, SIDES, TRAIN, Document, read, run_of
 from stepkit import tracking
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
@@ -136,9 +136,10 @@ def proven_bundle(
             metrics,
             split.data_sha256,
             split_of(split.fitted["split"]),
+            [bundle.Transform(**each) for each in split.fitted[ENRICHED]["transforms"]],
         )
-        digest = bundle.write(path, described, arrays, train_rows[fitted.features])
-        bundle.verify_against(pipeline, bundle.load(path), test_rows[fitted.features])
+        digest = bundle.write(path, described, arrays, train_rows)
+        bundle.verify_against(pipeline, bundle.load(path), test_rows)
     except bundle.BundleRefused as error:
         raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest

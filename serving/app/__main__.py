@@ -6,6 +6,7 @@ import threading
 from functools import partial
 
 import uvicorn
+from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from app.admin import create_admin_app
@@ -29,7 +30,12 @@ def main() -> None:
     sys.setswitchinterval(LOCK_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings, metrics = Settings(), Metrics()
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # the environment has it
+    except ValidationError as error:
+        found = "; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
+        sys.exit(f"The environment cannot be used: {found}")
+    metrics = Metrics()
     uri = settings.model_run_uri
     registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
     champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)

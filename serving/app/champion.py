@@ -10,7 +10,7 @@ from pathlib import Path
 from app.bundle_cache import BundleCache
 from app.metrics import Metrics
 from app.model import ServedModel
-from app.newest import NewestBars
+from app.newest import Newest
 from app.registry import ModelVersion, Registry, RegistryUnavailableError
 from app.settings import Settings
 from bundle import BundleError
@@ -48,7 +48,7 @@ class Champion:
         self.refusal: Refusal | None = None
         self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
         uri = settings.model_input_uri
-        self._newest = NewestBars(uri, settings.poll_seconds) if uri else None
+        self._newest = Newest(uri, settings.poll_seconds) if uri else None
         self._vacant = False
         self._retry_at = 0.0
         self._refreshing = threading.Lock()

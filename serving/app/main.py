@@ -11,7 +11,6 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
-from app.bars import BarPredictions
 from app.champion import Champion
 from app.direct import Direct
 from app.measure import Measure
@@ -59,9 +58,8 @@ def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
     request: dict[str, Any] = {"type": "object"}
     answer: dict[str, Any] = {"type": "object"}
     if model := champion.model:
-        request = model.bars.request_schema() if model.bars else model.samples.json_schema()
-        form = BarPredictions if model.bars else model.answer
-        answer = form.model_json_schema(ref_template=REFERENCE, mode="serialization")
+        request = (model.series or model.samples).json_schema()
+        answer = model.answer.model_json_schema(ref_template=REFERENCE, mode="serialization")
     predict = document["paths"]["/predict"]["post"]
     predict["requestBody"] = {"required": True, "content": _content("PredictRequest")}
     predict["responses"]["200"]["content"] = _content("Predictions")

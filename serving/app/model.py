@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import bundle
 from app.answers import AnswerWriter
-from app.bars import BarsModel
-from app.newest import NewestBars
+from app.newest import Newest
 from app.registry import ModelVersion
 from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
+from app.series import SeriesModel
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class ServedModel:
     samples: SampleSchema
     answer: type[Predictions[Any]]
     writer: AnswerWriter
-    bars: BarsModel | None = None
-    """Set where a request holds bars, of which the features are made here."""
+    series: SeriesModel | None = None
+    """Set where a request holds a series in place of samples."""
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
     def load(
-        cls, version: ModelVersion, folder: Path, max_samples: int, newest: NewestBars | None = None
+        cls, version: ModelVersion, folder: Path, max_samples: int, newest: Newest | None = None
     ) -> Self:
         """Opens a bundle and proves it: every file's sha256, and the answers that training recorded.
 
@@ -37,19 +37,20 @@ class ServedModel:
             version: What the registry says of it.
             folder: Holds the bundle.
             max_samples: The most samples that one request may hold.
-            newest: What a model of bars answers with when it is given none.
+            newest: What a model of a series answers with when it is given none.
 
         Raises:
             bundle.BundleError: It is damaged, not the version's, or answers differently.
         """
         loaded = bundle.load(folder, expected_digest=version.digest)
         loaded.check_smoke()
-        contract = loaded.contract
+        contract, transform = loaded.contract, loaded.inputs.series
+        series = SeriesModel(version, loaded, transform, newest) if transform else None
         return cls(
             version,
             loaded,
-            SampleSchema(contract, max_samples),
-            predictions_of(contract.target),
+            SampleSchema(loaded.inputs, max_samples),
+            series.form if series else predictions_of(contract.target),
             AnswerWriter(version, contract),
-            BarsModel(version, loaded, newest) if contract.transform else None,
+            series,
         )

@@ -1,4 +1,4 @@
-"""The newest bars that the pipeline has stored: a JSON object in S3, read when somebody asks for it."""
+"""The newest input that a pipeline has stored: a JSON object in S3, read when somebody asks for it."""
 
 import json
 import logging
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class NewestUnavailableError(Exception):
-    """There are no stored bars, or S3 does not answer and never did."""
+    """There is no stored input, or S3 does not answer and never did."""
 
 
-class NewestBars:
+class Newest:
     """Reads the object again after some seconds; while S3 is away, what it read last stands.
 
     Connection and keys come from boto3's own variables.
@@ -32,8 +32,11 @@ class NewestBars:
         self._document: dict[str, Any] | None = None
         self._client: Any = None
 
-    def get(self) -> dict[str, Any]:
-        """Gives the document: `symbol`, `interval` and `bars`.
+    def get(self, series: str) -> dict[str, Any]:
+        """Returns the document.
+
+        Args:
+            series: The name of the list that it must hold.
 
         Raises:
             NewestUnavailableError: There is none, with a sentence.
@@ -41,17 +44,17 @@ class NewestBars:
         with self._lock:
             if time.monotonic() - self._read_at > self._fresh_seconds:
                 try:
-                    self._document = self._read()
+                    self._document = self._read(series)
                 except NewestUnavailableError as error:
                     if self._document is None:
                         raise
-                    log.warning("%s; the bars that were read before stand", error)
+                    log.warning("%s; what was read before stands", error)
                 self._read_at = time.monotonic()
             if self._document is None:
                 raise NewestUnavailableError(f"{self._uri} has not been read")
             return self._document
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, series: str) -> dict[str, Any]:
         import boto3  # 30 MB of memory that models without stored input do without
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
@@ -67,6 +70,6 @@ class NewestBars:
             raise NewestUnavailableError(f"{self._uri} cannot be read: {error}") from error
         except ValueError as error:
             raise NewestUnavailableError(f"{self._uri} is not JSON: {error}") from error
-        if not isinstance(document, dict) or not isinstance(document.get("bars"), list):
-            raise NewestUnavailableError(f"{self._uri} holds no bars")
+        if not isinstance(document, dict) or not isinstance(document.get(series), list):
+            raise NewestUnavailableError(f"{self._uri} holds no {series}")
         return document

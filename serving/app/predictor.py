@@ -70,7 +70,7 @@ class Predictor:
             raise HTTPException(
                 408, f"The body did not come within {self._body_seconds:g} seconds.", CLOSE
             ) from None
-        large = len(body) > LARGE_BYTES or model.bars is not None  # stored bars may have to be fetched
+        large = len(body) > LARGE_BYTES or model.series is not None  # stored items may have to be fetched
         queue = self._large if large else self._small
         queue.enter()
         try:
@@ -144,8 +144,8 @@ class Predictor:
 
 
 def _compute(model: ServedModel, body: bytes, with_probabilities: bool, strict: bool) -> Answer:
-    if model.bars is not None:
-        answer, rank = model.bars.answer(body)
+    if model.series is not None:
+        answer, rank = model.series.answer(body)
         return Answer(answer, [rank], {}, 0)
     samples, unknown_fields = model.samples.read(body, strict)
     return MicroBatch.of(model, samples).answer(0, len(samples), unknown_fields, with_probabilities)

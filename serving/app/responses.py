@@ -22,7 +22,7 @@ class Ready(BaseModel):
 
 
 class Column(BaseModel):
-    """One feature of a sample."""
+    """One feature of the model."""
 
     name: str
     type: Literal["number", "category"]
@@ -31,6 +31,25 @@ class Column(BaseModel):
     nullable: bool = Field(
         description="Whether a sample may say null or leave it out, as rows of training lacked it too."
     )
+    made_by: str | None = Field(
+        description="The transform that makes it, so that no client sends it; null: a sample holds it."
+    )
+
+
+class InputField(BaseModel):
+    """One field that a client sends for a transform."""
+
+    name: str
+    type: Literal["number", "integer", "text"]
+    description: str
+    nullable: bool = Field(description="Whether a sample may say null or leave it out.")
+
+
+class TransformReport(BaseModel):
+    """What makes features of what a client sends."""
+
+    type: str
+    inputs: list[InputField] = Field(description="What a sample, or an item of a series, holds for it.")
 
 
 class ClassLabel(BaseModel):
@@ -64,8 +83,8 @@ class ModelReport(BaseModel):
     run_id: str | None = None
     engine: str | None = None
     target: str | None = Field(default=None, description="What is predicted: the label's name in an answer.")
-    transform: str | None = Field(
-        default=None, description="What makes the columns of what a request holds; null: it holds them."
+    transforms: list[TransformReport] = Field(
+        default=[], description="What makes columns of what a request holds; the others it holds itself."
     )
     columns: list[Column] = []
     classes: list[ClassLabel] = []
@@ -88,7 +107,7 @@ def predictions_of(target: str) -> type[Predictions[Any]]:
     """Gives the form of a model's answers, in which the label bears the name of what is predicted.
 
     Args:
-        target: that name, such as `cover_type`.
+        target: that name, as the contract has it.
     """
     fields: dict[str, Any] = {
         target: (int, Field(description="The label of the most probable class.")),

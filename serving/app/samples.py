@@ -1,4 +1,4 @@
-"""What a request must hold, generated from the model's contract."""
+"""What a request must hold, generated from what the model takes."""
 
 from typing import Annotated, Any
 
@@ -7,8 +7,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from bundle import Contract, Feature
+from bundle import Feature
 from bundle.engines.arrays import LARGEST
+from bundle.inputs import Inputs
+from bundle.transforms import Input, UnusableInput
 
 MAX_ERRORS = 20
 REFERENCE = "#/components/schemas/{model}"
@@ -34,14 +36,16 @@ UnknownFields = dict[int, list[str]]
 class SampleSchema:
     """Checks request bodies."""
 
-    def __init__(self, contract: Contract, max_samples: int) -> None:
+    def __init__(self, inputs: Inputs, max_samples: int) -> None:
         """Generates the checks.
 
         Args:
-            contract: The model's features.
+            inputs: What a client sends, and what is made of it.
             max_samples: The most samples that one request may hold.
         """
-        fields = {feature.name: _field(feature) for feature in contract.features}
+        fields = {field.name: field_of(field) for field in inputs.fields}
+        fields |= {feature.name: _field(feature) for feature in inputs.features}
+        self._inputs = inputs
         self._known, self._count = frozenset(fields), len(fields)
         sample = OPEN(TypedDict("Sample", fields))  # type: ignore[operator]
         samples = Annotated[list[sample], Field(min_length=1, max_length=max_samples)]  # type: ignore[valid-type]
@@ -51,34 +55,63 @@ class SampleSchema:
         self._validate = self._request.validator.validate_json
 
     def read(self, body: bytes, strict: bool = False) -> tuple[Samples, UnknownFields]:
-        """Returns the samples of a body, in which what one leaves out is None, and their unknown fields.
+        """Returns the samples of a body, in which what is not known is None, and their unknown fields.
 
         Args:
             body: JSON.
             strict: Refuse fields that are no features.
 
         Raises:
-            RequestValidationError: The body is not JSON, or a sample is not what the contract asks for; each
-                error names the sample and the field.
+            RequestValidationError: The body is not JSON, or a sample is not what the model takes; each error
+                names the sample and the field.
         """
         try:
             samples: Samples = self._validate(body, extra="forbid" if strict else None)["samples"]
         except ValidationError as error:
             raise RequestValidationError(explained(error, "sample")) from None
-        count = self._count
-        for sample in samples:  # which has every feature by now
+        count, unknown = self._count, {}
+        for sample in samples:  # which has every field by now
             if len(sample) > count:
-                return samples, self._unknown(samples)
-        return samples, {}
+                unknown = self._unknown(samples)
+                break
+        return self._complete(samples) if self._inputs.rows else samples, unknown
 
     def _unknown(self, samples: Samples) -> UnknownFields:
         known = self._known
         found = {at: [name for name in sample if name not in known] for at, sample in enumerate(samples)}
         return {at: names for at, names in found.items() if names}
 
+    def _complete(self, samples: Samples) -> Samples:
+        try:
+            return self._inputs.complete(samples)
+        except UnusableInput as error:
+            at, field = error.row, error.field
+            message = f"sample {at}, {field}: {error.problem}"
+            raise RequestValidationError(
+                [{"type": "unusable_input", "loc": ["body", "samples", at, field], "msg": message}]
+            ) from None
+
     def json_schema(self) -> dict[str, Any]:
         """Describes a request body for OpenAPI; definitions stand under `$defs`."""
         return self._request.json_schema(ref_template=REFERENCE)
+
+
+def field_of(field: Input) -> Any:
+    """Returns the type, as pydantic has it, of what a client sends for a transform."""
+    described: dict[str, Any] = {} if field.example is None else {"examples": [field.example]}
+    kind: Any = str
+    if field.type != "text":
+        stated = {"gt": field.above, "ge": field.at_least, "le": field.at_most}
+        bounds: dict[str, Any] = {name: bound for name, bound in stated.items() if bound is not None}
+        kind = int
+        if field.type == "number":
+            kind = float
+            bounds = {"le": LARGEST, "allow_inf_nan": False, **bounds}
+            bounds |= {} if {"gt", "ge"} & bounds.keys() else {"ge": -LARGEST}
+        kind = Annotated[kind, Field(**bounds)]
+    if field.nullable:
+        kind, described["default"] = kind | None, None
+    return Annotated[kind, Field(description=field.description or None, **described)]
 
 
 def _field(feature: Feature) -> Any:

@@ -11,7 +11,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
-    mlflow_model_name: str = "forest"
+    mlflow_model_name: str = Field(min_length=1, description="The registered model to serve.")
     model_alias: str = "champion"
     model_run_uri: str | None = Field(
         default=None,

@@ -135,7 +135,12 @@ def api(registry: Registry, tmp_path: Path) -> Callable[..., Api]:
     """Makes the API over the registry; its thread is not started."""
 
     def make(**changes: object) -> Api:
-        fixed = {"mlflow_tracking_uri": registry.url, "bundle_cache_dir": tmp_path, "admin_token": TOKEN}
+        fixed = {
+            "mlflow_model_name": "forest",
+            "mlflow_tracking_uri": registry.url,
+            "bundle_cache_dir": tmp_path,
+            "admin_token": TOKEN,
+        }
         settings = Settings(**fixed | changes)
         metrics = Metrics()
         champion = Champion(settings, RegistryClient(settings), BundleCache(tmp_path), metrics)
@@ -180,6 +185,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
                     tmp_path / f"{port}.log",
                     {
                         "PYTHONPATH": "serving:.",
+                        "MLFLOW_MODEL_NAME": "forest",
                         "MLFLOW_TRACKING_URI": registry_url,
                         "BUNDLE_CACHE_DIR": str(tmp_path / "cache"),
                         "POLL_SECONDS": "0.5",

@@ -23,13 +23,14 @@ from app.metrics import Metrics
 from app.registry import Registry as RegistryClient
 from app.settings import Settings
 from binance.bars import BARS_FILE
-from bundle import Contract, Engine, Feature, Label, load
+from bundle import BundleRefused, Contract, Engine, Feature, Label, load
 from bundle.contract import Transform
 from bundle.engines import BOOSTER
 from bundle.fitted import write
 from bundle.transforms.bars import FEATURES, FIELDS, LEAST_BARS, bars_of, features
 from stepkit.s3 import ObjectStore
 from tests.serving.registry_server import Registry, serve
+from tests.told_bundle import sign
 
 HOUR = 3_600_000
 PARAMETERS = {"symbol": "BTCUSDT", "interval": "1h", "interval_ms": HOUR, "horizon": 2}
@@ -65,11 +66,19 @@ def bundle_of(history: list[dict[str, Any]], folder: Path, **parameters: object)
         metrics={"roc_auc": 0.5},
         data_sha256="d" * 64,
         versions={},
-        transform=Transform("bars", {**PARAMETERS, **parameters}),
+        transforms=(Transform("bars", {**PARAMETERS, **parameters}),),
     )
     arrays = {BOOSTER: np.frombuffer(bytes(model.get_booster().save_raw("ubj")), dtype=np.uint8)}
     write(folder, contract, arrays, pd.DataFrame(values))
     return folder
+
+
+def settings_of(registry: Registry, folder: Path) -> dict[str, Any]:
+    return {
+        "mlflow_model_name": "forest",
+        "mlflow_tracking_uri": registry.url,
+        "bundle_cache_dir": folder / "cache",
+    }
 
 
 @pytest.fixture
@@ -81,7 +90,7 @@ def client(tmp_path: Path, history: list[dict[str, Any]]) -> Any:
     with serve(registry):
 
         def start(**more: Any) -> TestClient:
-            settings = Settings(mlflow_tracking_uri=registry.url, bundle_cache_dir=tmp_path / "cache", **more)
+            settings = Settings(**settings_of(registry, tmp_path), **more)
             metrics = Metrics()
             cache = BundleCache(settings.bundle_cache_dir)
             champion = Champion(settings, RegistryClient(settings), cache, metrics)
@@ -137,6 +146,10 @@ def test_missing_bars_are_answered_and_counted(client: Client, history: list[dic
         (lambda bars: [{**bars[0], "depth": 1}, *bars[1:]], "bar 0, depth: Extra inputs"),
         (lambda bars: [{"open_time": 0}, *bars[1:]], "bar 0, open: Field required"),
         (lambda bars: [], "at least 1 item"),
+        (
+            lambda bars: [{**bars[0], "open_time": 10**18}, *bars[1:]],
+            "bar 0, open_time: Input should be less",
+        ),
     ],
 )
 def test_what_are_no_bars_is_refused_with_the_bar_at_fault(
@@ -216,21 +229,34 @@ def test_the_api_describes_itself(client: Client, history: list[dict[str, Any]])
     assert set(schemas["PredictRequest"]["properties"]) == {"bars"}
     assert "open_time" in schemas["BarPrediction"]["properties"]
     report = api.get("/metadata").json()
-    assert (report["transform"], report["engine"], report["target"]) == ("bars", "xgboost", "direction")
+    assert (report["engine"], report["target"]) == ("xgboost", "direction")
+    ((transform, inputs),) = [(each["type"], each["inputs"]) for each in report["transforms"]]
+    assert (transform, [each["name"] for each in inputs]) == ("bars", list(FIELDS))
+    assert {each["made_by"] for each in report["columns"]} == {"bars"}
     predicted(api, {"bars": history})
 
 
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
-    [({"horizon": "soon"}, "parameters are not understood"), ({"interval_ms": None}, "not understood")],
+    [
+        ({"horizon": "soon"}, "the parameters of the transform bars are not understood"),
+        ({"interval_ms": None}, "not understood"),
+    ],
 )
 def test_a_transform_that_is_not_understood_is_not_served(
     tmp_path: Path, history: list[dict[str, Any]], parameters: dict[str, object], sentence: str
 ) -> None:
+    with pytest.raises(BundleRefused, match=sentence):
+        bundle_of(history, tmp_path / "refused", **parameters)
+    folder = bundle_of(history, tmp_path / "bundle")
+    contract = json.loads((folder / "contract.json").read_text())
+    contract["transforms"][0]["parameters"] |= parameters
+    (folder / "contract.json").write_text(json.dumps(contract))
+    sign(folder)
     registry = Registry()
-    registry.promote(1, bundle_of(history, tmp_path / "bundle", **parameters))
+    registry.promote(1, folder)
     with serve(registry):
-        settings = Settings(mlflow_tracking_uri=registry.url, bundle_cache_dir=tmp_path / "cache")
+        settings = Settings(**settings_of(registry, tmp_path))
         cache = BundleCache(settings.bundle_cache_dir)
         champion = Champion(settings, RegistryClient(settings), cache, Metrics())
         champion.refresh()

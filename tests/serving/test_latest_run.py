@@ -38,7 +38,7 @@ def test_the_run_is_served(
 ) -> None:
     registry.folders["run9"] = trained["forest"].folder
     uri = f"s3://{bucket}/{KEY}"
-    settings = Settings(mlflow_tracking_uri=registry.url, model_run_uri=uri)
+    settings = Settings(mlflow_model_name="forest", mlflow_tracking_uri=registry.url, model_run_uri=uri)
     client = RegistryClient(settings, partial(read_latest_run, uri, "forest"))
     champion = Champion(settings, client, BundleCache(tmp_path), Metrics())
     champion.refresh()

@@ -68,7 +68,7 @@ def model(request: pytest.FixtureRequest, trained: dict[str, Trained]) -> tuple[
 
 @pytest.fixture
 def predictor_of() -> Callable[[ServedModel], Predictor]:
-    return lambda model: Predictor(Settings(), Champion(model), RequestCounts())  # type: ignore[arg-type]
+    return lambda model: Predictor(Settings(mlflow_model_name="forest"), Champion(model), RequestCounts())  # type: ignore[arg-type]
 
 
 def test_requests_that_come_together_are_one_call_and_get_what_they_get_alone(

@@ -77,7 +77,7 @@ def test_a_new_champion_is_live_within_15_seconds(
     registry: Registry, start: Start, trained: dict[str, Trained]
 ) -> None:
     registry.promote(1, trained["linear"].folder)
-    server = start(registry.url, POLL_SECONDS=str(Settings().poll_seconds))
+    server = start(registry.url, POLL_SECONDS=str(Settings(mlflow_model_name="forest").poll_seconds))
     assert services.wait_until(lambda: server.version() == "1", 15)
     registry.promote(2, trained["forest"].folder)
     moved = monotonic()

@@ -1,11 +1,22 @@
 """What is being served."""
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 
 from app.champion import Refusal
 from app.deps import ChampionDep
 from app.model import ServedModel
-from app.responses import ClassLabel, Column, ModelReport, RefusedChampion, RegistryReport
+from app.responses import (
+    ClassLabel,
+    Column,
+    InputField,
+    ModelReport,
+    RefusedChampion,
+    RegistryReport,
+    TransformReport,
+)
+from bundle.transforms import Input
 
 router = APIRouter(tags=["model"])
 
@@ -28,7 +39,7 @@ def _refused(refusal: Refusal) -> RefusedChampion:
 
 
 def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
-    contract = model.bundle.contract
+    contract, inputs = model.bundle.contract, model.bundle.inputs
     return ModelReport(
         model=model.version.name,
         version=model.version.version,
@@ -36,7 +47,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
         run_id=model.version.run_id,
         engine=contract.engine.type,
         target=contract.target,
-        transform=contract.transform.type if contract.transform else None,
+        transforms=[_transform(name, transform.inputs) for name, transform in inputs.transforms.items()],
         columns=[
             Column(
                 name=feature.name,
@@ -44,6 +55,7 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
                 range=feature.range,
                 categories=list(feature.categories) if feature.type == "category" else None,
                 nullable=feature.nullable,
+                made_by=inputs.maker(feature.name),
             )
             for feature in contract.features
         ],
@@ -53,3 +65,11 @@ def _report(model: ServedModel, registry: RegistryReport) -> ModelReport:
         loaded_at=model.loaded_at,
         registry=registry,
     )
+
+
+def _transform(name: str, inputs: Sequence[Input]) -> TransformReport:
+    fields = [
+        InputField(name=field.name, type=field.type, description=field.description, nullable=field.nullable)
+        for field in inputs
+    ]
+    return TransformReport(type=name, inputs=fields)

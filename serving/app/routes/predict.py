@@ -27,7 +27,7 @@ async def predict(
     probabilities: Annotated[bool, Query(description="Name each class's probability.")] = False,
     strict: Annotated[bool, Query(description="Refuse fields that are no features of the model.")] = False,
 ) -> Response:
-    """Classifies samples, each of which holds the features of `/metadata`.
+    """Classifies samples, each with the features of `/metadata` that no transform makes and all inputs.
 
     A nullable feature may be null or left out. Case and outer blanks of a category do not matter. A category
     that training did not see is answered and named in `unknown_categories`, a field that is no feature in

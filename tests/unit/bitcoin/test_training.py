@@ -135,9 +135,8 @@ def test_a_model_that_knows_something_becomes_champion(chain: Chain, tmp_path: P
     )
     served = bundle.load(path, expected_digest=trained.bundle_digest)
     served.check_smoke()
-    assert served.contract.transform is not None
-    assert served.contract.transform.type == "bars"
-    assert served.contract.transform.parameters["interval_ms"] == 3_600_000
+    (transform,) = served.contract.transforms
+    assert (transform.type, transform.parameters["interval_ms"]) == ("bars", 3_600_000)
     names = ("open_time", "open", "high", "low", "close", "volume")
     given = bars_of([dict(zip(names, row, strict=False)) for row in swinging(1500).rows[-LEAST_BARS:]])
     answer = served.predict(features_of(given))

@@ -135,7 +135,7 @@ def test_another_bundle_than_the_expected_one_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "sentence"),
     [
-        ("contract.json", lambda fields: fields.update(format=9), "format 9; this code reads 1"),
+        ("contract.json", lambda fields: fields.update(format=9), "format 9; this code reads 1 and 2"),
         ("contract.json", lambda fields: fields.pop("labels"), "cannot be understood: KeyError"),
         ("contract.json", lambda fields: fields["engine"].update(type="pickle"), "the engine 'pickle'"),
         ("contract.json", lambda fields: fields["labels"].pop(), r"arrays/distributions\.npy has shape"),

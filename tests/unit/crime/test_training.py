@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 
 import bundle
@@ -35,6 +36,7 @@ from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
 Make = Callable[..., Settings]
+EXAMPLE = Path(__file__).resolve().parents[3] / "charts/quintet/files/requests/crime.json"
 STAGES = (process_outliers, encode_data, scale_data, balance_data, extract_features)
 
 
@@ -65,6 +67,8 @@ def split(world: Make, download: Callable[..., Downloaded], bucket: str) -> Call
             **named,
             enriched_uri=rich.enriched_uri,
             enriched_sha256=rich.enriched_sha256,
+            transforms_uri=rich.transforms_uri,
+            transforms_sha256=rich.transforms_sha256,
             data_sha256=found.data_sha256,
             parameters_sha256=found.parameters_sha256,
             **options,
@@ -117,6 +121,11 @@ def test_a_champion_is_trained_judged_and_promoted_and_answers_as_it_was_measure
     assert "latitude" in lacking
     nullable = {feature.name for feature in model.contract.features if feature.nullable}
     assert set(lacking) <= nullable < set(FEATURES), "a client may lack what training rows lacked, no more"
+    sent = [each.name for each in (*model.inputs.fields, *model.inputs.features)]
+    assert set(sent) == set(json.loads(EXAMPLE.read_text())["samples"][0]), "the example is such a request"
+    known = test[sent].astype(object).where(test[sent].notna(), None)
+    made = pd.DataFrame(model.inputs.complete(known.to_dict("records")))
+    pd.testing.assert_frame_equal(made[features], test[features], check_dtype=False, check_exact=True)
     answer = model.predict(columns_of(test[features]))
     assert answer.probabilities[:, 1].mean() == pytest.approx(test[TARGET].mean(), abs=0.03), (
         "probabilities are those of life, not of SMOTE's balance"
@@ -142,7 +151,8 @@ def test_documents_and_files_have_the_published_names(
     assert {side: file["uri"] for side, file in document["files"].items()} == {
         side: f"s3://{bucket}/2-processed-data/{side}_selected_2026-06-30.csv" for side in ("train", "test")
     }
-    assert set(document["fitted"]) == {"split", "outliers", "encoded", "scaled", "balanced", "selected"}
+    stages = {"enriched", "split", "outliers", "encoded", "scaled", "balanced", "selected"}
+    assert set(document["fitted"]) == stages
 
 
 def test_only_the_train_side_is_balanced(world: Make, split: Callable[..., Staged], tmp_path: Path) -> None:
