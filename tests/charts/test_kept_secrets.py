@@ -13,18 +13,27 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.render import CHARTS, decoded, helm, named
+from quintet.paths import versions
+from tests.charts.render import CHARTS, REGISTRY, decoded, helm, named
 
 ROOT = "/api/v1/namespaces/quintet/secrets/"
+
+
+def resources(group: str, **kinds: str) -> dict[str, Any]:
+    """What the API server says of a group's version: the kinds that the charts look up, by their paths."""
+    found = [
+        {"name": name, "namespaced": True, "kind": kind, "verbs": ["get"]} for name, kind in kinds.items()
+    ]
+    return {"kind": "APIResourceList", "groupVersion": group, "resources": found}
+
+
 DISCOVERY: dict[str, Any] = {
     "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-    "/api/v1": {
-        "kind": "APIResourceList",
-        "groupVersion": "v1",
-        "resources": [{"name": "secrets", "namespaced": True, "kind": "Secret", "verbs": ["get"]}],
-    },
+    "/api/v1": resources("v1", secrets="Secret", persistentvolumeclaims="PersistentVolumeClaim"),
+    "/apis/apps/v1": resources("apps/v1", statefulsets="StatefulSet"),
+    "/apis/batch/v1": resources("batch/v1", jobs="Job"),
 }
 NOT_FOUND = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
 
@@ -68,6 +77,8 @@ def cluster(held: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 def upgraded(chart: str, cluster: str) -> subprocess.CompletedProcess[str]:
     command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
     command += ["--dry-run=server", "--kube-apiserver", cluster, "--kubeconfig", "/dev/null"]
+    command += ["--kube-version", versions()["kubernetes"]["version"]]
+    command += ["--set", f"global.image.registry={REGISTRY}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
