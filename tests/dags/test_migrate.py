@@ -11,6 +11,7 @@ from airflow.models.connection import Connection
 from airflow.models.pool import Pool
 from airflow.models.variable import Variable
 from airflow.utils.session import create_session
+from cryptography.fernet import Fernet
 from sqlalchemy import select, text
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "charts/airflow/files/scripts"
@@ -23,6 +24,11 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
 
 
 @pytest.fixture
@@ -40,20 +46,35 @@ def given(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_absent_objects_are_added_once_and_an_edit_holds(given: Path) -> None:
-    migrate = load("migrate")
-    added = migrate.add_absent(given, {"test_pool": 2})
-    assert added == ["test_pool", "forest_min_rows", "by_json", "by_uri"]
+def value(name: str) -> str:
     with create_session() as session:
+        return str(session.scalars(select(Variable).filter_by(key=name)).one().get_val())
+
+
+def slots(name: str) -> int:
+    with create_session() as session:
+        return int(session.scalars(select(Pool).filter_by(pool=name)).one().slots)
+
+
+def test_an_object_follows_its_value_until_a_person_edits_it(given: Path) -> None:
+    migrate = load("migrate")
+    names = ["test_pool", "forest_min_rows", "by_json", "by_uri"]
+    assert migrate.bring(given, {"test_pool": 2}) == {"added": names, "changed": [], "edited": []}
+    assert migrate.bring(given, {"test_pool": 2}) == {"added": [], "changed": [], "edited": []}
+
+    (given / "variables/..data/forest_min_rows").write_text("200")
+    (given / "connections/..data/by_uri").write_text("postgresql://u:other@host:5432/db")
+    assert migrate.bring(given, {"test_pool": 3})["changed"] == ["test_pool", "forest_min_rows", "by_uri"]
+    assert (slots("test_pool"), value("forest_min_rows")) == (3, "200")
+    with create_session() as session:
+        by_uri = session.scalars(select(Connection).filter_by(conn_id="by_uri")).one()
+        assert (by_uri.host, by_uri.port, by_uri.password) == ("host", 5432, "other")
         session.scalars(select(Variable).filter_by(key="forest_min_rows")).one().set_val("7")
         session.scalars(select(Pool).filter_by(pool="test_pool")).one().slots = 9
 
-    assert migrate.add_absent(given, {"test_pool": 2}) == []
-    with create_session() as session:
-        assert session.scalars(select(Variable).filter_by(key="forest_min_rows")).one().get_val() == "7"
-        assert session.scalars(select(Pool).filter_by(pool="test_pool")).one().slots == 9
-        by_uri = session.scalars(select(Connection).filter_by(conn_id="by_uri")).one()
-        assert (by_uri.host, by_uri.port, by_uri.password) == ("host", 5432, "p")
+    done = migrate.bring(given, {"test_pool": 4})
+    assert done == {"added": [], "changed": [], "edited": ["test_pool", "forest_min_rows"]}
+    assert (slots("test_pool"), value("forest_min_rows")) == (9, "7")
 
 
 def test_pods_wait_for_the_revision_that_airflow_migrates_to() -> None:

@@ -1,9 +1,11 @@
-"""Bring Airflow's database to this image's schema, then add the pools, variables and connections it lacks.
+"""Bring Airflow's database to this image's schema, its pools, variables and connections to the values.
 
-What is there already stays: the UI edits these objects, and an edit holds. Each variable and connection
-is a file (name = key, content = value) in a mounted folder.
+An object that is as the chart made it follows its value. One that a person has edited stays: what its
+description says of the value no longer fits. Each variable and connection is a file (name = key, content =
+value) in a mounted folder.
 """
 
+import hmac
 import json
 import os
 import subprocess
@@ -30,39 +32,82 @@ def connection(name: str, value: str) -> Connection:
     return Connection(conn_id=name, uri=value.strip())
 
 
-def add_absent(folder: Path, slots: Mapping[str, int]) -> list[str]:
-    """Add the pools, variables and connections that the database lacks, and return their names.
+def mark(value: str) -> str:
+    """Return the description of an object that has this value from the chart; it tells no secret."""
+    key = os.environ["AIRFLOW__CORE__FERNET_KEY"].encode()
+    return f"Made by the chart ({hmac.new(key, value.encode(), 'sha256').hexdigest()[:16]})"
+
+
+def value_of(thing: Pool | Variable | Connection) -> str:
+    """Return what an edit would change, as text."""
+    if isinstance(thing, Pool):
+        return str(thing.slots)
+    if isinstance(thing, Variable):
+        return str(thing.get_val())
+    return thing.get_uri()
+
+
+def follow(there: Pool | Variable | Connection, wanted: Pool | Variable | Connection) -> None:
+    """Give an object the value of another one of its kind."""
+    if isinstance(there, Pool) and isinstance(wanted, Pool):
+        there.slots = wanted.slots
+    elif isinstance(there, Variable) and isinstance(wanted, Variable):
+        there.set_val(wanted.get_val())
+    elif isinstance(there, Connection) and isinstance(wanted, Connection):
+        for field in ("conn_type", "host", "login", "schema", "port"):
+            setattr(there, field, getattr(wanted, field))
+        there.set_password(wanted.get_password())
+        there.set_extra(wanted.extra)
+
+
+def bring(folder: Path, slots: Mapping[str, int]) -> dict[str, list[str]]:
+    """Bring pools, variables and connections to the chart's values.
 
     Args:
         folder: Holds the folders `variables` and `connections`.
         slots: Slots of each pool.
+
+    Returns:
+        Names, under "added", "changed" and "edited": these differ from the chart's value, and stay.
     """
-    pools = {
-        name: Pool(pool=name, slots=number, description="Made by the chart", include_deferred=True)
-        for name, number in slots.items()
-    }
+    pools = {name: Pool(pool=name, slots=number, include_deferred=True) for name, number in slots.items()}
     variables = {name: Variable(name, value) for name, value in read_folder(folder / "variables").items()}
     connections = {
         name: connection(name, value) for name, value in read_folder(folder / "connections").items()
     }
-    added = []
+    done: dict[str, list[str]] = {"added": [], "changed": [], "edited": []}
     with create_session() as session:
-        for column, wanted in (
-            (Pool.pool, pools),
-            (Variable.key, variables),
-            (Connection.conn_id, connections),
+        for kind, column, wanted in (
+            (Pool, Pool.pool, pools),
+            (Variable, Variable.key, variables),
+            (Connection, Connection.conn_id, connections),
         ):
-            for name in sorted(wanted.keys() - set(session.scalars(select(column)))):
-                session.add(wanted[name])
-                added.append(name)
-    return added
+            there = {getattr(thing, column.key): thing for thing in session.scalars(select(kind))}
+            for name in sorted(wanted):
+                new, old = wanted[name], there.get(name)
+                if old is None:
+                    new.description = mark(value_of(new))
+                    session.add(new)
+                    done["added"].append(name)
+                elif value_of(old) == value_of(new):
+                    continue
+                elif old.description == mark(value_of(old)):
+                    follow(old, new)
+                    old.description = mark(value_of(old))
+                    done["changed"].append(name)
+                else:
+                    done["edited"].append(name)
+    return done
 
 
 def main() -> None:
-    """Migrate, then add what is absent; a second call changes nothing."""
+    """Migrate, then bring the objects to their values; a second call changes nothing."""
     subprocess.run(["airflow", "db", "migrate"], check=True)
-    added = add_absent(Path(os.environ["SETUP_FOLDER"]), json.loads(os.environ["POOLS"]))
-    print("added:", ", ".join(added) or "nothing", flush=True)
+    done = bring(Path(os.environ["SETUP_FOLDER"]), json.loads(os.environ["POOLS"]))
+    for what, names in done.items():
+        print(f"{what}:", ", ".join(names) or "nothing", flush=True)
+    if done["edited"]:
+        print("Edited ones stay; delete one, and upgrade, to have the chart's value again.", flush=True)
 
 
 if __name__ == "__main__":
