@@ -125,6 +125,8 @@ def containers(pod: Manifest) -> list[Manifest]:
 
 
 def default_values(chart: str) -> dict[str, Any]:
-    """The chart's own values.yaml."""
+    """The chart's own values.yaml; the umbrella's with a registry, without which it would be refused."""
     values: dict[str, Any] = yaml.safe_load((CHARTS / chart / "values.yaml").read_text(encoding="utf-8"))
+    if "global" in values:
+        values["global"]["image"]["registry"] = REGISTRY
     return values
