@@ -29,6 +29,8 @@ def test_each_ui_goes_by_its_external_url() -> None:
 
 
 @pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio"])
-def test_an_external_url_is_an_origin(chart: str) -> None:
-    with pytest.raises(ChartError, match="externalUrl"):
-        render(chart, {"ingress": {"externalUrl": "ui.example.org/path"}})
+@pytest.mark.parametrize("url", ["ui.example.org", "https://ui.example.org/path", "ftp://ui.example.org"])
+def test_an_external_url_is_an_origin(chart: str, url: str) -> None:
+    ingress = {**INGRESS["ingress"], "externalUrl": url}
+    with pytest.raises(ChartError, match=r"externalUrl'?: .*does not match pattern"):
+        render(chart, {"ingress": ingress})
