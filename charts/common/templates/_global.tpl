@@ -9,10 +9,28 @@ common.global: .Values.global over its defaults, as YAML. A chart that is instal
   "storageClass" ""
   "secrets" (dict "generate" true "existing" dict)
   "tasks" (dict "namespace" "")
-  "networkPolicy" (dict "enabled" true) -}}
+  "networkPolicy" (include "common.network" . | fromYaml) -}}
 {{- $given := .Values.global | default dict -}}
 {{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}
 {{- mergeOverwrite $defaults (deepCopy $given) | toYaml -}}
+{{- end }}
+
+{{- /*
+common.network $: the defaults of global.networkPolicy, which values.yaml of the chart quintet explains.
+*/ -}}
+{{- define "common.network" -}}
+enabled: true
+dns:
+  peers:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+      podSelector: {matchLabels: {k8s-app: kube-dns}}
+  ports: [53]
+kubernetesApi:
+  peers: [{ipBlock: {cidr: 0.0.0.0/0}}, {ipBlock: {cidr: "::/0"}}]
+  ports: [443, 6443]
+ingress:
+  peers: [{namespaceSelector: {}}]
+cilium: false
 {{- end }}
 
 {{- /*

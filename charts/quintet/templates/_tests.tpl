@@ -1,16 +1,19 @@
 {{- /*
 quintet.test (dict "root" $ "name" "mlflow" "image" "mlflow" "client" "mlflow" "command" (list …)): one pod of `helm test`.
-The label quintet/client opens the network to the pods of that chart; a dict "env" of NAME -> {secret, key} is optional.
+The label quintet/client opens the network to the pods of that chart; a dict "env" of NAME -> {secret, key} is optional, and so are
+another "namespace", and a "component" whose policies hold for it.
 */ -}}
 {{- define "quintet.test" -}}
 apiVersion: v1
 kind: Pod
 metadata:
   name: test-{{ .name }}
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .namespace | default .root.Release.Namespace }}
   labels:
-    {{- include "common.labels" (dict "root" .root "component" "test") | nindent 4 }}
-    quintet/client: {{ .client }}
+    {{- include "common.labels" (dict "root" .root "component" (.component | default "test")) | nindent 4 }}
+    {{- with .client }}
+    quintet/client: {{ . }}
+    {{- end }}
   annotations:
     helm.sh/hook: test
     helm.sh/hook-delete-policy: before-hook-creation
