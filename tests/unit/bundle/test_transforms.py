@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,21 @@ def test_the_list_of_transforms_imports_none_of_them() -> None:
     ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_transform_stands_on_what_serving_has(name: str, distributions: Mapping[str, list[str]]) -> None:
+    root = Path(bundle.transforms.__file__).parents[2]
+    lock = set(re.findall(r"^([a-z0-9-]+)==", (root / "serving/requirements.lock").read_text(), re.MULTILINE))
+    tree = ast.parse((root / f"{MODULES[name].replace('.', '/')}.py").read_text())
+    imported = {each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
+    imported |= {part.name for each in ast.walk(tree) if isinstance(each, ast.Import) for part in each.names}
+    tops = {str(module).partition(".")[0] for module in imported} - sys.stdlib_module_names - {"bundle"}
+    assert "numpy" in tops
+    packages = {top: {each.lower() for each in distributions[top]} for top in tops}
+    assert {top: found & lock for top, found in packages.items()} == packages
