@@ -80,6 +80,8 @@ OBJECTS = {
         ("ServiceAccount", "airflow"),
         ("ServiceAccount", "airflow-launcher"),
         ("ServiceAccount", "step"),
+        ("ValidatingAdmissionPolicy", "quintet-tasks-secrets"),
+        ("ValidatingAdmissionPolicyBinding", "quintet-tasks-secrets"),
     },
     "inference": {
         ("Deployment", "inference-forest"),

@@ -13,7 +13,7 @@ from quintet.cluster import Platform
 from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
-from tests.e2e import evidence, load, same_tables
+from tests.e2e import admission, evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, helm_command, install
 from tests.local.conftest import local
 
@@ -43,6 +43,17 @@ def test_install(platform: Platform, kube: Kube) -> None:
 
 def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platform) -> None:
     assert status.metadata(kube)["model"] is None
+
+
+def test_a_pod_gets_the_secrets_of_its_own_step_alone(kube: Kube, platform: Platform) -> None:
+    assert admission.refusal(kube, "forest-promote", "mlflow-promotion") == ""
+    assert admission.refusal(kube, "forest-train", "postgres-forest", ["python"]) == ""
+    for refused in (
+        admission.refusal(kube, "forest-train", "mlflow-promotion"),
+        admission.refusal(kube, "forest-promote", "mlflow-promotion", ["python"]),
+        admission.refusal(kube, "forest-train", "postgres-crime"),
+    ):
+        assert "Container step asks for a Secret" in refused
 
 
 def test_dags_arrive(kube: Kube, platform: Platform) -> None:

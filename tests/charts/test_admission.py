@@ -1,0 +1,68 @@
+"""Which image may ask for which Secret, as the policy of the tasks namespace tells the API server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.charts.render import Manifest, named, of_kind, render
+
+POLICY = "quintet-tasks-secrets"
+
+
+def variables(release: tuple[Manifest, ...]) -> dict[str, Any]:
+    """The policy's lists."""
+    spec = named(release, "ValidatingAdmissionPolicy", POLICY)["spec"]
+    found = {entry["name"]: entry["expression"] for entry in spec["variables"]}
+    return {name: json.loads(found[name]) for name in ("allowed", "known", "guarded")}
+
+
+def config(release: tuple[Manifest, ...], name: str) -> Any:
+    (text,) = named(release, "ConfigMap", name)["data"].values()
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("own", [{}, {"mlflow-promotion": "ours"}])
+def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> None:
+    release = render("quintet", {"global": {"secrets": {"existing": own}}})
+    pods, images = config(release, "airflow-step-pods"), config(release, "airflow-step-images")
+    given: dict[str, set[str]] = {}
+    for step, image in images.items():
+        pipeline = step.partition("-")[0]
+        layers = [pods, pods["pipelines"][pipeline], pods["steps"].get(step, {})]
+        references = {name: ref for layer in layers for name, ref in layer.get("secret_env", {}).items()}
+        given[image.rpartition(":")[0]] = {ref["secret"] for ref in references.values()}
+    policy = variables(release)
+    assert {image: set(secrets) for image, secrets in policy["allowed"].items()} == given
+    assert set(policy["known"]) == set().union(*given.values())
+    promotion = own.get("mlflow-promotion", "mlflow-promotion")
+    assert set(policy["guarded"]) == {promotion, "postgres-excel"}
+    assert {image.rpartition("/")[2] for image, secrets in given.items() if promotion in secrets} == {
+        "bitcoin-promote",
+        "crime-promote",
+        "forest-promote",
+        "penguins-publish",
+    }
+
+
+@pytest.mark.parametrize(
+    "reference", ["registry.example.com:5000/q/promote:1", "registry.example.com:5000/q/promote@sha256:ab"]
+)
+def test_an_image_is_known_without_its_tag(reference: str) -> None:
+    allowed = variables(render("quintet", {"global": {"images": {"forest-promote": reference}}}))["allowed"]
+    assert "mlflow-promotion" in allowed["registry.example.com:5000/q/promote"]
+
+
+def test_it_refuses_in_the_tasks_namespace_alone_and_can_be_left_out() -> None:
+    release = render("quintet")
+    policy = named(release, "ValidatingAdmissionPolicy", POLICY)["spec"]
+    assert policy["failurePolicy"] == "Fail"
+    assert policy["matchConstraints"]["namespaceSelector"] == {
+        "matchLabels": {"kubernetes.io/metadata.name": "quintet-tasks"}
+    }
+    binding = named(release, "ValidatingAdmissionPolicyBinding", POLICY)["spec"]
+    assert binding == {"policyName": POLICY, "validationActions": ["Deny"]}
+    without = render("quintet", {"airflow": {"steps": {"admission": False}}})
+    assert not of_kind(without, "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
