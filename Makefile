@@ -7,8 +7,8 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install up down restart rotate clean status logs ui airflow mlflow minio api env images push run run-all land why \
-        predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
+.PHONY: help demo install up down restart rotate clean status logs ui airflow mlflow minio api env images push sbom audit run \
+        run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ images: ## Build the images that changed; NAMES="inference forest-train" for som
 	@$(QUINTET) images $(NAMES)
 push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
+sbom: ## Write what is in each image to dist/sbom/, as CycloneDX
+	@$(QUINTET) sbom
+audit: ## Look for known vulnerabilities of what is in the images; fails with 2 where that cannot be checked
+	@$(QUINTET) audit
 run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
 	@$(QUINTET) --on cluster run $(DAG) $(ARGS)
 run-all: ## Run every DAG once and print a table: steps, seconds, rows, models

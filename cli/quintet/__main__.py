@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command; a failure is one sentence on stderr and code 1."""
+    """Run a command; a failure is one sentence on stderr and a code of its own, mostly 1."""
     arguments = parser().parse_args(words)
     try:
         if "here" in arguments and _is_local(arguments):
@@ -92,6 +92,7 @@ def main(words: list[str] | None = None) -> int:
             arguments.on_machine(arguments)
     except UserError as error:
         print(error, file=sys.stderr)
+        return error.code
     except urllib3.exceptions.HTTPError:
         print("The cluster does not answer: `make up` starts it.", file=sys.stderr)
     except OSError as error:

@@ -17,7 +17,13 @@ _PRINT_LOCK = threading.Lock()
 
 
 class UserError(Exception):
-    """A failure whose message says all that the person at the keyboard needs; shown without a traceback."""
+    """A failure whose message says all that the person at the keyboard needs; shown without a traceback.
+
+    Attributes:
+        code: what the command exits with.
+    """
+
+    code = 1
 
 
 class CommandError(UserError):

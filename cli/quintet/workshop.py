@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from quintet import cluster, images, machine, release, tools
+from quintet import audit, cluster, images, machine, release, sbom, tools
 from quintet.cluster import Cluster
 from quintet.first_runs import first_runs
 from quintet.kube import Kube
@@ -36,6 +37,8 @@ def add_commands(commands: Any) -> None:
     built.add_argument("names", nargs="*", metavar="NAME", help="default: all")
     pushed = add("push", _push, "build and push all images, and write their references to dist/images.yaml")
     pushed.add_argument("registry", help="host and path, such as registry.example.com/quintet")
+    add("sbom", _sbom, "write what is in each image to dist/sbom/, as CycloneDX")
+    add("audit", _audit, "look for known vulnerabilities of what is in the images; code 2: not checked")
     add("package", _package, "write the charts as .tgz files to dist/")
 
 
@@ -61,12 +64,30 @@ def _images(arguments: argparse.Namespace) -> None:
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    references = images.push_images(arguments.registry)
+    prepared = machine.prepare()
+    references = images.push_images(arguments.registry, machine=prepared)
     _print(references)
+    sbom.write(prepared, images.build_images(machine=prepared))
     values = REPOSITORY / "dist" / "images.yaml"
     values.parent.mkdir(exist_ok=True)
     values.write_text(yaml.safe_dump(release.values_of(references)), encoding="utf-8")
     print(f"Next: helm install quintet charts/quintet --values {values.relative_to(REPOSITORY)}")
+
+
+def _sbom(_arguments: argparse.Namespace) -> None:
+    for path in _bills():
+        print(path.relative_to(REPOSITORY))
+
+
+def _audit(_arguments: argparse.Namespace) -> None:
+    print("\n".join(audit.audit(_bills())))
+
+
+def _bills() -> list[Path]:
+    prepared = machine.prepare()
+    references = images.build_images(machine=prepared)
+    with stage("sbom", f"what is in {len(references)} images"):
+        return sbom.write(prepared, references)
 
 
 def _print(references: dict[str, str]) -> None:
