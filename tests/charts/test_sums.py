@@ -55,7 +55,7 @@ PIPELINES = {name: {"schemas": [name]} for name in ("forest", "crime", "excel", 
         (
             "postgres",
             {"config": {"shared_buffers": "1GB"}},
-            r"shared_buffers of 1024 MB and 110 sessions of up to 2\.5 MB take 1299 MB, .* which is 768Mi",
+            r"shared_buffers of 1024 MB and 110 sessions of 2\.5 MB take 1299 MB, .* which is 768Mi",
         ),
         ("postgres", {"pipelineRole": {"connections": 99}, "pipelines": PIPELINES}, "take 1704 MB, more"),
         (
