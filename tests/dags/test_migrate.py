@@ -75,6 +75,8 @@ def test_an_object_follows_its_value_until_a_person_edits_it(given: Path) -> Non
     done = migrate.bring(given, {"test_pool": 4})
     assert done == {"added": [], "changed": [], "edited": ["test_pool", "forest_min_rows"]}
     assert (slots("test_pool"), value("forest_min_rows")) == (9, "7")
+    migrate.bring(given, {"test_pool": 9})
+    assert migrate.bring(given, {"test_pool": 4})["changed"] == ["test_pool"]
 
 
 def test_pods_wait_for_the_revision_that_airflow_migrates_to() -> None:

@@ -90,7 +90,8 @@ def bring(folder: Path, slots: Mapping[str, int]) -> dict[str, list[str]]:
                     session.add(new)
                     done["added"].append(name)
                 elif value_of(old) == value_of(new):
-                    continue
+                    # A rotation, or a person, has set it to the chart's value: it follows again.
+                    old.description = mark(value_of(old))
                 elif old.description == mark(value_of(old)):
                     follow(old, new)
                     old.description = mark(value_of(old))
