@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Every run says where its time goes.
     config.option.durations = config.option.durations or SLOWEST
+    if config.pluginmanager.has_plugin("hypothesispytest"):
+        from hypothesis import settings
+
+        # The same examples in every run, in whatever time a busy machine takes.
+        settings.load_profile("ci")
     if _is_first_process(config):
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="quintet-tests-")
 

@@ -27,6 +27,8 @@ _TIMES = (COLUMNS.index("open_time"), COLUMNS.index("close_time"))
 _TRADES = COLUMNS.index("trades")
 _ITEMS = len(COLUMNS) + 1
 _DIGITS = Decimal(10) ** 12
+_LAST_TIME = 253_402_300_799_999
+"""The end of the year 9999: Python holds no later time."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def parse(row: Any, interval: str) -> Bar:
     bar = Bar(**values)
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         raise InvalidRowError(f"{bar.low} and high {bar.high} do not hold open and close", "low")
+    if bar.close_time > _LAST_TIME:
+        raise InvalidRowError(f"{bar.close_time} is after the year 9999", "close_time")
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
         raise InvalidRowError(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
     return bar

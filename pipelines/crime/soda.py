@@ -51,7 +51,7 @@ class Soda:
         described = self._json(f"{self._base}/api/views/{dataset}.json", {})
         try:
             return datetime.fromtimestamp(described["rowsUpdatedAt"], UTC)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
             url = f"{self._base}/api/views/{dataset}.json"
             raise _changed(url, f"{url} has no rowsUpdatedAt: it describes no table") from error
 

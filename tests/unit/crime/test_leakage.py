@@ -5,27 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pytest
 
 from crime import crimes_file, split_data
 from crime.schema import ENRICHED_COLUMNS, FEATURES, KEY, LEFT_OUT, TARGET
 from crime.stage import Rows
 from tests.unit.crime.rows import enriched
 
-AFTERWARDS = ("updated_on", "iucr", "description", "fbi_code")
-
 
 def test_every_column_is_a_feature_the_target_the_key_or_left_out_for_a_reason() -> None:
     groups = [set(FEATURES), set(LEFT_OUT), {TARGET, KEY}]
     assert set().union(*groups) == set(ENRICHED_COLUMNS)
     assert sum(map(len, groups)) == len(ENRICHED_COLUMNS), "no column is in two of them"
-    assert all(LEFT_OUT.values())
-
-
-@pytest.mark.parametrize("name", AFTERWARDS)
-def test_what_is_known_only_afterwards_is_left_out_as_such(name: str) -> None:
-    assert name not in FEATURES
-    assert LEFT_OUT[name].startswith("known only afterwards")
 
 
 def sides_of(crimes: pd.DataFrame, folder: object) -> Rows:

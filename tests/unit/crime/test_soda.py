@@ -89,6 +89,9 @@ def test_each_refusal_has_its_ending(script: Script, ending: type[Exception], se
         pages(server.url)
 
 
-def test_what_describes_no_table_is_refused() -> None:
-    with serving(response(200, "{}")) as server, pytest.raises(RefusedInput, match="no rowsUpdatedAt"):
+@pytest.mark.parametrize(
+    "description", ["{}", "[]", '{"rowsUpdatedAt":"now"}', '{"rowsUpdatedAt":1e30}', '{"rowsUpdatedAt":1e15}']
+)
+def test_what_describes_no_table_is_refused(description: str) -> None:
+    with serving(response(200, description)) as server, pytest.raises(RefusedInput, match="no rowsUpdatedAt"):
         soda(server.url).updated_at("ijzp-q8t2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -62,7 +62,7 @@ def run_stage(settings: Callable[[str], Settings], bucket: str) -> Callable[...,
             operation=operation,
             raw_uri=raw_uri,
             raw_sha256=hashlib.sha256(body).hexdigest(),
-            run_after=datetime.fromisoformat(f"2025-07-1{run_id[1]}T19:30:00+00:00"),
+            run_after=datetime(2025, 7, 10, 19, 30, tzinfo=UTC) + timedelta(days=int(run_id[1:])),
             **options,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,8 @@ from typing import Any
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sipsa.merge import Merged
 from sipsa.schema import REPORTS
@@ -33,6 +36,46 @@ def test_rows_are_merged_by_their_key(run_stage: Stage, run_merge: Merge, query:
     run_stage("r2", [city_row(n) for n in range(60)])
     assert run_merge("r2") == Merged(TABLE, 60, 10, 0, 50, 0, "2017-11-23")
     assert query(ROWS) == [("IBAGUÉ", 8 + n, DAY, 2083 + n) for n in range(60)]
+
+
+ANSWERS = st.lists(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=6), min_size=1, max_size=3
+)
+"""Answers of one run after another, each rows of a product and its price."""
+
+
+@given(ANSWERS)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_answers_leave_the_last_row_of_each_key(
+    run_stage: Stage, run_merge: Merge, query: Query, runs: itertools.count[int], answers: list[Any]
+) -> None:
+    city = f"CITY {next(runs)}"
+    kept: dict[int, int] = {}
+    for rows in answers:
+        run = f"r{next(runs)}"
+        sent = [
+            city_row(ciudad=city, codProducto=str(product), precioPromedio=str(price))
+            for product, price in rows
+        ]
+        incoming = dict(rows)
+        if incoming.items() <= kept.items():
+            with pytest.raises(NothingToDo):
+                run_stage(run, sent) and run_merge(run)
+            continue
+        run_stage(run, sent)
+        merged = run_merge(run)
+        counts = (merged.rows_new, merged.rows_changed, merged.rows_same, merged.rows_duplicate)
+        changed = sum(kept.get(product, price) != price for product, price in incoming.items())
+        new = len(incoming.keys() - kept.keys())
+        assert counts == (new, changed, len(incoming) - new - changed, len(rows) - len(incoming))
+        kept |= incoming
+    found = query(f"SELECT cod_producto, precio_promedio FROM {TABLE} WHERE ciudad = '{city}' ORDER BY 1")
+    assert found == sorted(kept.items())
+
+
+@pytest.fixture
+def runs() -> itertools.count[int]:
+    return itertools.count(1)
 
 
 def test_a_correction_changes_its_row_and_touches_no_other(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sipsa.schema import REPORTS
 from sipsa.values import RowParser
@@ -106,3 +111,36 @@ def test_columns_are_those_of_the_published_interface() -> None:
             name for name, _ in OPERATIONS[operation].fields
         ]
         assert {report.date, *report.key} <= set(report.names)
+
+
+TEXTS = (
+    st.none() | st.text() | st.decimals().map(str) | st.datetimes().map(str) | st.sampled_from(["²", " 7 "])
+)
+USED = {operation: RowParser(REPORTS[operation]) for operation in (CITY, MARKET)}
+"""Parsers that have seen the rows of all examples before."""
+
+
+@pytest.mark.parametrize("operation", USED)
+@given(data=st.data())
+def test_any_texts_are_values_that_mean_themselves_or_refused_by_column(
+    operation: str, data: st.DataObject
+) -> None:
+    row: dict[str, str | None] = dict(city_row() if operation == CITY else market_row())
+    spoilt = data.draw(st.dictionaries(st.sampled_from(sorted(row)), TEXTS, max_size=3))
+    row |= spoilt
+    try:
+        values = RowParser(REPORTS[operation]).parse(row)
+    except InvalidRowError as error:
+        refused = re.match(r"column (\w+): ", str(error))
+        assert refused
+        assert refused[1] in spoilt
+        with pytest.raises(InvalidRowError, match=f"column {refused[1]}"):
+            USED[operation].parse(row)
+        return
+    assert USED[operation].parse(row) == values, "what was seen before changes nothing"
+    columns = REPORTS[operation].columns
+    again = {column.source_name: value for column, value in zip(columns, values, strict=True)}
+    assert RowParser(REPORTS[operation]).parse(again) == values
+    for column, value in zip(columns, values, strict=True):
+        assert not (column.required and value is None)
+        assert column.kind != "price" or value is None or Decimal(value) > 0
