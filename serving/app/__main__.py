@@ -12,15 +12,17 @@ from starlette.types import ASGIApp
 from app.admin import create_admin_app
 from app.bundle_cache import BundleCache
 from app.champion import Champion
+from app.connections import Full, Limits, allow_open_files, bounded
 from app.latest_run import read_latest_run
 from app.main import create_app
-from app.metrics import Metrics
+from app.metrics import Metrics, RequestCounts
 from app.registry import Registry
 from app.server import Server
 from app.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of common proxies, which else meet closed connections
 GRACEFUL_SECONDS = 20
+ADMIN_CONNECTIONS = 100
 LOCK_SECONDS = 0.0005
 """So long may a large request keep Python's lock from small ones, a tenth of the time by default."""
 
@@ -40,20 +42,29 @@ def main() -> None:
     registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
     champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)
 
-    admin = _config(create_admin_app(settings, champion, metrics), settings.bind_host, settings.admin_port)
+    try:
+        allow_open_files(settings.max_connections)
+    except ValueError as error:
+        sys.exit(f"{error}.")
+    app, admin_app = create_app(settings, champion, metrics), create_admin_app(settings, champion, metrics)
+    admin = _config(settings, admin_app, settings.admin_port, ADMIN_CONNECTIONS, RequestCounts())
     socket = admin.bind_socket()
     threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()
-    public = _config(create_app(settings, champion, metrics), settings.bind_host, settings.port)
+    public = _config(settings, app, settings.port, settings.max_connections, metrics.counts)
     Server(public, settings.drain_seconds).run()
 
 
-def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+def _config(
+    settings: Settings, app: ASGIApp, port: int, connections: int, counts: RequestCounts
+) -> uvicorn.Config:
+    limits = Limits(connections, settings.head_seconds, settings.body_seconds, Full(app, counts), counts)
     return uvicorn.Config(
         app,
-        host=host,
+        host=settings.bind_host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=bounded(limits),
+        ws="none",
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -25,6 +25,9 @@ class RequestCounts(Collector):
         self._predictions: defaultdict[str, int] = defaultdict(int)
         self._unknown: defaultdict[str, int] = defaultdict(int)
         self._unknown_fields = 0
+        self.dropped: defaultdict[str, int] = defaultdict(int)
+        """Connections by why: the client did not send a head or a body in time, or did not take an answer, or
+        they were too many."""
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Counts a request."""
@@ -90,6 +93,14 @@ class RequestCounts(Collector):
             "Samples with a field that is no feature of the model.",
             value=self._unknown_fields,
         )
+        dropped = CounterMetricFamily(
+            "inference_connections_dropped",
+            "Connections that were too many, or whose client stalled in a head, a body or an answer.",
+            labels=["reason"],
+        )
+        for reason, count in list(self.dropped.items()):
+            dropped.add_metric([reason], count)
+        yield dropped
 
 
 class Metrics:

@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=5, gt=0)
     max_samples: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
+    max_connections: int = Field(
+        default=2000, ge=1, description="How many connections may be open at once; more get 429."
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="How long the head of a request may take to come; a later one gets 408."
+    )
     max_held_bytes: int = Field(
         default=33_554_432, ge=1, description="What all large bodies may announce together; more get 429."
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.settings import Settings
 from tests.charts.render import ChartError, Manifest, named, of_kind, render
 
 TWO_MODELS = {
@@ -85,6 +86,22 @@ def test_limits_of_a_request_are_whole_numbers() -> None:
     model = {"maxBodyBytes": 10_485_760, "maxSamples": 5_000_000}
     api = variables(render("inference", {"models": {"forest": model}}), "forest")
     assert (api["MAX_BODY_BYTES"], api["MAX_SAMPLES"]) == ("10485760", "5000000")
+
+
+def test_what_stalls_and_piles_up_is_bounded_by_values() -> None:
+    given = {"maxHeldBytes": 104_857_600, "bodySeconds": 2.5, "headSeconds": 4, "maxConnections": 1_000_000}
+    release = render("inference", {"models": {"forest": given, "penguins": {}}})
+    names = ("MAX_HELD_BYTES", "BODY_SECONDS", "HEAD_SECONDS", "MAX_CONNECTIONS")
+    forest, penguins = (variables(release, model) for model in ("forest", "penguins"))
+    assert [forest[name] for name in names] == ["104857600", "2.5", "4", "1000000"]
+    shipped = Settings(mlflow_model_name="penguins").model_dump()
+    assert [float(penguins[name] or 0) for name in names] == [shipped[name.lower()] for name in names]
+
+
+@pytest.mark.parametrize("name", ["maxHeldBytes", "bodySeconds", "headSeconds", "maxConnections"])
+def test_a_bound_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ChartError, match=name):
+        render("inference", {"models": {"forest": {name: 0}}})
 
 
 def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:

@@ -47,7 +47,9 @@ def test_a_listing_that_names_what_no_bundle_has_is_refused_before_anything_is_f
     registry.promote(2, offered)
     version = ModelVersion("forest", "2", "run2", bundle_digest(offered))
     with pytest.raises(BundleError) as refusal:
-        RegistryClient(Settings(mlflow_tracking_uri=registry.url)).download(version, taken)
+        RegistryClient(Settings(mlflow_model_name="forest", mlflow_tracking_uri=registry.url)).download(
+            version, taken
+        )
     assert str(refusal.value) == f"digests.json lists {name!r}, which is no file of a bundle"
     assert [path.name for path in taken.iterdir()] == ["digests.json"]
 

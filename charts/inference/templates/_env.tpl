@@ -26,6 +26,10 @@
 - {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}
 - {name: MAX_SAMPLES, value: {{ .model.maxSamples | int64 | quote }}}
 - {name: MAX_BODY_BYTES, value: {{ .model.maxBodyBytes | int64 | quote }}}
+- {name: MAX_HELD_BYTES, value: {{ .model.maxHeldBytes | int64 | quote }}}
+- {name: BODY_SECONDS, value: {{ .model.bodySeconds | quote }}}
+- {name: HEAD_SECONDS, value: {{ .model.headSeconds | quote }}}
+- {name: MAX_CONNECTIONS, value: {{ .model.maxConnections | int64 | quote }}}
 - {name: MAX_WAITING_REQUESTS, value: {{ .model.maxWaitingRequests | int64 | quote }}}
 - {name: MAX_WAITING_BATCHES, value: {{ .model.maxWaitingBatches | int64 | quote }}}
 - {name: PORT, value: "8000"}
