@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
@@ -19,6 +19,7 @@ from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.patience import Patience, retry_after
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import Pools
+from stepkit.urls import host_of, same_host
 
 T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -280,36 +281,8 @@ class Client:
         )
 
 
-def host_of(url: str) -> str:
-    """Returns a URL's host and port, without a login: what `StepEnd.service` names a source by."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
 def _tell(url: str, state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
     _logger.warning(
         "%s %s; attempt %d follows in %.1f s", url, failure, state.attempt_number + 1, state.upcoming_sleep
     )
-
-
-def same_host(url: str, location: str) -> str:
-    """Gives the URL that a redirect leads to.
-
-    Raises:
-        RefusedInput: it is on another host, or no longer encrypted.
-    """
-    target = urljoin(url, location)
-    here, there = urlsplit(url), urlsplit(target)
-    if there.hostname != here.hostname or there.scheme not in ("http", "https"):
-        raise RefusedInput(
-            f"{url} redirects to {target}, another host: give that URL if it is the right one",
-            Code.INVALID_SETTING,
-            service=host_of(url),
-        )
-    if (here.scheme, there.scheme) == ("https", "http"):
-        raise RefusedInput(
-            f"{url} redirects to {target}, which is not encrypted: a token could be read",
-            Code.INVALID_SETTING,
-            service=host_of(url),
-        )
-    return target

@@ -8,7 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stepkit.outcomes import S3, Code, RefusedInput
-from stepkit.s3 import client, naming
+from stepkit.s3 import client
+from stepkit.s3_errors import naming
 
 Rule = dict[str, Any]
 

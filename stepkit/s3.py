@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -14,24 +13,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
-from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from stepkit.outcomes import S3, Code, OutsideDown, RefusedInput
+from stepkit.outcomes import Code, RefusedInput
+from stepkit.s3_errors import AlreadyThere, Conflict, naming
+from stepkit.s3_errors import ObjectMissing as ObjectMissing
 
 T = TypeVar("T")
 _CHUNK = 1 << 20
 _CONFLICT_ATTEMPTS = 6
 _CONFLICT_FIRST_WAIT, _CONFLICT_LONGEST_WAIT = 0.1, 5.0
 _logger = logging.getLogger(__name__)
-
-
-class ObjectMissing(RefusedInput):
-    """There is no object at the URI."""
-
-    default_code = Code.MISSING_INPUT
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ class ObjectStore:
         """
         try:
             _settled(lambda: self._put(uri, body, content_type, IfNoneMatch="*"))
-        except _AlreadyThere:
+        except AlreadyThere:
             _logger.info("%s is already there and stays as it is", uri)
             return False
         return True
@@ -118,7 +111,7 @@ class ObjectStore:
 
         try:
             _settled(put)
-        except _AlreadyThere:
+        except AlreadyThere:
             _logger.info("%s is already there and stays as it is", uri)
             return False
         return True
@@ -152,6 +145,14 @@ class ObjectStore:
             return None
         return Listed(uri, found["ContentLength"], found["ETag"], found["LastModified"])
 
+    def copy(self, uri: str, to: str) -> None:
+        """Copies an object of at most 5 GB within S3, with its metadata; replaces what is there."""
+        (bucket, key), (from_bucket, from_key) = split(to), split(uri)
+        with naming(uri):
+            self._client.copy_object(
+                Bucket=bucket, Key=key, CopySource={"Bucket": from_bucket, "Key": from_key}
+            )
+
     def move(self, source: Listed, uri: str) -> bool:
         """Moves an object, unless it is not the one any more that was listed.
 
@@ -178,7 +179,7 @@ class ObjectStore:
 
         try:
             _settled(copy_and_delete)
-        except (_AlreadyThere, ObjectMissing):
+        except (AlreadyThere, ObjectMissing):
             return self.look(source.uri) is None
         return True
 
@@ -197,18 +198,10 @@ class ObjectStore:
         return digest
 
 
-class _AlreadyThere(Exception):
-    """A conditional write found an object."""
-
-
-class _Conflict(OutsideDown):
-    """A conditional write met another one under way, which may yet fail: nothing is known of the object."""
-
-
 def _settled(write: Callable[[], T]) -> T:
     """Repeats a conditional write that met another, until one of the two has happened."""
     retrying = Retrying(
-        retry=retry_if_exception_type(_Conflict),
+        retry=retry_if_exception_type(Conflict),
         stop=stop_after_attempt(_CONFLICT_ATTEMPTS),
         wait=wait_random_exponential(_CONFLICT_FIRST_WAIT, _CONFLICT_LONGEST_WAIT),
         reraise=True,
@@ -255,47 +248,3 @@ def file_sha256(path: Path) -> str:
     """Gives the sha256 of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def naming(uri: str) -> Iterator[None]:
-    """Turns boto3's errors into endings that name the object; its URI need not have a key."""
-    try:
-        yield
-    except NoCredentialsError:
-        raise RefusedInput(
-            "S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment", Code.INVALID_SETTING
-        ) from None
-    except ClientError as error:
-        raise _ending(uri, error) from error
-    except S3UploadFailedError as error:
-        # `upload_file` wraps what S3 answered, and keeps it only as the context.
-        if not isinstance(answer := error.__context__, ClientError):
-            raise
-        raise _ending(uri, answer) from error
-    except BotoCoreError as error:
-        raise OutsideDown(f"S3 does not answer for {uri}: {error}", file=uri, service=S3) from error
-
-
-def _ending(uri: str, error: ClientError) -> Exception:
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if code == "PreconditionFailed":
-        return _AlreadyThere(uri)
-    if code in ("ConditionalRequestConflict", "OperationAborted"):
-        return _Conflict(f"S3 is at work on another write of {uri} ({code})", file=uri, service=S3)
-    if code == "NoSuchBucket":
-        return _down(uri, f"there is no bucket for {uri}: create it, or correct the bucket's name")
-    if status == 404:
-        return ObjectMissing(f"there is no object at {uri}", file=uri, service=S3)
-    if status in (401, 403):
-        refusal = f"S3 refuses access to {uri} ({code}): check the access key and its policy"
-        return _down(uri, refusal, Code.ACCESS_REFUSED)
-    if code in ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded") or status == 507:
-        full = f"S3 has no room for {uri} ({code}): free space or enlarge its volume"
-        return _down(uri, full, Code.STORAGE_FULL)
-    return _down(uri, f"S3 answered {status} {code} for {uri}")
-
-
-def _down(uri: str, sentence: str, code: Code = Code.SERVICE_DOWN) -> OutsideDown:
-    return OutsideDown(sentence, code, file=uri, service=S3)

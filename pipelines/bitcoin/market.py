@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stepkit.http import Answer, Client, host_of
+from stepkit.http import Answer, Client
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.urls import host_of
 
 PAGE = 1000
 """Bars of one answer: the most that the exchange gives."""

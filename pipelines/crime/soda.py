@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from stepkit.http import Answer, Client, Limits, host_of
+from stepkit.http import Answer, Client, Limits
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.urls import host_of
 
 PAGE_ROWS = 20_000
 """Below the 50,000 that older servers give at most; about 15 MB."""

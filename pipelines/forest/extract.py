@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from forest.capture import Capture, excerpt, parse_capture, refuse_end_of_data
-from stepkit.http import Answer, Client, host_of
+from stepkit.http import Answer, Client
 from stepkit.options import Option
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
+from stepkit.urls import host_of
 
 _logger = logging.getLogger(__name__)
 

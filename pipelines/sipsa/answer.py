@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from stepkit.http import Stream, Unfinished, host_of
+from stepkit.http import Stream, Unfinished
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.urls import host_of
 
 _HEAD_BYTES = 1 << 16
 _TAIL_BYTES = 256

@@ -9,8 +9,9 @@ import zeep
 from lxml import etree
 from zeep.wsdl.bindings.soap import Soap12Binding
 
-from stepkit.http import Client, host_of
+from stepkit.http import Client
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.urls import host_of
 
 PATH = "/sipsaWS/SrvSipsaUpraBeanService?WSDL"
 CONTENT_TYPE = "application/soap+xml; charset=utf-8"

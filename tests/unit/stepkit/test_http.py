@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stepkit.http import Client, Limits, Stream, Unfinished, same_host
+from stepkit.http import Client, Limits, Stream, Unfinished
 from stepkit.outcomes import OutsideDown, RefusedInput
 from stepkit.patience import retry_after
 from stepkit.proxies import proxy_of
+from stepkit.urls import same_host
 from tests.scripted_http import response, serving
 
 FAST = Limits(attempts=3, connect_timeout=1, read_timeout=0.2, answer_timeout=0.5, max_bytes=1000)
