@@ -31,6 +31,7 @@ LEFT_OUT: dict[str, set[str]] = {
         "challenger_mlflow_run_id",
         "champion_mlflow_run_id",
         "decided_at",
+        "snapshot_uri",
     },
     "forest.trainings": {"run_id", "finished_at"},
 }

@@ -55,4 +55,12 @@ def _unstated_split(contract: Contract) -> Split:
     return models.split_of({"split": "stratified", "test_share": TEST_SHARE})
 
 
-CONTEST = Contest("crime", SCHEMA, AveragePrecision(), _scores, _test_rows, _objection, _unstated_split)
+def _objects(snapshot_uri: str) -> list[str]:
+    """Gives the document of the split and its files, which the next run of the month replaces."""
+    split = Document.from_json(ObjectStore().get(snapshot_uri), snapshot_uri)
+    return [snapshot_uri, *(file.uri for file in split.files.values())]
+
+
+CONTEST = Contest(
+    "crime", SCHEMA, AveragePrecision(), _scores, _test_rows, _objection, _unstated_split, _objects
+)

@@ -35,6 +35,10 @@ def _not_known(contract: Contract) -> Split | None:
     return None
 
 
+def _itself(snapshot_uri: str) -> list[str]:
+    return [snapshot_uri]
+
+
 @dataclass(frozen=True)
 class Contest:
     """How the models of one pipeline are judged.
@@ -47,6 +51,7 @@ class Contest:
         test_rows: the test rows of a snapshot, from its URI, a folder for files and its data hash.
         objection: a sentence that stands against a challenger whatever it gains, if there is one.
         unstated_split: the split of a bundle that states none, as it was made before bundles did.
+        objects: the URIs of all objects of a snapshot, the snapshot's own first; their last parts differ.
     """
 
     pipeline: str
@@ -56,6 +61,7 @@ class Contest:
     test_rows: Callable[[str, Path, str], TestRows]
     objection: Callable[[TestRows, Prediction], str | None] = _no_objection
     unstated_split: Callable[[Contract], Split | None] = _not_known
+    objects: Callable[[str], list[str]] = _itself
 
     def split(self, contract: Contract) -> Split | None:
         """Gives how the rows of a model were split, if that is known."""

@@ -47,6 +47,8 @@ class Decision:
     comparison: Comparison | None = None
     parameters_sha256: str | None = None
     """Of the training that ends with this decision, if one does."""
+    snapshot_uri: str | None = None
+    """Where the rows are that it was founded on."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class Decisions:
             "gain": comparison and comparison.gain,
             "gain_low": comparison and comparison.low,
             "gain_high": comparison and comparison.high,
+            "snapshot_uri": decision.snapshot_uri,
         }
         decision_id: int = self._first(
             sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING decision_id").format(

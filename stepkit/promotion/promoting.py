@@ -6,7 +6,7 @@ Also the way back to an older version.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from stepkit.options import Option
@@ -15,7 +15,7 @@ from stepkit.promotion import registry
 from stepkit.promotion.assessment import Assessment, assess
 from stepkit.promotion.contest import Contest
 from stepkit.promotion.decisions import Decision, LockLost, Model, Recorded, exclusive
-from stepkit.s3 import ObjectStore
+from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 
 # The options of a step `promote`.
@@ -54,7 +54,7 @@ def promote(
         evaluation_uri: of the document that `evaluate` wrote; or
         rollback_to: the version to make champion again.
         reason: why, with `rollback_to`.
-        bucket: of `latest_model.json`, where there is no registry.
+        bucket: takes the snapshot of a champion, and `latest_model.json` where there is no registry.
 
     Raises:
         RefusedInput: the options do not go together, or this run has decided something else.
@@ -72,7 +72,7 @@ def promote(
         )
     shown = registry.of(settings, bucket, contest.pipeline)
     try:
-        return _promote(settings, contest, shown, evaluation_uri, rollback_to, reason)
+        return _promote(settings, contest, shown, evaluation_uri, rollback_to, reason, bucket)
     except LockLost:
         _logger.warning("the promotion's lock was lost: what is shown is set to what the record says now")
         with exclusive(settings, contest.schema) as decisions:
@@ -87,6 +87,7 @@ def _promote(
     evaluation_uri: str | None,
     rollback_to: int | None,
     reason: str | None,
+    bucket: str,
 ) -> Promoted:
     """Decides and shows under the lock; raises `LockLost` when another may have decided meanwhile."""
     with exclusive(settings, contest.schema) as decisions:
@@ -99,6 +100,9 @@ def _promote(
                 decision = _return_to(rollback_to, str(reason), shown, champion)
             else:
                 decision = _judge(settings, contest, str(evaluation_uri), champion)
+                if decision.outcome == "promoted":
+                    kept = keep_snapshot(contest, str(decision.snapshot_uri), decision.challenger, bucket)
+                    decision = replace(decision, snapshot_uri=kept)
             recorded = decisions.record(decision)
             champion = decisions.champion()
         else:
@@ -141,7 +145,34 @@ def _judge(settings: Settings, contest: Contest, evaluation_uri: str, champion: 
         metrics=found.metrics,
         comparison=found.comparison,
         parameters_sha256=found.parameters_sha256,
+        snapshot_uri=found.snapshot_uri,
     )
+
+
+def keep_snapshot(contest: Contest, snapshot_uri: str, model: Model, bucket: str) -> str | None:
+    """Copies the rows that a champion was trained and judged on to where nothing expires.
+
+    The folder is named by the rows' hash: a second promotion from the same rows copies the same again.
+
+    Args:
+        contest: knows which objects a snapshot has.
+        snapshot_uri: of the run's own snapshot.
+        model: the champion.
+        bucket: takes `<pipeline>/decided/<hash of the rows>/`.
+
+    Returns:
+        The copy's URI; None when the snapshot has gone, as it was decided on late.
+    """
+    store = ObjectStore()
+    folder = f"s3://{bucket}/{contest.pipeline}/decided/{model.data_sha256}"
+    try:
+        copies = {uri: f"{folder}/{uri.rpartition('/')[2]}" for uri in contest.objects(snapshot_uri)}
+        for uri, to in copies.items():
+            store.copy(uri, to)
+    except ObjectMissing as error:
+        _logger.warning("the snapshot of run %s is not kept: %s", model.mlflow_run_id, error)
+        return None
+    return copies[snapshot_uri]
 
 
 def _return_to(version: int, reason: str, shown: registry.Registry, champion: Model | None) -> Decision:

@@ -25,7 +25,12 @@ FILES = REPOSITORY / "charts/postgres/files"
 PIPELINES: dict[str, Any] = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())[
     "postgres"
 ]["pipelines"]
-SERIES = len(PIPELINES) + sum(given.get("promotes", False) for given in PIPELINES.values())
+PROMOTING = sum(given.get("promotes", False) for given in PIPELINES.values())
+MIGRATIONS = sum(1 for path in FILES.glob("migrations/*/*.sql")) + PROMOTING * len(
+    [*FILES.glob("promotion/*")]
+)
+ADDED = "snapshot_uri text f"
+"""The column that a migration has added to each record of promotions since tables have migrations."""
 FOREST = {"forest": PIPELINES["forest"]}
 NEW_COLUMN = "ALTER TABLE forest.ingest_watermarks ADD COLUMN source text NOT NULL DEFAULT 'api';"
 ROW = "INSERT INTO ingest_watermarks VALUES ('forest_cover_samples', 7, '2026-01-02T03:04:05Z', 'run-1')"
@@ -130,8 +135,13 @@ def test_tables_of_a_release_before_migrations_are_taken_over_with_their_rows(
     rows(server, empty, f"SET search_path = forest; {ROW}", "forest")
     code, out, error = migrated(server, empty, folder, PIPELINES)
     assert code == 0, error
-    assert f"{SERIES} migrations have run." in out
-    assert everything(server, empty) == before
+    assert f"{MIGRATIONS} migrations have run." in out
+    found = everything(server, empty)
+    assert sum(columns.count(ADDED) for *_, columns, _ in found) == PROMOTING
+    assert [
+        (*other, [column for column in columns if column != ADDED], constraints)
+        for *other, columns, constraints in found
+    ] == before
 
     # A release later.
     (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN)
@@ -167,7 +177,7 @@ def test_two_at_once_run_each_migration_once(
     assert [code for code, _, _ in results] == [0, 0], results
     assert sorted(out.splitlines()[-1] for _, out, _ in results) == [
         "0 migrations have run.",
-        f"{SERIES + 1} migrations have run.",
+        f"{MIGRATIONS + 1} migrations have run.",
     ]
 
 

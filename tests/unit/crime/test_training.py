@@ -106,6 +106,8 @@ def test_a_champion_is_trained_judged_and_promoted_and_answers_as_it_was_measure
     found = promote(world(), evaluation_uri=judged.evaluation_uri, bucket=bucket)
     assert (found.verdict, found.version) == ("promoted", 1)
     assert promote(world(), evaluation_uri=judged.evaluation_uri, bucket=bucket) == found
+    kept = ObjectStore().listed(f"s3://{bucket}/crime/decided/{one.data_sha256}/")
+    assert {each.uri.rpartition("/")[2].partition("_")[0] for each in kept} == {"split", "test", "train"}
     best = max(candidates, key=lambda each: each.average_precision)
     assert judged.metrics["average_precision"] == pytest.approx(best.average_precision)
 

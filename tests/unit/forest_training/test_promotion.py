@@ -57,7 +57,12 @@ def test_train_refuses_a_snapshot_with_another_hash(training: Training, mlflow_u
 
 
 def test_the_champion_changes_only_for_a_better_one(
-    run_evaluate: Make, run_promote: Make, world: Make, client: MlflowClient, query: Make
+    run_evaluate: Make,
+    run_promote: Make,
+    world: Make,
+    client: MlflowClient,
+    query: Make,
+    training: Training,
 ) -> None:
     model = world("any").model_name
     first = run_promote("1", run_evaluate("1", "logistic_regression"))
@@ -88,6 +93,12 @@ def test_the_champion_changes_only_for_a_better_one(
         ("refused", False, False),
     ]
     assert query("SELECT count(*) FROM forest.trainings") == [(1,)]
+    snapshot, store = training.snapshot, ObjectStore()
+    uris = "SELECT DISTINCT snapshot_uri FROM forest.promotion_decisions WHERE verdict = "
+    ((kept,),) = query(f"{uris} 'promoted'")
+    assert f"/forest/decided/{snapshot['snapshot_sha256']}/" in kept
+    assert store.get(kept) == store.get(snapshot["snapshot_uri"])
+    assert query(f"{uris} 'refused'") == [(snapshot["snapshot_uri"],)]
 
 
 def test_a_first_model_that_is_too_weak_is_refused_and_recorded(
