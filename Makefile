@@ -7,8 +7,8 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install up down restart rotate clean status logs ui airflow mlflow minio api env images push sbom audit run \
-        run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
+.PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images push sbom \
+        audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,8 @@ restart: ## Restart a service: SERVICE=mlflow, or all
 	@$(QUINTET) restart $(SERVICE)
 rotate: ## Change a password, key or token everywhere: SECRET=postgres-airflow, or SECRET=all
 	@$(QUINTET) rotate $(SECRET) $(ARGS)
+retention: ## Delete what is older than the values say; ARGS=--dry-run only says what that is
+	@$(QUINTET) retention $(ARGS)
 clean: ## Delete the cluster with all its data
 	@$(QUINTET) kind clean
 status: ## Pods, releases, last runs, champion, and what to do about what is wrong

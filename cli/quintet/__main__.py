@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import urllib3
 
-from quintet import env, land, predict, rotate, run, run_all, services, status, ui, why, workshop
+from quintet import env, land, predict, retention, rotate, run, run_all, services, status, ui, why, workshop
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
@@ -44,6 +44,7 @@ ON_PLATFORM: dict[str, tuple[OnPlatform, Describe, str]] = {
     "logs": (services.logs, services.add_service, "follow the logs of a service"),
     "restart": (services.restart, services.add_service, "restart a service"),
     "rotate": (rotate.main, rotate.add_arguments, "change a password, key or token everywhere"),
+    "retention": (retention.main, retention.add_arguments, "delete what is older than the values say"),
     "predict": (predict.main, predict.add_arguments, "ask for a prediction from inside the cluster"),
     "ui": (ui.main, ui.add_arguments, "forward the platform's ports to this machine"),
     "env": (env.main, env.add_arguments, "print exports for the tools on this machine"),

@@ -116,6 +116,8 @@ def pod_templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
     """Every pod that the objects make, by "<kind> <name>"."""
     workloads = of_kind(manifests, "Deployment", "StatefulSet", "Job")
     pods = {f"{m['kind']} {plain_name(m)}": m["spec"]["template"] for m in workloads}
+    for made in of_kind(manifests, "CronJob"):
+        pods[f"CronJob {plain_name(made)}"] = made["spec"]["jobTemplate"]["spec"]["template"]
     return pods | {f"Pod {m['metadata']['name']}": m for m in of_kind(manifests, "Pod")}
 
 

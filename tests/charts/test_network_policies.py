@@ -27,10 +27,12 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "airflow-triggerer": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
     "airflow-migrate": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
     "airflow-rollback": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "airflow-retention": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
     "mlflow": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "mlflow-rollback": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "mlflow-upgrade": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "mlflow-users": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
+    "mlflow-retention": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "postgres": {("postgres", 5432)},
     "postgres-setup": {("postgres", 5432)},
     "minio": {("minio", 9000)},
@@ -61,8 +63,9 @@ CLUSTER_DNS = Endpoint("kube-system", {"k8s-app": "kube-dns"})
 def workloads(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
     """Return the pods that the release's workloads make, by name."""
     pods = {}
-    for workload in of_kind(release, "Deployment", "StatefulSet", "Job"):
-        template = workload["spec"]["template"]
+    for workload in of_kind(release, "Deployment", "StatefulSet", "Job", "CronJob"):
+        spec = workload["spec"]
+        template = (spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec)["template"]
         ports = {
             port["name"]: port["containerPort"]
             for container in template["spec"]["containers"]

@@ -46,10 +46,12 @@ policy-{{ $user }}.json: {{ include "minio.policy" $settings | fromYaml | toJson
 {{- define "minio.lifecycle" -}}
 Rules:
 {{- range $prefix, $days := . }}
+{{- if $days }}
   - ID: {{ printf "expire-%s" $prefix | trimSuffix "-" | trimSuffix "/" | replace "/" "-" }}
     Status: Enabled
     Filter: {Prefix: {{ $prefix | quote }}}
     Expiration: {Days: {{ $days | int }}}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -81,6 +81,7 @@ mlflow.scripts $, mlflow.grants $: contents of the ConfigMaps mlflow-scripts and
 {{- define "mlflow.scripts" -}}
 start.sh: {{ .Files.Get "files/scripts/start.sh" | toJson }}
 wait.py: {{ .Files.Get "files/scripts/wait.py" | toJson }}
+retention.py: {{ .Files.Get "files/scripts/retention.py" | toJson }}
 {{- end }}
 
 {{- define "mlflow.grants" -}}

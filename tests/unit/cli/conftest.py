@@ -50,7 +50,7 @@ def api(answers: dict[str, Any], asked: list[tuple[str, str, Any]]) -> Iterator[
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_PATCH = do_GET
+        do_POST = do_PATCH = do_DELETE = do_GET
 
         def log_message(self, *_: Any) -> None:
             """Keep the test's output to the command's own."""

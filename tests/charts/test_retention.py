@@ -1,0 +1,134 @@
+"""What goes after some days, and what stays: MLflow's runs on a real server, and the rendered CronJobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from tests.charts.render import CHARTS, ChartError, Manifest, named, of_kind, render
+
+DAY_MS = 86_400_000
+
+
+def run_retention(url: str, decisions: Path, *options: str) -> str:
+    command = [sys.executable, str(CHARTS / "mlflow/files/scripts/retention.py"), "--days=90"]
+    command += [f"--decisions={decisions}", *options]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": url}
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def test_old_runs_go_unless_a_version_or_a_decision_names_them(
+    mlflow_url: str, make_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    client = MlflowClient(mlflow_url)
+    experiment = client.create_experiment(f"retention-{time.time_ns()}")
+    now = int(time.time() * 1000)
+
+    def run(days: int) -> str:
+        return str(client.create_run(experiment, start_time=now - days * DAY_MS).info.run_id)
+
+    young, old, versioned, decided, former = run(89), run(91), run(91), run(91), run(91)
+    client.log_text(old, "x" * (3 << 20), "folder/model.txt")
+    model = client.create_registered_model(f"retention-{time.time_ns()}").name
+    client.create_model_version(model, f"runs:/{versioned}/bundle", versioned)
+    url = make_database("forest")
+    with psycopg2.connect(url) as connection, connection.cursor() as rows:
+        rows.execute(
+            "INSERT INTO forest.promotion_decisions (model_name, dag_id, run_id, verdict, reason,"
+            " data_sha256, challenger_algorithm, challenger_digest, metrics, challenger_mlflow_run_id,"
+            " champion_mlflow_run_id) VALUES ('forest', 'd', 'r', 'refused', 'none', 'h', 'svc', 'b',"
+            " '{}', %s, %s)",
+            [decided, former],
+        )
+    connection.close()
+    (tmp_path / "forest").write_text(url)
+    (tmp_path / "..data").mkdir()
+
+    assert "1 runs older than 90 days that nothing names, 3.0 MiB; 3 older" in run_retention(
+        mlflow_url, tmp_path, "--dry-run"
+    )
+    assert client.get_run(old).info.lifecycle_stage == "active"
+    run_retention(mlflow_url, tmp_path)
+    stages = {each: client.get_run(each).info.lifecycle_stage for each in (young, versioned, decided, former)}
+    assert set(stages.values()) == {"active"}
+    assert client.get_run(old).info.lifecycle_stage == "deleted"
+    assert "0 runs older" in run_retention(mlflow_url, tmp_path)
+
+
+def retention_of(values: dict[str, Any]) -> list[str]:
+    return [made["metadata"]["name"] for made in of_kind(render("quintet", values), "CronJob")]
+
+
+def test_days_of_nought_or_null_keep_all() -> None:
+    assert retention_of({}) == ["airflow-retention", "mlflow-retention"]
+    for nothing in (0, None):
+        kept = {"retention": {"days": nothing}}
+        assert retention_of({"airflow": kept, "mlflow": kept}) == []
+    with pytest.raises(ChartError, match="days"):
+        render("quintet", {"airflow": {"retention": {"days": -1}}})
+
+
+def test_a_prefix_of_nought_days_has_no_rule() -> None:
+    given = {"buckets": {"data": {"expireDays": {"forest/raw/": 0, "excel/": 7}}}}
+    setup = named(render("quintet", {"minio": given}), "ConfigMap", "minio-setup")["data"]
+    rules = yaml.safe_load(setup["lifecycle-data.json"])["Rules"]
+    days = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules}
+    assert "forest/raw/" not in days
+    assert days["excel/"] == 7
+    assert not [prefix for prefix in days if prefix.endswith("decided/")]
+
+
+def test_each_pipeline_that_promotes_has_its_decisions_read() -> None:
+    release = render("quintet")
+    values = yaml.safe_load((CHARTS / "quintet/values.yaml").read_text())["postgres"]["pipelines"]
+    promoting = {name: given["schemas"][0] for name, given in values.items() if given.get("promotes")}
+    pod = named(release, "CronJob", "mlflow-retention")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (sources,) = [volume["projected"]["sources"] for volume in pod["volumes"] if "projected" in volume]
+    assert {source["secret"]["name"]: source["secret"]["items"][0]["path"] for source in sources} == {
+        f"postgres-{name}": schema for name, schema in promoting.items()
+    }
+
+
+def called(cron_job: Manifest, folder: Path, **environment: str) -> list[list[str]]:
+    """The programs that a CronJob's container calls, each with its arguments."""
+    calls = folder / "calls"
+    for name in ("airflow", "mlflow", "python"):
+        (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\n')
+        (folder / name).chmod(0o755)
+    (container,) = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+    given |= {"PATH": f"{folder}:{os.environ['PATH']}", "MLFLOW_BACKEND_STORE_URI": "postgresql://runs"}
+    subprocess.run([*container["command"], *container["args"]], env=given | environment, check=True)
+    return [line.split() for line in calls.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("dry_run", [{}, {"DRY_RUN": "true"}])
+def test_airflow_is_told_the_day_before_which_rows_go(tmp_path: Path, dry_run: dict[str, str]) -> None:
+    (call,) = called(named(render("airflow"), "CronJob", "airflow-retention"), tmp_path, **dry_run)
+    assert call[:4] == ["airflow", "db", "clean", "--clean-before-timestamp"]
+    before = datetime.fromisoformat(call[4])
+    assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
+    assert call[5:] == ["--yes", "--skip-archive", *(["--dry-run"] if dry_run else [])]
+
+
+def test_mlflow_removes_for_good_what_was_marked_days_ago_and_nothing_in_a_dry_run(tmp_path: Path) -> None:
+    cron_job = named(render("mlflow"), "CronJob", "mlflow-retention")
+    mark = ["python", "/etc/mlflow/retention.py", "--days=90", "--decisions=/run/decisions"]
+    for name in ("at-once", "dry"):
+        (tmp_path / name).mkdir()
+    assert called(cron_job, tmp_path / "at-once") == [
+        mark,
+        ["mlflow", "gc", "--backend-store-uri", "postgresql://runs", "--older-than", "7d"],
+    ]
+    assert called(cron_job, tmp_path / "dry", DRY_RUN="true") == [[*mark, "--dry-run"]]
