@@ -6,6 +6,7 @@ import string
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -16,6 +17,8 @@ FORMER = "former-"
 CHANGE_THEIR_OWN = ("postgres-superuser", "mlflow-admin")
 """Users that log in to change their own password, by the former one."""
 LETTERS = string.ascii_letters + string.digits
+LEAST = 32
+"""Letters of a password that was shorter, as one that a person wrote by hand."""
 SUFFIX = 8
 """Letters behind a user's name in an access key; the setup of MinIO knows its keys by them."""
 
@@ -55,7 +58,7 @@ def credentials_of(kube: Kube) -> dict[str, Credential]:
 
 
 def renewed(name: str, data: Mapping[str, str]) -> dict[str, str]:
-    """Return other values for a Secret, of the same lengths.
+    """Return other values for a Secret, of the same lengths or longer.
 
     The former access key and Fernet key are kept beside the new ones, and so is the password of who changes
     its own by it. A Secret whose change was not finished keeps its new values.
@@ -68,7 +71,7 @@ def renewed(name: str, data: Mapping[str, str]) -> dict[str, str]:
         return dict(data)
     fresh = {key: _other(name, key, value) for key, value in data.items()}
     if "url" in data:
-        fresh["url"] = data["url"].replace(f":{data['password']}@", f":{fresh['password']}@")
+        fresh["url"] = _with_password(data["url"], fresh["password"])
     if name in CHANGE_THEIR_OWN:
         fresh[f"{FORMER}password"] = data["password"]
     if "access-key" in data:
@@ -127,7 +130,13 @@ def _other(name: str, key: str, value: str) -> str:
     if key == "fernet-key":
         # 32 letters of ASCII are 32 bytes, as the chart makes them.
         return f"{base64.urlsafe_b64encode(_random(32).encode()).decode()},{value}"
-    return _random(len(value))
+    return _random(max(len(value), LEAST))
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    login, _, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{login.partition(':')[0]}:{password}@{place}").geturl()
 
 
 def _random(length: int) -> str:

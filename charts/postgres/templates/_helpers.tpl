@@ -31,7 +31,7 @@ that was edited by hand would go from here into the URL, and Postgres and runnin
 {{- $password := include "common.keptValue" (dict "root" .root "namespace" $namespace "secret" .secret "key" "password") -}}
 {{- $found := (lookup "v1" "Secret" $namespace .secret).data | default dict -}}
 {{- if and $password (hasKey $found "url") (not (contains (printf ":%s@" $password) (get $found "url" | b64dec))) -}}
-{{- fail (printf "The Secret %s of namespace %s has a password that its url does not hold: it was edited by hand, and Postgres does not know it. Put the one of the url back, then `make rotate SECRET=%s` changes it everywhere." .secret $namespace .secret) -}}
+{{- fail (printf "The Secret %s of namespace %s has a password that its url does not hold: it was edited by hand, and Postgres does not know it. `make rotate SECRET=%s` gives it another one everywhere." .secret $namespace .secret) -}}
 {{- end -}}
 {{- $password -}}
 {{- end }}

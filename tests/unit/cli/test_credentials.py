@@ -28,6 +28,12 @@ def test_a_url_has_the_new_password_of_its_secret() -> None:
     assert len(fresh["password"]) == 32
 
 
+def test_a_password_that_was_edited_by_hand_is_mended_with_its_url() -> None:
+    fresh = renewed("postgres-mlflow", {**POSTGRES, "password": "by hand"})
+    assert fresh["url"] == f"postgresql://mlflow:{fresh['password']}@postgres:5432/mlflow_db"
+    assert len(fresh["password"]) == 32
+
+
 @pytest.mark.parametrize("name", ["postgres-superuser", "mlflow-admin"])
 def test_who_changes_its_own_password_finds_the_former_one(name: str) -> None:
     data = {"username": "admin", "password": "b" * 32}
