@@ -176,7 +176,7 @@ def _job(kube: Kube, name: str) -> Any:
 
 def _finish(kube: Kube, wanted: Mapping[str, Credential], began: datetime, minutes: float) -> None:
     """Bring what is stored to the new values, and take the former ones away once nothing uses them."""
-    if "airflow-keys" in wanted and not wanted["airflow-keys"].is_own:
+    if "airflow-keys" in wanted and "," in read(kube, wanted["airflow-keys"])["fernet-key"]:
         services.airflow_cli(kube, argparse.Namespace(arguments=["rotate-fernet-key"]))
     _update_connections(kube, wanted)
     left = {name: read(kube, wanted[name]) for name in wanted if not wanted[name].is_own}
@@ -189,7 +189,12 @@ def _finish(kube: Kube, wanted: Mapping[str, Credential], began: datetime, minut
                 _await(lambda: _steps_from_before(kube, began), minutes * 60, "end", current)
         for name, data in left.items():
             write(kube, wanted[name], finished(data))
-        _run_again(kube, [SETUPS["minio"]] if _told_to_a_server(left, "minio") else [], current)
+        # Airflow's objects are marked as the chart's by the Fernet key.
+        setups = {
+            SETUPS["minio"]: _told_to_a_server(left, "minio"),
+            "airflow-migrate": "airflow-keys" in left,
+        }
+        _run_again(kube, [name for name, needed in setups.items() if needed], current)
 
 
 def _steps_from_before(kube: Kube, began: datetime) -> list[str]:

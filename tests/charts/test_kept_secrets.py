@@ -100,8 +100,8 @@ def test_a_password_that_was_edited_by_hand_is_refused(cluster: str, held: dict[
     assert refused.returncode == 1
     assert (
         "The Secret postgres-mlflow of namespace quintet has a password that its url does not hold: it was "
-        "edited by hand, and Postgres does not know it. `make rotate SECRET=postgres-mlflow` gives it another "
-        "one everywhere."
+        "edited by hand, and Postgres does not know it. `make rotate SECRET=postgres-mlflow` gives it "
+        "another one everywhere."
     ) in refused.stderr
     assert "kept" not in refused.stderr
     assert "edited" not in refused.stderr.replace("edited by hand", "")

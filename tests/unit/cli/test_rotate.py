@@ -68,6 +68,7 @@ def test_all_are_changed_with_each_server_before_who_uses_it(cluster: Cluster) -
         *["write minio-forest"] * 2,
         "write mlflow-admin",
         "run minio-setup",
+        "run airflow-migrate",
     ]
     for name, before in SECRETS.items():
         held = cluster.data["quintet", name]
