@@ -96,6 +96,7 @@ def pod_template(
         result_path: File to which the step writes its result.
     """
     settings = settings_of(pipeline, step)
+    files: dict[str, str] = settings.get("secret_files", {})
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -117,9 +118,18 @@ def pod_template(
                     "env": environment(settings, {"IMAGE_REFERENCE": image, "RESULT_PATH": result_path}),
                     "resources": settings.get("resources", size),
                     "securityContext": CONTAINER_SECURITY,
-                    "volumeMounts": [{"name": "tmp", "mountPath": TEMPORARY}],
+                    "volumeMounts": [
+                        {"name": "tmp", "mountPath": TEMPORARY},
+                        *(
+                            {"name": secret, "mountPath": path, "readOnly": True}
+                            for path, secret in files.items()
+                        ),
+                    ],
                 }
             ],
-            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}}],
+            "volumes": [
+                {"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}},
+                *({"name": secret, "secret": {"secretName": secret}} for secret in files.values()),
+            ],
         },
     }

@@ -1,4 +1,4 @@
-"""An S3 service, an MLflow of one's own: nothing in the release still points to what it replaces."""
+"""Services of one's own: nothing in the release still points to what an S3 service or an MLflow replaces."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from tests.charts.render import (
     CHARTS,
     NAMES,
+    ChartError,
     Manifest,
     containers,
     default_values,
@@ -122,3 +125,39 @@ def test_the_values_that_operations_names_exist() -> None:
             found = found[key]
         optional = path == "inference.models.forest.runUri" or path.startswith("global.secrets.existing")
         assert optional or last in found, path
+
+
+BY_AUTHORITY: dict[str, Any] = {
+    "global": {"secrets": {"existing": {"postgres-superuser": "own"}}, "postgres": {"caSecret": "authority"}},
+    "postgres": {"external": {"enabled": True, "host": "db.example.com", "sslMode": "verify-full"}},
+}
+
+
+def test_who_connects_to_postgres_has_its_authority() -> None:
+    release = render("quintet", BY_AUTHORITY)
+    clients = set()
+    for name, pod in pod_templates(release).items():
+        for container in containers(pod):
+            env = {variable["name"]: variable for variable in container.get("env", [])}
+            if "PGHOST" not in env and not re.search(
+                r'"postgres-[a-z-]+", "key": "url"', json.dumps(list(env.values()))
+            ):
+                continue
+            clients.add(f"{name} {container['name']}")
+            assert env["PGSSLROOTCERT"]["value"] == "/etc/postgres-ca/ca.crt", name
+            mount = {"name": "postgres-ca", "mountPath": "/etc/postgres-ca", "readOnly": True}
+            assert mount in container["volumeMounts"], name
+            secret = {"secretName": "authority", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+            assert {"name": "postgres-ca", "secret": secret} in pod["spec"]["volumes"], name
+    assert {"Job postgres-setup setup", "Job mlflow-upgrade upgrade", "Deployment mlflow mlflow"} <= clients
+    assert {"Deployment airflow-scheduler scheduler", "Job airflow-rollback check"} <= clients
+    pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    assert pods["secret_files"] == {"/etc/postgres-ca": "authority"}
+    assert pods["env"]["PGSSLROOTCERT"] == "/etc/postgres-ca/ca.crt"
+    assert "PGSSLROOTCERT" not in text(render("quintet"))
+
+
+def test_a_server_that_must_prove_itself_needs_an_authority() -> None:
+    values = {**BY_AUTHORITY, "global": {"secrets": BY_AUTHORITY["global"]["secrets"]}}
+    with pytest.raises(ChartError, match=r"sslMode is verify-full.*global\.postgres\.caSecret"):
+        render("quintet", values)

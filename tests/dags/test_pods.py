@@ -81,6 +81,15 @@ def test_size_of_the_values_wins_over_that_of_the_dag() -> None:
     assert pod_of("promote", size=size)["spec"]["containers"][0]["resources"] == promote
 
 
+def test_a_step_has_the_files_of_secrets_that_the_chart_names(step_files: Path) -> None:
+    given = {**PODS, "secret_files": {"/etc/postgres-ca": "authority"}}
+    (step_files / "pods.json").write_text(json.dumps(given))
+    spec = pod_of("extract")["spec"]
+    assert {"name": "authority", "secret": {"secretName": "authority"}} in spec["volumes"]
+    mount = {"name": "authority", "mountPath": "/etc/postgres-ca", "readOnly": True}
+    assert mount in spec["containers"][0]["volumeMounts"]
+
+
 def test_options_are_one_word_each_and_an_empty_one_is_left_out() -> None:
     pod = pod_of("extract", arguments={"raw_uri": "s3://data/x", "min_gain": -1, "seed": ""})
     assert pod["spec"]["containers"][0]["args"] == ["--raw-uri=s3://data/x", "--min-gain=-1"]

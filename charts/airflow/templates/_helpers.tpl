@@ -49,6 +49,9 @@ Helpers of the airflow chart.
 {{- end }}
 
 {{- define "airflow.databaseEnv" -}}
+{{- with include "common.postgresCaEnv" . }}
+{{- . }}
+{{ end -}}
 {{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" "secret" "postgres-airflow" "key" "url") }}
 {{- end }}
 
@@ -82,6 +85,9 @@ Helpers of the airflow chart.
   {{- include "airflow.databaseContainer" .root | nindent 2 }}
   volumeMounts:
     - {name: scripts, mountPath: /opt/quintet/scripts}
+    {{- with include "common.postgresCaMount" .root }}
+    {{- . | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{- define "airflow.databaseContainer" -}}
@@ -100,6 +106,9 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 - {name: tmp, mountPath: /tmp}
 - {name: home, mountPath: /opt/airflow}
 - {name: scripts, mountPath: /opt/quintet/scripts}
+{{- with include "common.postgresCaMount" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "airflow.volumes" -}}
@@ -109,6 +118,9 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
   emptyDir: {sizeLimit: 1Gi}
 - name: scripts
   configMap: {name: airflow-scripts}
+{{- with include "common.postgresCaVolume" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "airflow.dagMounts" -}}

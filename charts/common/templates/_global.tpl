@@ -8,6 +8,7 @@ common.global: .Values.global over its defaults, as YAML. A chart that is instal
   "images" dict
   "storageClass" ""
   "secrets" (dict "generate" true "existing" dict)
+  "postgres" (dict "caSecret" "")
   "tasks" (dict "namespace" "")
   "networkPolicy" (include "common.network" . | fromYaml) -}}
 {{- $given := .Values.global | default dict -}}

@@ -34,6 +34,9 @@ mlflow.secretEnv (dict "root" $ "env" NAME "secret" "minio-mlflow" "key" "access
 mlflow.backend $: the environment variable with the URL of the tracking database.
 */ -}}
 {{- define "mlflow.backend" -}}
+{{- with include "common.postgresCaEnv" . }}
+{{- . }}
+{{ end -}}
 {{- include "mlflow.secretEnv" (dict "root" . "env" "MLFLOW_BACKEND_STORE_URI" "secret" "postgres-mlflow" "key" "url") -}}
 {{- end }}
 
@@ -58,6 +61,9 @@ volumeMounts:
   - name: scripts
     mountPath: /etc/mlflow
     readOnly: true
+  {{- with include "common.postgresCaMount" .root }}
+  {{- . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- /*

@@ -21,7 +21,13 @@ metadata:
       volumeMounts:
         - name: tmp
           mountPath: /tmp
+        {{- with include "common.postgresCaMount" . }}
+        {{- . | nindent 8 }}
+        {{- end }}
   volumes:
+    {{- with include "common.postgresCaVolume" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
     - name: scripts
       configMap:
         name: mlflow-scripts

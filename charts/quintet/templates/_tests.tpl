@@ -40,6 +40,9 @@ spec:
               name: {{ include "common.secretName" (dict "root" $.root "name" $source.secret) }}
               key: {{ $source.key }}
         {{- end }}
+        {{- with include "common.postgresCaEnv" $.root }}
+        {{- . | nindent 8 }}
+        {{- end }}
       {{- end }}
       resources:
         requests: {cpu: 10m, memory: 32Mi}
@@ -49,7 +52,17 @@ spec:
       volumeMounts:
         - name: tmp
           mountPath: /tmp
+        {{- if eq (.client | default "") "postgres" }}
+        {{- with include "common.postgresCaMount" .root }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- end }}
   volumes:
+    {{- if eq (.client | default "") "postgres" }}
+    {{- with include "common.postgresCaVolume" .root }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- end }}
     - name: tmp
       emptyDir:
         sizeLimit: 16Mi

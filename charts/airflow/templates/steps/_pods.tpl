@@ -11,7 +11,13 @@ labels:
   app.kubernetes.io/instance: {{ .Release.Name }}
   app.kubernetes.io/component: step
   app.kubernetes.io/part-of: quintet
-{{ include "airflow.stepEnvironment" (dict "root" . "given" .Values.steps) }}
+{{- $steps := deepCopy .Values.steps }}
+{{- with $global.postgres.caSecret }}
+{{- $_ := set $steps "env" (merge (dict "PGSSLROOTCERT" (printf "%s/ca.crt" (include "common.postgresCaFolder" $))) $steps.env) }}
+secret_files:
+  {{ include "common.postgresCaFolder" $ }}: {{ . }}
+{{- end }}
+{{ include "airflow.stepEnvironment" (dict "root" . "given" $steps) }}
 pipelines:
   {{- range $name, $given := .Values.steps.pipelines }}
   {{ $name }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $given) | nindent 4 }}
