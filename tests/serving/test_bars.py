@@ -147,6 +147,14 @@ def test_missing_bars_are_answered_and_counted(client: Client, history: list[dic
         (lambda bars: [{"open_time": 0}, *bars[1:]], "bar 0, open: Field required"),
         (lambda bars: [], "at least 1 item"),
         (
+            lambda bars: [{**bars[0], "high": 1e308}, *bars[1:]],
+            "bar 0, high: Input should be a number from -1e+100 to 1e+100",
+        ),
+        (
+            lambda bars: [*bars[:-1], {**bars[-1], "volume": 1e101}],
+            f"bar {LEAST_BARS - 1}, volume: Input should be a number from -1e+100 to 1e+100",
+        ),
+        (
             lambda bars: [{**bars[0], "open_time": 10**18}, *bars[1:]],
             "bar 0, open_time: Input should be less",
         ),
