@@ -8,7 +8,7 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images push sbom \
-        audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines package airflow-cli
+        audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines bench-promotion package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,8 @@ bench: ## Measure the running platform: memory, steps, load
 	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
 bench-pipelines: ## Measure the pipelines' heavy parts beside the least that they could be
 	@$(IN) dev -m bench.crime && $(IN) dev -m bench.sipsa && $(IN) dev -m bench.excel && $(IN) dev -m bench.bitcoin
+bench-promotion: ## How often an equal challenger is promoted, and how often a better one
+	@$(IN) dev -m bench.promotion
 
 values.local.yaml:
 	@cp values.local.example.yaml $@

@@ -16,6 +16,7 @@ from stepkit.promotion.comparison import compare
 from stepkit.promotion.metrics import RocAuc
 
 _METRIC = RocAuc()
+_CONFIDENCE = 0.95
 LAST_MOVE = "return_1"
 
 
@@ -60,7 +61,8 @@ class Contrast:
         verb = "beats" if self.beaten else "does not beat"
         return (
             f"the model {verb} the baseline {where}: roc_auc {self.model:.4f} against {self.baseline:.4f} of"
-            f" {self.name}, a gain of {self.gain:+.4f} (95% between {self.low:+.4f} and {self.high:+.4f})"
+            f" {self.name}, a gain of {self.gain:+.4f}"
+            f" ({_CONFIDENCE:.0%} between {self.low:+.4f} and {self.high:+.4f})"
         )
 
 
@@ -76,7 +78,7 @@ def contrast(
     guesses = baselines(last_move)
     areas = {name: area(answers) for name, answers in guesses.items()}
     name = max(areas, key=lambda each: areas[each])
-    found = compare(_METRIC, true, probabilities, guesses[name])
+    found = compare(_METRIC, true, probabilities, guesses[name], confidence=_CONFIDENCE)
     return Contrast(area(probabilities), areas[name], name, found.gain, found.low, found.high)
 
 

@@ -21,7 +21,7 @@ def evaluate(
     snapshot_sha256: Annotated[str, Option("its data hash")],
     min_metric: Annotated[float, Option("smallest f1_macro with none to meet", minimum=0, maximum=1)] = 0.4,
     # Rare classes make the interval of f1_macro wide: with more to gain, it would hardly ever be shown.
-    min_gain: MinGain = 0.002,
+    min_gain: MinGain = 0.001,
     incomparable: WhenIncomparable = "refuse",
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:

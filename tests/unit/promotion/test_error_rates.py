@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stepkit.promotion.comparison import MIN_GAIN, Thresholds, compare, decide
 from stepkit.promotion.metrics import Accuracy, F1Macro, Labels, Metric
 
-COMPARISONS, ROWS, CLASSES = 120, 5000, 4
+COMPARISONS, ROWS, CLASSES = 100, 5000, 4
 HARD = 0.05
 """The share of rows that a fit is unsure of."""
 RIGHT, SCATTER = 0.65, 0.02
