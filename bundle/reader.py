@@ -114,7 +114,7 @@ class Bundle:
             expected = np.array(self.smoke["probabilities"], dtype=np.float64)
             expected_labels = np.array(self.smoke["labels"])
             answer = self.predict(columns)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise BundleError(f"smoke.json cannot be understood: {error!r}") from error
         if not len(answer.labels):
             raise BundleError("smoke.json asks nothing")

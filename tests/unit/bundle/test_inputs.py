@@ -160,6 +160,7 @@ def test_the_one_transform_of_a_contract_of_format_1_is_read() -> None:
         (lambda smoke: smoke["inputs"]["latitude"].__setitem__(1, None), "row 1: place makes latitude nan"),
         (lambda smoke: smoke["inputs"]["occurred_at"].__setitem__(2, "soon"), "'soon' is no time"),
         (lambda smoke: smoke["inputs"].update(longitude=[]), "cannot be understood: ValueError"),
+        (lambda smoke: smoke["columns"].update(latitude=41.8), "cannot be understood: IndexError"),
         (lambda smoke: smoke.pop("inputs"), "cannot be understood: KeyError"),
         (lambda smoke: smoke["inputs"].update({name: [] for name in smoke["inputs"]}), "asks the transforms"),
     ],
