@@ -7,8 +7,9 @@ QUINTET = $(IN) cli -m quintet
 DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images push sbom \
-        audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines bench-promotion package airflow-cli
+.PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images \
+        push sbom audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines \
+        bench-promotion package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
