@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from time import monotonic
 
 import httpx
 import numpy as np
@@ -80,9 +79,7 @@ def test_a_new_champion_is_live_within_15_seconds(
     server = start(registry.url, POLL_SECONDS=str(Settings(mlflow_model_name="forest").poll_seconds))
     assert services.wait_until(lambda: server.version() == "1", 15)
     registry.promote(2, trained["forest"].folder)
-    moved = monotonic()
     assert services.wait_until(lambda: server.version() == "2", 15)
-    assert monotonic() - moved < 15
 
 
 def test_nothing_anywhere_is_not_ready(start: Start) -> None:
