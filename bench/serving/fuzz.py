@@ -29,7 +29,7 @@ SETTINGS = """\
 [phases.fuzzing.error-feedback]
 enabled = false
 """
-"""OpenAPI cannot say that a query closes the body: a field that is allowed there is refused with `strict`, and
+"""OpenAPI cannot say that a query closes the body: a field that is allowed there is refused with `strict`.
 Schemathesis, which learns from refusals, would then expect all requests with one to be refused."""
 
 
