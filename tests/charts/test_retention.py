@@ -31,7 +31,8 @@ def run_retention(url: str, decisions: Path, *options: str) -> str:
 def test_old_runs_go_unless_a_version_or_a_decision_names_them(
     mlflow_url: str, make_database: Callable[[str], str], tmp_path: Path
 ) -> None:
-    client = MlflowClient(mlflow_url)
+    # Without the second, it would ask the registry that another test of this process has set.
+    client = MlflowClient(mlflow_url, mlflow_url)
     experiment = client.create_experiment(f"retention-{time.time_ns()}")
     now = int(time.time() * 1000)
 
