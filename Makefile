@@ -8,7 +8,7 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images \
-        push sbom audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines \
+        push bump sbom audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines \
         bench-promotion package airflow-cli
 
 help: ## Show this list
@@ -51,6 +51,8 @@ images: ## Build the images that changed; NAMES="inference forest-train" for som
 	@$(QUINTET) images $(NAMES)
 push: ## Build and push all images: REGISTRY=registry.example.com/quintet
 	@$(QUINTET) push $(REGISTRY)
+bump: ## Take today's Debian for the images: a digest and a date, or where no image registry is, the packages of today
+	@$(QUINTET) bump
 sbom: ## Write what is in each image to dist/sbom/, as CycloneDX
 	@$(QUINTET) sbom
 audit: ## Look for known vulnerabilities of what is in the images; fails with 2 where that cannot be checked

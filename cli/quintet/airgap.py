@@ -1,4 +1,4 @@
-"""Base images, the kind node, the local registry and Go programs, from Debian packages and Go modules alone.
+"""The kind node, the local registry and Go programs, from Debian packages and Go modules alone.
 
 Each is named by a hash of what it is made from, so that a finished one is found again and an interrupted one
 is made anew. The recipes are in ``airgap/``.
@@ -11,20 +11,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from quintet.debian import base_image, bootstrap
 from quintet.dockerfile import Dockerfile
 from quintet.machine import ImageSource, Machine
 from quintet.paths import AIRGAP, cache_dir, versions
 from quintet.progress import Stage, output, succeeds
 
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-
-
-def base_image(machine: Machine, current: Stage) -> str:
-    """Return the image that ours stand on: Debian's own, or one made from the same packages."""
-    debian = versions()["debian"]
-    if machine.source is ImageSource.REGISTRY:
-        return f"debian:{debian['suite']}-slim"
-    return _bootstrap(machine, current, debian["suite"], debian["packages"])
 
 
 def registry_image(machine: Machine, current: Stage) -> str:
@@ -97,7 +90,7 @@ class Recipe:
         self._bases = {"BASE_IMAGE": base_image(machine, current)}
         if machine.source is ImageSource.AIRGAP:
             debian = versions()["debian"]
-            node = _bootstrap(machine, current, debian["node_suite"], debian["node_packages"])
+            node = bootstrap(machine, current, debian["node_suite"], debian["node_packages"])
             self._bases["NODE_BASE_IMAGE"] = node
 
     def name(self, target: str, arguments: dict[str, str] | None = None) -> str:
@@ -122,18 +115,6 @@ class Recipe:
         for name, value in (self._bases | (arguments or {})).items():
             command += ["--build-arg", f"{name}={value}"]
         self._current.run(*command, AIRGAP)
-
-
-def _bootstrap(machine: Machine, current: Stage, suite: str, packages: list[str]) -> str:
-    """Make a Debian root file system of a suite from its packages and import it as an image."""
-    image = f"quintet/debian:{suite}-slim-{_digest(suite, packages)}"
-    if succeeds(machine.docker, "image", "inspect", image):
-        return image
-    with tempfile.TemporaryDirectory(dir=cache_dir("airgap")) as folder:
-        archive = Path(folder, "root.tar")
-        current.run("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, archive)
-        current.run(machine.docker, "import", archive, image)
-    return image
 
 
 def _save_for_kind(machine: Machine, current: Stage, images: list[str], archive: Path) -> None:

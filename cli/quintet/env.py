@@ -5,8 +5,8 @@ import os
 import shlex
 from urllib.parse import urlsplit
 
-from quintet.airgap import base_image
 from quintet.cluster import Cluster
+from quintet.debian import base_arguments
 from quintet.kube import Kube
 from quintet.machine import Machine, buildkit_cli, image_source
 from quintet.paths import cache_dir
@@ -58,12 +58,14 @@ def _tools() -> dict[str, str]:
     if not cluster.kubeconfig.exists() or docker is None:
         return {}
     machine = Machine(docker, *image_source())
+    debian = base_arguments(machine, Stage("debian-image"))
     folders = [str(path) for path in sorted(cache_dir("tools").iterdir()) if path.is_dir()]
     return {
         "KUBECONFIG": str(cluster.kubeconfig),
         "PATH": os.pathsep.join([str(docker.parent), *folders, os.environ["PATH"]]),
         "DOCKER_BUILDKIT": "1",
-        "DEBIAN_IMAGE": base_image(machine, Stage("debian-image")),
+        "DEBIAN_IMAGE": debian["BASE_IMAGE"],
+        "DEBIAN_SNAPSHOT": debian["DEBIAN_SNAPSHOT"],
         "SKAFFOLD_DEFAULT_REPO": cluster.registry,
         # The end of `skaffold dev` would uninstall the platform.
         "SKAFFOLD_CLEANUP": "false",

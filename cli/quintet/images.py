@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -11,14 +11,19 @@ from typing import Any
 
 import yaml
 
-from quintet.airgap import base_image
+from quintet.debian import base_arguments
 from quintet.dockerfile import Dockerfile
 from quintet.machine import Machine, prepare
 from quintet.paths import REPOSITORY
-from quintet.progress import Stage, UserError, output, stage, succeeds
+from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
 from quintet.prune import prune
 
 PARALLEL_BUILDS = 2
+GONE = "404  Not Found"
+TAKE_TODAYS = (
+    "Debian's archive no longer has a package of the state that the images are built from: `make bump` takes "
+    "today's, and then every image is built from it."
+)
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 )
@@ -72,11 +77,11 @@ def read_artifacts(path: Path = REPOSITORY / "skaffold.yaml") -> dict[str, Artif
     return artifacts
 
 
-def plan(base: str, names: Collection[str] | None = None, context: Path = REPOSITORY) -> Plan:
+def plan(base: Mapping[str, str], names: Collection[str] | None = None, context: Path = REPOSITORY) -> Plan:
     """Work out the content tags of images and of those that they stand on.
 
     Args:
-        base: the Debian image, the BASE_IMAGE of an image that stands on none of ours.
+        base: build arguments of an image that stands on none of ours: its Debian image, and of which date.
         names: the images wanted; all by default.
         context: the repository.
 
@@ -97,7 +102,7 @@ def plan(base: str, names: Collection[str] | None = None, context: Path = REPOSI
     result = Plan([], {}, {})
     for artifact in (artifacts[name] for name in order):
         bases = {alias: result.local(image) for alias, image in artifact.bases.items()}
-        arguments = {**artifact.arguments, "BASE_IMAGE": base, **bases}
+        arguments = {**artifact.arguments, **(bases or base)}
         dockerfile = Dockerfile.parse(context / artifact.dockerfile)
         result.artifacts.append(artifact)
         result.arguments[artifact.name] = arguments
@@ -161,7 +166,7 @@ def push_images(
 
 def _planned(machine: Machine, names: Collection[str] | None) -> Plan:
     with stage("image-tags", "which images the files here make") as current:
-        planned = plan(base_image(machine, current), names)
+        planned = plan(base_arguments(machine, current), names)
         current.outcome = f"{len(planned.tags)} images"
     return planned
 
@@ -207,7 +212,12 @@ def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
     for name, value in planned.arguments[artifact.name].items():
         command += ["--build-arg", f"{name}={value}"]
     with stage(f"image {artifact.name}", f"build from {artifact.dockerfile}") as current:
-        current.run(*command, REPOSITORY)
+        try:
+            current.run(*command, REPOSITORY)
+        except CommandError as error:
+            if GONE in str(error):
+                raise UserError(f"{error}\n{TAKE_TODAYS}") from error
+            raise
 
 
 def _push(machine: Machine, current: Stage, local: str, reference: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from quintet import audit, cluster, images, machine, release, sbom, tools
+from quintet import audit, bump, cluster, images, machine, release, sbom, tools
 from quintet.cluster import Cluster
 from quintet.first_runs import first_runs
 from quintet.kube import Kube
@@ -39,6 +39,7 @@ def add_commands(commands: Any) -> None:
     pushed.add_argument("registry", help="host and path, such as registry.example.com/quintet")
     add("sbom", _sbom, "write what is in each image to dist/sbom/, as CycloneDX")
     add("audit", _audit, "look for known vulnerabilities of what is in the images; code 2: not checked")
+    add("bump", _bump, "take today's Debian for the images")
     add("package", _package, "write the charts as .tgz files to dist/")
 
 
@@ -88,6 +89,10 @@ def _bills() -> list[Path]:
     references = images.build_images(machine=prepared)
     with stage("sbom", f"what is in {len(references)} images"):
         return sbom.write(prepared, references)
+
+
+def _bump(_arguments: argparse.Namespace) -> None:
+    print("\n".join(bump.bump(machine.prepare())))
 
 
 def _print(references: dict[str, str]) -> None:

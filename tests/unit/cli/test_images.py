@@ -46,7 +46,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def tags(repository: Path, base: str = "debian") -> dict[str, str]:
-    return images.plan(base, context=repository).tags
+    return images.plan({"BASE_IMAGE": base}, context=repository).tags
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
@@ -54,7 +54,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 
 def test_an_image_is_planned_after_the_one_it_stands_on(repository: Path) -> None:
-    planned = images.plan("debian", ["heavy"], repository)
+    planned = images.plan({"BASE_IMAGE": "debian"}, ["heavy"], repository)
     assert [artifact.name for artifact in planned.artifacts] == ["base", "heavy"]
     assert planned.arguments["base"] == {"BASE_IMAGE": "debian"}
     assert planned.arguments["heavy"] == {"BASE_IMAGE": planned.local("base"), "SIZE": "big"}
@@ -72,7 +72,7 @@ def test_another_base_changes_every_tag(repository: Path) -> None:
 
 def test_an_unknown_image_is_refused(repository: Path) -> None:
     with pytest.raises(UserError, match=r"has no image tiny; it has light, heavy, base\."):
-        images.plan("debian", ["tiny"], repository)
+        images.plan({"BASE_IMAGE": "debian"}, ["tiny"], repository)
 
 
 def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
@@ -133,7 +133,7 @@ def registry() -> Iterator[str]:
 def test_only_what_the_registry_lacks_is_pushed(
     monkeypatch: pytest.MonkeyPatch, repository: Path, registry: str
 ) -> None:
-    planned = images.plan("debian", context=repository)
+    planned = images.plan({"BASE_IMAGE": "debian"}, context=repository)
     planned.tags["base"] = "abc"
     pushed: list[str] = []
     kept: set[str] = set()
@@ -158,3 +158,16 @@ def test_a_registry_that_is_down_is_named() -> None:
         UserError, match=r"The registry at localhost:1 does not answer \(.*\): `make up` starts it\."
     ):
         images._held("localhost:1/quintet/base:abc")
+
+
+def test_a_package_that_the_archive_has_dropped_is_told_with_what_takes_today_s(
+    monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'E: Failed to fetch http://d/python3.deb  404  Not Found'\nexit 100\n")
+    docker.chmod(0o755)
+    planned = images.plan({"BASE_IMAGE": "debian"}, context=repository)
+    machine = Machine(docker, ImageSource.AIRGAP, "for a test")
+    with pytest.raises(UserError, match=r"python3.deb[^`]*(.|\n)*`make bump` takes today's"):
+        images._build_one(machine, planned, planned.artifacts[0])
