@@ -1,4 +1,5 @@
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -87,4 +88,17 @@ def test_the_go_modules_are_pinned_to_the_same_kubernetes() -> None:
     assert f"k8s.io/kubernetes {pinned}" in module
     assert f"k8s.io/api => k8s.io/api v0{pinned.removeprefix('v1')}" in module
     assert versions()["tools"]["kubectl"]["version"] == pinned
-    assert versions()["node"]["image"].endswith(pinned)
+
+
+def test_the_published_node_is_of_the_same_minor_version_and_named_by_its_digest() -> None:
+    minor = versions()["kubernetes"]["version"].rpartition(".")[0]
+    assert re.fullmatch(
+        rf"kindest/node:{re.escape(minor)}\.\d+@sha256:[0-9a-f]{{64}}", versions()["node"]["image"]
+    )
+
+
+@pytest.mark.parametrize("name", ["etcd", "coredns"])
+def test_the_node_s_images_are_built_from_the_version_in_their_names(name: str) -> None:
+    (image,) = [image for image in versions()["node"]["images"] if f"/{name}:" in image]
+    version = image.rpartition(":")[2].removeprefix("v").partition("-")[0]
+    assert re.search(rf"/{name}(?:/server/v3)? v{version}\b", (AIRGAP / "go" / name / "go.mod").read_text())

@@ -86,6 +86,12 @@ def test_the_ports_of_the_cluster_are_on_loopback_alone() -> None:
     assert all(port["listenAddress"] == "127.0.0.1" for port in mapped)
 
 
+def test_a_node_starts_on_a_host_with_cgroup_v1() -> None:
+    patches = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())["kubeadmConfigPatches"]
+    (kubelet,) = [patch for patch in map(yaml.safe_load, patches) if patch["kind"] == "KubeletConfiguration"]
+    assert kubelet["failCgroupV1"] is False
+
+
 def test_no_address_of_a_service_leaves_the_node() -> None:
     subnet = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())["networking"]["serviceSubnet"]
     unit = (REPOSITORY / "manifests" / "service-addresses.service").read_text()

@@ -30,7 +30,7 @@ def test_a_version_fits_between_its_limits(version: tuple[int, int] | None, expe
 
 
 def test_the_first_program_on_path_that_fits_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for folder, answer in (("old", "Client Version: v1.20.0"), ("fit", "Client Version: v1.34.1")):
+    for folder, answer in (("old", "Client Version: v1.20.0"), ("fit", "Client Version: v1.37.1")):
         (tmp_path / folder).mkdir()
         _program(tmp_path / folder / "kubectl", answer)
     monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:{tmp_path / 'fit'}:/bin")
