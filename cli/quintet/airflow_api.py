@@ -10,6 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from quintet import loopback
 from quintet.kube import Kube
 from quintet.progress import UserError
 
@@ -37,7 +38,7 @@ class AirflowApi:
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self._url = url
-        self._session = requests.Session()
+        self._session = loopback.session()
         self._session.mount(url, HTTPAdapter(max_retries=PATIENCE))
         # A login may be sent twice: after a resume, the pod that takes the first may only be called ready.
         login = PATIENCE.new(allowed_methods=None)

@@ -1,6 +1,5 @@
 """The images of skaffold.yaml: their content tags, and those that have to be built or pushed now."""
 
-import http.client
 import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +8,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 
+from quintet import loopback
 from quintet.debian import base_arguments
 from quintet.dockerfile import Dockerfile
 from quintet.machine import Machine, prepare
@@ -235,15 +236,13 @@ def _held(reference: str) -> str:
     if host.partition(":")[0] != "localhost":
         return ""
     repository, _, tag = rest.rpartition(":")
-    connection = http.client.HTTPConnection(host, timeout=10)
+    url = f"http://{host}/v2/{repository}/manifests/{tag}"
     try:
-        connection.request("HEAD", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST_TYPES})
-        answer = connection.getresponse()
-        return answer.headers["Docker-Content-Digest"] if answer.status == http.client.OK else ""
-    except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"The registry at {host} does not answer ({error}): `make up` starts it.") from error
-    finally:
-        connection.close()
+        answer = loopback.session().head(url, headers={"Accept": MANIFEST_TYPES}, timeout=10)
+    except requests.RequestException as error:
+        why = type(error).__name__
+        raise UserError(f"The registry at {host} does not answer ({why}): `make up` starts it.") from error
+    return answer.headers["Docker-Content-Digest"] if answer.ok else ""
 
 
 def _pushed(machine: Machine, reference: str) -> str:

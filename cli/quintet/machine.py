@@ -5,11 +5,11 @@ import platform
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import requests
 
 from quintet.paths import AIRGAP, cache_dir
 from quintet.progress import Stage, UserError, output, stage, succeeds
@@ -179,14 +179,13 @@ def image_source() -> tuple[ImageSource, str]:
             )
         return ImageSource(wanted), f"images from {wanted}, as QUINTET_IMAGES asks"
     try:
-        with urllib.request.urlopen(REGISTRY_PROBE, timeout=5):
+        status = requests.get(REGISTRY_PROBE, timeout=5).status_code
+    except requests.RequestException as error:
+        why = type(error).__name__
+    else:
+        if status in (200, 401):
             return ImageSource.REGISTRY, "images from their registries: Docker Hub answers"
-    except urllib.error.HTTPError as error:
-        if error.code == 401:
-            return ImageSource.REGISTRY, "images from their registries: Docker Hub answers"
-        why = f"HTTP {error.code}"
-    except OSError as error:
-        why = str(getattr(error, "reason", error))
+        why = f"HTTP {status}"
     return (
         ImageSource.AIRGAP,
         f"images made from Debian packages and Go modules: Docker Hub does not answer ({why})",

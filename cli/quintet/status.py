@@ -6,6 +6,7 @@ from typing import Any
 
 import requests
 
+from quintet import loopback
 from quintet.airflow_api import AirflowApi
 from quintet.kube import Kube, is_ready
 from quintet.progress import UserError
@@ -86,7 +87,7 @@ def metadata(kube: Kube) -> dict[str, Any]:
     """
     with kube.forward("inference-forest", 80) as port:
         try:
-            answer = requests.get(f"http://127.0.0.1:{port}/metadata", timeout=30)
+            answer = loopback.session().get(f"http://127.0.0.1:{port}/metadata", timeout=30)
             answer.raise_for_status()
         except requests.RequestException as error:
             raise UserError("the API does not answer") from error

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import requests
-
 from forest.schema import COLUMNS, COVER_TYPES, NAMES
+from quintet import loopback
 from quintet.local.airflow import follow_one
 from quintet.local.memory import PeakMemory
 from quintet.local.platform import Platform, shown_services
@@ -125,7 +124,9 @@ def _samples(platform: Platform) -> list[tuple[dict[str, Any], str]]:
     """Return three samples of a batch that was not captured, each with its true class, no class twice."""
     rows: list[list[str]] = []
     for _ in range(CAPTURES + 1):
-        answer = requests.get(f"{platform.url('forest-api')}/data", {"group_number": OTHER_GROUP}, timeout=30)
+        answer = loopback.session().get(
+            f"{platform.url('forest-api')}/data", params={"group_number": OTHER_GROUP}, timeout=30
+        )
         rows = answer.json()["data"]
     by_class = {row[-1]: row for row in reversed(rows)}
     chosen = [*by_class.values(), *rows][:3]

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import requests
 
+from quintet import loopback
 from quintet.progress import UserError
 
 START_SECONDS = 240
@@ -157,11 +158,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: float = POL
 
 def answers(url: str) -> bool:
     """Say whether a GET gets a 2xx."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=5):
-            return True
-    except OSError:
+        return loopback.session().get(url, timeout=5).ok
+    except requests.RequestException:
         return False
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import requests
 
+from quintet import loopback
 from quintet.local.platform import Platform
 from quintet.progress import UserError
 
@@ -46,7 +47,8 @@ def predict(platform: Platform, service: str, samples: list[dict[str, Any]]) -> 
         UserError: with the API's own sentence, when it refuses.
     """
     try:
-        answer = _session().post(f"{platform.url(service)}/predict", json={"samples": samples}, timeout=30)
+        url = f"{platform.url(service)}/predict"
+        answer = loopback.session().post(url, json={"samples": samples}, timeout=30)
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error
     if not answer.ok:
@@ -61,15 +63,8 @@ def metadata(platform: Platform, service: str) -> dict[str, Any]:
         UserError: when it does not answer.
     """
     try:
-        answer = _session().get(f"{platform.url(service)}/metadata", timeout=30)
+        answer = loopback.session().get(f"{platform.url(service)}/metadata", timeout=30)
         answer.raise_for_status()
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error
     return dict(answer.json())
-
-
-def _session() -> requests.Session:
-    """Make a session that goes to this machine whatever proxy is set."""
-    session = requests.Session()
-    session.trust_env = False
-    return session

@@ -1,11 +1,11 @@
-import urllib.error
-from email.message import Message
 from pathlib import Path
 
 import pytest
 
 from quintet import machine
+from quintet.local.processes import free_ports
 from quintet.machine import ImageSource, MachineError
+from tests import scripted_http
 
 
 @pytest.mark.parametrize(("mask", "expected"), [("000001fffeffffff", False), ("000001ffffffffff", True)])
@@ -30,27 +30,33 @@ def test_a_pid_file_is_forgotten_unless_the_engine_runs(
     assert pidfile.exists() is kept
 
 
-def refuse(error: Exception) -> object:
-    def urlopen(*_: object, **__: object) -> None:
-        raise error
-
-    return urlopen
-
-
 @pytest.mark.parametrize(
-    ("error", "source"),
+    ("status", "source", "why"),
     [
-        (urllib.error.HTTPError("", 401, "Unauthorized", Message(), None), ImageSource.REGISTRY),
-        (urllib.error.HTTPError("", 403, "Forbidden", Message(), None), ImageSource.AIRGAP),
-        (urllib.error.URLError("no route to host"), ImageSource.AIRGAP),
+        (200, ImageSource.REGISTRY, ""),
+        (401, ImageSource.REGISTRY, ""),
+        (403, ImageSource.AIRGAP, "HTTP 403"),
+        (500, ImageSource.AIRGAP, "HTTP 500"),
     ],
 )
 def test_the_answer_of_docker_hub_decides(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, source: ImageSource
+    monkeypatch: pytest.MonkeyPatch, status: int, source: ImageSource, why: str
 ) -> None:
     monkeypatch.delenv("QUINTET_IMAGES", raising=False)
-    monkeypatch.setattr(machine.urllib.request, "urlopen", refuse(error))
-    assert machine.image_source()[0] is source
+    with scripted_http.serving(scripted_http.response(status)) as hub:
+        monkeypatch.setattr(machine, "REGISTRY_PROBE", hub.url)
+        decided, reason = machine.image_source()
+    assert decided is source
+    assert why in reason
+
+
+def test_without_an_answer_images_are_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QUINTET_IMAGES", raising=False)
+    (port,) = free_ports(1)
+    monkeypatch.setattr(machine, "REGISTRY_PROBE", f"http://127.0.0.1:{port}/v2/")
+    decided, reason = machine.image_source()
+    assert decided is ImageSource.AIRGAP
+    assert "ConnectionError" in reason
 
 
 def test_the_user_may_decide(monkeypatch: pytest.MonkeyPatch) -> None:
