@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.study import Study
@@ -23,6 +24,8 @@ LOST_AFTER_SECONDS = 30
 """A trial whose worker has not been heard of for so long counts as lost, and another takes its place."""
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 _TAKEN = (TrialState.RUNNING, *ENDED)
+_DRAW = "draw"
+"""The attribute of a trial that says which of the study's draws it tries."""
 
 
 class Turn:
@@ -116,12 +119,8 @@ def errors() -> Iterator[None]:
         raise postgres.down(error, "the work of the study") from error
 
 
-def opened(settings: Settings, seed: int = 0) -> Study:
-    """Gives this run's study, which the first to ask makes; it looks for the greatest value.
-
-    Args:
-        settings: the run, and Postgres.
-        seed: of the search; each worker has its own.
+def opened(settings: Settings) -> Study:
+    """Returns this run's study, which the first to ask makes; it looks for the greatest value.
 
     Raises:
         OutsideDown: Postgres does not answer.
@@ -129,18 +128,13 @@ def opened(settings: Settings, seed: int = 0) -> Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)
     with errors():
-        study = optuna.create_study(
+        return optuna.create_study(
             storage=storage(settings),
             study_name=name_of(settings),
             direction="maximize",
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0),
         )
-        # A worker that is tried again must not draw what it drew before.
-        draws = seed + 7919 * len(study.get_trials(deepcopy=False))
-        # Several search at once: each keeps away from what the others are trying.
-        study.sampler = optuna.samplers.TPESampler(seed=draws, n_startup_trials=8, constant_liar=True)
-        return study
 
 
 def work(
@@ -149,10 +143,13 @@ def work(
     objective: Callable[[Trial], float],
     trials: int,
     done: Callable[[FrozenTrial], None],
+    seed: int = 0,
 ) -> int:
-    """Takes trials from a study until it has enough, and gives how many were taken.
+    """Takes trials from a study until it has enough, and returns how many were taken.
 
-    A trial that its worker has lost does not count. One that fails ends the work: it would fail again.
+    A trial that its worker has lost does not count: the next one tries the same again. One that fails ends
+    the work: it would fail again. Until eight trials have ended, what is tried follows from the seed alone,
+    whichever worker tries it and however often one is killed; later also from what the others found by then.
 
     Args:
         study: this run's.
@@ -160,18 +157,30 @@ def work(
         objective: what a trial is worth; may raise `optuna.TrialPruned`.
         trials: of all workers together.
         done: called with each trial that ended.
+        seed: of the search.
     """
-
-    def begun(trial: Trial) -> float:
-        # From here on the trial stands in the study as running: another worker may count.
-        turns.give()
-        return objective(trial)
-
     taken = 0
     while True:
         with turns.taken():
             optuna.storages.fail_stale_trials(study)
-            if len(study.get_trials(deepcopy=False, states=_TAKEN)) >= trials:
+            others = study.get_trials(deepcopy=False, states=_TAKEN)
+            if len(others) >= trials:
                 return taken
+            draw = min(set(range(trials)) - {other.user_attrs.get(_DRAW) for other in others})
+
+            def begun(trial: Trial, draw: int = draw) -> float:
+                trial.set_user_attr(_DRAW, draw)
+                # From here on the trial stands in the study as running: another worker may count.
+                turns.give()
+                return objective(trial)
+
+            study.sampler = _sampler(seed, draw)
             study.optimize(begun, n_trials=1, callbacks=[lambda _, trial: done(trial)])
             taken += 1
+
+
+def _sampler(seed: int, draw: int) -> optuna.samplers.BaseSampler:
+    """Returns what draws the parameters of one trial."""
+    (own,) = np.random.SeedSequence([seed, draw]).generate_state(1)
+    # Several search at once: each keeps away from what the others are trying.
+    return optuna.samplers.TPESampler(seed=int(own), n_startup_trials=8, constant_liar=True)

@@ -65,14 +65,14 @@ def tune(
 
     with study.errors(), study.turn(settings) as turns, ExitStack() as opened:
         with turns.taken():  # two workers would make two studies, and two runs in MLflow
-            ours = study.opened(settings, seed=seed + worker)
+            ours = study.opened(settings)
             log = TrialLog(opened.enter_context(tracking.run(settings, TASK)))
 
         def done(trial: optuna.trial.FrozenTrial) -> None:
             _logger.info("trial %d %s: %s", trial.number, trial.state.name.lower(), trial.value)
             log.log(trial)
 
-        here = study.work(ours, turns, objective, trials, done)
+        here = study.work(ours, turns, objective, trials, done, seed)
         ended = ours.get_trials(deepcopy=False)
         return Tuned(
             study=ours.study_name,

@@ -13,11 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 import mlflow
-import numpy as np
 import psycopg2
 import pytest
 from mlflow import MlflowClient
-from optuna.trial import TrialState
 
 import bundle
 from bitcoin import study
@@ -307,24 +305,6 @@ def test_train_without_a_trial_is_refused(chain: Chain) -> None:
     found = chain.features()
     with pytest.raises(RefusedInput, match="has no trial that ended: run tune first"):
         train(chain.settings(), snapshot_uri=found.snapshot_uri, snapshot_sha256=found.snapshot_sha256)
-
-
-def test_a_hopeless_trial_is_pruned(chain: Chain) -> None:
-    ours = study.opened(chain.settings())
-
-    def objective(trial: Any) -> float:
-        worth = 1.0 if trial.number < 6 else 0.0
-        trial.report(worth, 0)
-        if trial.should_prune():
-            raise study.optuna.TrialPruned
-        return worth
-
-    done: list[TrialState] = []
-    with study.turn(chain.settings()) as turns:
-        assert study.work(ours, turns, objective, 8, lambda trial: done.append(trial.state)) == 8
-    assert done == [TrialState.COMPLETE] * 6 + [TrialState.PRUNED] * 2
-    assert json.dumps(ours.best_params) == "{}"
-    assert np.isfinite(ours.best_value)
 
 
 def _tune(settings: Settings, worker: int, given: dict[str, Any]) -> None:
