@@ -149,11 +149,22 @@ def secrets(kube: Kube) -> dict[str, Any]:
     return {f"{secret.metadata.namespace}/{secret.metadata.name}": secret.data for secret in found}
 
 
+def variables(pod: client.V1Pod) -> dict[str, str]:
+    """The environment of a pod's first container, without what it takes from elsewhere."""
+    return {variable.name: variable.value for variable in pod.spec.containers[0].env or []}
+
+
+def running(kube: Kube) -> list[client.V1Pod]:
+    """The long-lived pods."""
+    found = kube.core.list_namespaced_pod(kube.namespace, field_selector="status.phase=Running")
+    return list(found.items)
+
+
 def pods(kube: Kube) -> dict[str, int]:
     """The long-lived pods by uid, with their restarts."""
     return {
         pod.metadata.uid: sum(status.restart_count for status in pod.status.container_statuses)
-        for pod in kube.core.list_namespaced_pod(kube.namespace, field_selector="status.phase=Running").items
+        for pod in running(kube)
     }
 
 

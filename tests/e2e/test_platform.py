@@ -39,6 +39,8 @@ def test_install(platform: Platform, kube: Kube) -> None:
         deployment.metadata.name for deployment in kube.workloads() if not deployment.status.ready_replicas
     ]
     assert not_ready == []
+    troubled = {pod.metadata.name: status.trouble(pod) for pod in evidence.running(kube)}
+    assert {name: trouble for name, trouble in troubled.items() if trouble} == {}
 
 
 def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platform) -> None:
@@ -67,19 +69,23 @@ def test_first_capture(kube: Kube, platform: Platform) -> None:
 
 def test_capture_with_a_killed_load_pod(kube: Kube, platform: Platform) -> None:
     killed: list[str] = []
-    killer = threading.Thread(target=_kill_first_load_pod, args=(kube, killed))
-    killer.start()
-    tasks = run(kube, CAPTURE)
+    with AirflowApi.connect(kube) as airflow:
+        triggered = airflow.trigger(CAPTURE, {})
+        # The schedule may begin a run at the same time.
+        killer = threading.Thread(target=_kill_first_load_pod, args=(kube, triggered, killed))
+        killer.start()
+        tasks = follow(airflow, CAPTURE, triggered)
     killer.join()
     assert len(killed) == 1
     (load_task,) = (task for task in tasks if task["task_id"] == "load")
     assert (load_task["state"], load_task["try_number"]) == ("success", 2)
 
 
-def _kill_first_load_pod(kube: Kube, killed: list[str]) -> None:
+def _kill_first_load_pod(kube: Kube, run_id: str, killed: list[str]) -> None:
     for pod in evidence.changing_task_pods(kube, "task_id=load", 120):
+        of_the_run = {"RUN_ID": run_id}.items() <= evidence.variables(pod).items()
         # The work may take less time than the kubelet takes to tell of its beginning.
-        if pod.spec.node_name and pod.status.phase in ("Pending", "Running"):
+        if of_the_run and pod.spec.node_name and pod.status.phase in ("Pending", "Running"):
             kube.core.delete_namespaced_pod(pod.metadata.name, kube.tasks_namespace, grace_period_seconds=0)
             killed.append(pod.metadata.name)
             return
