@@ -77,7 +77,9 @@ def quintet() -> Iterator[CommandLine]:
 
 @pytest.fixture(autouse=True)
 def running(quintet: CommandLine) -> None:
-    quintet("up")
+    entries = quintet.state.running()
+    if not all(name in entries and entries[name].process for name in SERVICES):
+        quintet("up")
 
 
 def test_a_run_starts_the_services_and_the_next_goes_on_from_it(quintet: CommandLine) -> None:
