@@ -15,6 +15,7 @@ TOGETHER = {
     "tests/local/test_step.py": "a platform",
     "tests/unit/forest_training/test_comparable_champion.py": "forest's candidates",
     "tests/unit/forest_training/test_decisions.py": "forest's candidates",
+    "tests/unit/forest_training/test_forged_evaluation.py": "forest's candidates",
     "tests/unit/forest_training/test_promotion.py": "forest's candidates",
     "tests/unit/forest_training/test_unusable_champion.py": "forest's candidates",
 }

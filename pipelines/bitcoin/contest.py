@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from bundle import Contract, Prediction, Split
 from bundle.fitted import columns_of
 from bundle.transforms.bars import FEATURES
 from stepkit.outcomes import Code, RefusedInput
+from stepkit.promotion.assessment import Assessment
 from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.metrics import Labels, RocAuc
-from stepkit.s3 import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -45,34 +44,24 @@ class Hurdle:
         return None
 
     def contest(self) -> Contest:
-        """Gives the contest in which this hurdle stands before every challenger."""
-        return replace(_CONTEST, objection=self.objection)
-
-    def to_json(self) -> bytes:
-        """Writes the document that `at` reads."""
-        fields = {**vars(self), "contrast": vars(self.contrast)}
-        return json.dumps(fields, indent=1).encode()
+        """Returns the contest in which this hurdle stands before every challenger."""
+        stated = {**vars(self), "contrast": vars(self.contrast)}
+        return replace(_CONTEST, objection=self.objection, stated=stated)
 
     @classmethod
-    def at(cls, uri: str) -> Hurdle:
-        """Reads a document from S3.
+    def of(cls, evaluation: Assessment) -> Hurdle:
+        """Returns the hurdle that an evaluation was made with.
 
         Raises:
-            RefusedInput: there is none, or it is none.
-            OutsideDown: S3 does not answer.
+            RefusedInput: the evaluation states none.
         """
         try:
-            fields = json.loads(ObjectStore().get(uri))
+            fields = dict(evaluation.stated)
             return cls(contrast=Contrast(**fields.pop("contrast")), **fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError) as error:
             raise RefusedInput(
-                f"{uri} cannot be read: {error!r}; run evaluate again", Code.UNREADABLE_INPUT, file=uri
+                f"the evaluation states no hurdle: {error!r}; run evaluate again", Code.UNREADABLE_INPUT
             ) from error
-
-
-def hurdle_uri(evaluation_uri: str) -> str:
-    """Gives where the hurdle of an evaluation is: beside its document."""
-    return f"{evaluation_uri.rpartition('/')[0]}/hurdle.json"
 
 
 def without_hurdle() -> Contest:

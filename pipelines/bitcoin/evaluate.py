@@ -12,14 +12,13 @@ from typing import Annotated, Any
 import mlflow
 
 from bitcoin.backtest import Walk, walk
-from bitcoin.contest import Hurdle, hurdle_uri
+from bitcoin.contest import Hurdle
 from bitcoin.snapshot import fetch
 from stepkit import tracking
 from stepkit.options import Option
 from stepkit.promotion import evaluation
 from stepkit.promotion.comparison import MIN_GAIN, Thresholds
 from stepkit.promotion.evaluation import MinGain, WhenIncomparable, best
-from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -83,7 +82,6 @@ def evaluate(
         thresholds=Thresholds(min_metric, min_gain, incomparable),
         bucket=bucket,
     )
-    ObjectStore().put(hurdle_uri(judged.evaluation_uri), hurdle.to_json(), "application/json")
     _log(settings, found, judged)
     return Evaluated(
         evaluation_uri=judged.evaluation_uri,

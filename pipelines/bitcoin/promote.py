@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bitcoin.contest import Hurdle, hurdle_uri, without_hurdle
+from bitcoin.contest import Hurdle, without_hurdle
 from stepkit.options import Option
 from stepkit.promotion import promoting
 from stepkit.promotion.promoting import EvaluationUri, Promoted, Reason, RollbackTo
@@ -21,7 +21,9 @@ def promote(
     bucket: Annotated[str, Option("bucket of latest_model.json", env="DATA_BUCKET")] = "data",
 ) -> Promoted:
     """Promotes the challenger of an evaluation, or refuses it; a retry stays with the decision it finds."""
-    contest = Hurdle.at(hurdle_uri(evaluation_uri)).contest() if evaluation_uri else without_hurdle()
+    contest = (
+        Hurdle.of(promoting.evaluation(evaluation_uri)).contest() if evaluation_uri else without_hurdle()
+    )
     return promoting.promote(
         settings,
         contest,

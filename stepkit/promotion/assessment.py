@@ -7,7 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,6 +53,8 @@ class Assessment:
     reason: str
     compared_rows: int | None = None
     """The test rows that the two were compared on; None: they were not."""
+    stated: dict[str, Any] = field(default_factory=dict)
+    """What the contest's objection goes by."""
 
     def to_json(self) -> str:
         """Writes the document that `from_json` reads."""
@@ -141,6 +143,7 @@ def assess(
         verdict=verdict,
         reason=reason,
         compared_rows=compared_rows,
+        stated=dict(contest.stated),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Contest:
         objection: a sentence that stands against a challenger whatever it gains, if there is one.
         unstated_split: the split of a bundle that states none, as it was made before bundles did.
         objects: the URIs of all objects of a snapshot, the snapshot's own first; their last parts differ.
+        stated: what `objection` goes by, as JSON can hold it; the evaluation's document keeps it.
     """
 
     pipeline: str
@@ -62,6 +63,7 @@ class Contest:
     objection: Callable[[TestRows, Prediction], str | None] = _no_objection
     unstated_split: Callable[[Contract], Split | None] = _not_known
     objects: Callable[[str], list[str]] = _itself
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
     def split(self, contract: Contract) -> Split | None:
         """Gives how the rows of a model were split, if that is known."""

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from stepkit import postgres
+from stepkit import documents, postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion import registry
@@ -14,7 +14,6 @@ from stepkit.promotion.assessment import assess
 from stepkit.promotion.comparison import Incomparable, Thresholds
 from stepkit.promotion.contest import Contest
 from stepkit.promotion.decisions import Decisions, Model
-from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
 # The options of a step that judges.
@@ -55,7 +54,7 @@ def evaluate(
         challenger: the best candidate.
         snapshot_uri: of the snapshot that it was trained on.
         thresholds: what it has to show.
-        bucket: takes `<pipeline>/evaluation/<run>/evaluation.json`.
+        bucket: takes `<pipeline>/evaluation/<run>/evaluation-<sha256>.json`.
 
     Raises:
         RefusedInput: the challenger's bundle or the snapshot is not what its hash says.
@@ -65,8 +64,8 @@ def evaluate(
         champion = Decisions(rows, settings, contest.schema).champion()
     assessment = assess(settings, contest, challenger, champion, snapshot_uri, thresholds)
     _logger.info("%s: %s", assessment.verdict, assessment.reason)
-    uri = f"s3://{bucket}/{contest.pipeline}/evaluation/{settings.run.key}/evaluation.json"
-    ObjectStore().put(uri, assessment.to_json().encode(), "application/json")
+    folder = f"s3://{bucket}/{contest.pipeline}/evaluation/{settings.run.key}"
+    uri = documents.write(folder, "evaluation", assessment.to_json().encode())
     shown = registry.of(settings, bucket, contest.pipeline)
     return Evaluated(
         evaluation_uri=uri,

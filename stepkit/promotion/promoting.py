@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+from stepkit import documents
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion import registry
@@ -19,7 +20,7 @@ from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 
 # The options of a step `promote`.
-EvaluationUri = Annotated[str | None, Option("S3 URI of evaluate's document")]
+EvaluationUri = Annotated[str | None, Option("S3 URI of evaluate's document, which ends in its sha256")]
 RollbackTo = Annotated[int | None, Option("version to make champion again", minimum=1)]
 Reason = Annotated[str | None, Option("why, in a sentence; required with --rollback-to")]
 _logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def _promote(
             if rollback_to is not None:
                 same = _is_return_to(shown.model(rollback_to), str(reason), recorded, champion)
             else:
-                same = _is_verdict_on(_read(str(evaluation_uri)).challenger, recorded)
+                same = _is_verdict_on(evaluation(str(evaluation_uri)).challenger, recorded)
             if not same:
                 raise RefusedInput(
                     f"--run-id (RUN_ID) {settings.run.run_id} stands for decision {recorded.decision_id},"
@@ -127,13 +128,19 @@ def _promote(
     )
 
 
-def _read(evaluation_uri: str) -> Assessment:
-    return Assessment.from_json(ObjectStore().get(evaluation_uri))
+def evaluation(uri: str) -> Assessment:
+    """Returns an evaluation.
+
+    Raises:
+        RefusedInput: there is none at the URI, or it is not the one that `evaluate` wrote.
+        OutsideDown: S3 does not answer.
+    """
+    return Assessment.from_json(documents.read(uri))
 
 
 def _judge(settings: Settings, contest: Contest, evaluation_uri: str, champion: Model | None) -> Decision:
     """Follows an evaluation's verdict; when the champion has changed since, that of a new one."""
-    found = _read(evaluation_uri)
+    found = evaluation(evaluation_uri)
     if found.champion != champion:
         _logger.info("the champion has changed since the evaluation: the challenger is scored again")
         found = assess(settings, contest, found.challenger, champion, found.snapshot_uri, found.thresholds)

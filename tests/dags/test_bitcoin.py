@@ -24,7 +24,7 @@ RESULTS: dict[str, dict[str, Any]] = {
         "roc_auc": 0.53,
         "parameters": {"max_depth": 3},
     },
-    "evaluate": {"evaluation_uri": "s3://data/e/evaluation.json", "verdict": "promote"},
+    "evaluate": {"evaluation_uri": "s3://data/e/evaluation-0a.json", "verdict": "promote"},
     "promote": {"verdict": "promoted", "champion": "xgboost", "version": 1},
 }
 
@@ -133,4 +133,4 @@ def test_training_tunes_in_two_pods_on_one_study(
     (evaluate,) = asked(cluster, "evaluate")
     assert json.loads(evaluate["candidate"]) == RESULTS["train"]
     assert (evaluate["require-profit"], evaluate["cost-bps"]) == ("true", "7.5")
-    assert asked(cluster, "promote") == [{"evaluation-uri": "s3://data/e/evaluation.json"}]
+    assert asked(cluster, "promote") == [{"evaluation-uri": "s3://data/e/evaluation-0a.json"}]

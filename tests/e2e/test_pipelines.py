@@ -8,14 +8,12 @@ import threading
 from typing import Any
 
 import pytest
-import requests
 
 from quintet import predict, run_all
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
 from quintet.first_runs import CAPTURE, TRAINING
 from quintet.kube import Kube
-from quintet.run import follow
 from tests.e2e import evidence
 
 KILLED_AT_WORK = {"bitcoin-tune", "crime-enrich-data", "sipsa-merge"}
@@ -31,8 +29,6 @@ TABLES = {
 EMPTY = {"excel_data.daily_prices"}
 """No sample workbook has the daily layout."""
 SECONDS = 900
-SEARCH = "bitcoin_training_pipeline"
-OTHER_SEEDS = (43, 44, 45)
 MODELS = ("bitcoin", "crime", "forest", "penguins")
 
 
@@ -76,24 +72,6 @@ def test_again_leaves_the_same_rows(
     with capsys.disabled():
         run_all.main(kube, argparse.Namespace(no_example=False))
     assert contents(kube) == before
-
-
-def test_bitcoin_has_a_champion_by_one_of_its_searches(
-    kube: Kube, platform: Platform, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Which worker tries what is chance, and six trials may find no model that beats the naive guesses."""
-    promoted = "SELECT 1 FROM bitcoin.promotion_decisions WHERE verdict = 'promoted'"
-    with AirflowApi.connect(kube) as airflow, capsys.disabled():
-        airflow.unpause(SEARCH)
-        for seed in OTHER_SEEDS:
-            if evidence.query(kube, promoted, "bitcoin"):
-                break
-            follow(airflow, SEARCH, airflow.trigger(SEARCH, {"seed": seed}))
-    assert evidence.query(kube, promoted, "bitcoin")
-    body = json.loads((predict.REQUESTS / "bitcoin.json").read_text(encoding="utf-8"))
-    with kube.forward("inference-bitcoin", 80) as port:
-        url = f"http://127.0.0.1:{port}/predict"
-        evidence.wait_for("the API to serve it", lambda: requests.post(url, json=body, timeout=10).ok, 60)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -206,7 +206,7 @@ def test_promotion_needs_the_evaluations_hurdle(chain: Chain) -> None:
     with pytest.raises(RefusedInput, match="there is no object"):
         promote(
             chain.settings(),
-            evaluation_uri=f"s3://{chain.bucket}/nowhere/evaluation.json",
+            evaluation_uri=f"s3://{chain.bucket}/nowhere/evaluation-{'0' * 64}.json",
             bucket=chain.bucket,
         )
 
