@@ -36,3 +36,9 @@ def test_an_evaluation_that_was_changed_promotes_nobody(
 
     ObjectStore().put(uri, written, "application/json")
     assert run_promote("2", uri).verdict == "refused"
+
+
+def test_an_evaluation_that_is_none_is_refused(run_promote: Make, bucket: str) -> None:
+    uri = documents.write(f"s3://{bucket}/run", "evaluation", b'{"verdict": "promote"}')
+    with pytest.raises(RefusedInput, match="the evaluation cannot be read"):
+        run_promote("1", uri)

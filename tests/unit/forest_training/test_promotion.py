@@ -334,12 +334,6 @@ def test_without_a_registry_a_file_names_the_champion(
     assert (served.run_id, served.digest) == (expected.mlflow_run_id, expected.bundle_digest)
 
 
-def test_an_evaluation_that_is_none_is_refused(run_promote: Make, bucket: str) -> None:
-    ObjectStore().put(f"s3://{bucket}/e.json", b'{"verdict": "promote"}')
-    with pytest.raises(RefusedInput, match="the evaluation cannot be read"):
-        run_promote("1", f"s3://{bucket}/e.json")
-
-
 def bundle_labels(folder: Path, samples: pd.DataFrame) -> list[int]:
     import bundle
 
