@@ -35,12 +35,20 @@ def emptied(values: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, An
     return changed
 
 
-LISTS = [(chart, path) for chart in NAMES for path in lists(default_values(chart))]
+def values_of(chart: str) -> dict[str, Any]:
+    """A chart's values with those that the umbrella gives it; of the umbrella, what is left without them."""
+    umbrella = default_values("quintet")
+    if chart == "quintet":
+        return {key: value for key, value in umbrella.items() if key not in NAMES}
+    return default_values(chart) | umbrella.get(chart, {})
+
+
+LISTS = [(chart, path) for chart in NAMES for path in lists(values_of(chart))]
 
 
 @pytest.mark.parametrize(("chart", "path"), LISTS, ids=[".".join(map(str, (c, *p))) for c, p in LISTS])
 def test_no_empty_list_becomes_a_rule_that_allows_all(chart: str, path: tuple[str | int, ...]) -> None:
-    values = default_values(chart)
+    values = values_of(chart)
     if chart not in ("quintet", "inference") and "ingress" in values:
         values["ingress"] |= INGRESS
     if chart == "inference":

@@ -22,6 +22,7 @@ from tests.table_hash import tables
 
 SERVICES = services_of(["forest"])
 SECONDS = 300
+DATE = "2026-01-31T12:00:00Z"
 ROOTS = os.pathsep.join([".", "pipelines", "sources", "serving", "cli"])
 
 
@@ -63,13 +64,21 @@ class CommandLine:
     def rows(self) -> dict[str, str]:
         return tables(Platform(self.state).database_url("forest", "quintet"))
 
+    def stored(self) -> dict[str, str]:
+        """The ETag of each object of the pipelines."""
+        platform = Platform(self.state)
+        listed = platform.s3.client().list_objects_v2(Bucket="data")["Contents"]
+        return {each["Key"]: each["ETag"] for each in listed}
+
 
 @pytest.fixture(scope="module")
 def quintet() -> Iterator[CommandLine]:
     """A platform with a capture in it; a test finds its services running."""
     with folder() as state:
         command = CommandLine(state)
-        command("run", CAPTURE, "--date", "2026-01-31T12:00:00Z")
+        said = command("run", CAPTURE, "--date", DATE)
+        assert said.count(" Ready") == 0
+        assert "▸ postgres: PostgreSQL, with the roles and tables of the chart" in said
         yield command
         command("down")
         assert command.processes == []
@@ -82,18 +91,13 @@ def running(quintet: CommandLine) -> None:
         quintet("up")
 
 
-def test_a_run_starts_the_services_and_the_next_goes_on_from_it(quintet: CommandLine) -> None:
-    said = quintet("run", CAPTURE, "--date", "2026-01-31T12:05:00Z")
-    assert said.startswith(
-        f"platform local, {quintet.state.folder}\n▸ {CAPTURE} manual__2026-01-31T12:05:00+00:00"
-    )
-    assert "✓ load success" in said
-    assert "service" not in said
-
-
-def test_the_same_date_is_the_same_run(quintet: CommandLine) -> None:
+def test_a_run_goes_on_from_the_one_before_and_the_same_date_is_the_same_run(quintet: CommandLine) -> None:
     before = quintet.rows
-    said = quintet("run", CAPTURE, "--date", "2026-01-31T12:00:00Z")
+    said = quintet("run", CAPTURE, "--date", DATE)
+    assert said.startswith(
+        f"platform local, {quintet.state.folder}\n▸ {CAPTURE} manual__2026-01-31T12:00:00+00:00"
+    )
+    assert "service" not in said
     assert '"rows_new": 5810' in said
     assert quintet.rows == before
 
@@ -106,7 +110,7 @@ def test_status_says_what_runs(quintet: CommandLine) -> None:
 
 
 def test_services_that_were_killed_are_named_and_start_again_with_their_data(quintet: CommandLine) -> None:
-    before = quintet.rows
+    before, objects = quintet.rows, quintet.stored()
     for entry in quintet.state.running().values():
         os.kill(entry.pid, signal.SIGKILL)
     ended = wait_until(lambda: not any(e.process for e in quintet.state.running().values()), 30)
@@ -114,21 +118,14 @@ def test_services_that_were_killed_are_named_and_start_again_with_their_data(qui
     assert quintet("status").count("ended by itself") == len(SERVICES)
     quintet("up")
     assert quintet.rows == before
-    assert '"rows": 5810' in quintet("run", CAPTURE, "--date", "2026-01-31T12:00:00Z")
+    assert quintet.stored() == objects
 
 
-def test_a_port_that_is_taken_is_changed(quintet: CommandLine) -> None:
+def test_a_port_that_is_taken_is_changed_and_a_pid_that_another_program_has_is_left_alone(
+    quintet: CommandLine,
+) -> None:
     quintet("down")
     ports = quintet.state.ports()
-    with socket.create_server(("127.0.0.1", ports["mlflow"])):
-        quintet("up")
-        assert quintet.state.ports()["mlflow"] != ports["mlflow"]
-        assert quintet.state.ports()["postgres"] == ports["postgres"]
-        assert quintet("status").count(" Ready") == len(SERVICES)
-
-
-def test_a_pid_that_another_program_has_by_now_is_left_alone(quintet: CommandLine) -> None:
-    quintet("down")
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:
         born = psutil.Process(other.pid).create_time()
@@ -136,7 +133,11 @@ def test_a_pid_that_another_program_has_by_now_is_left_alone(quintet: CommandLin
             quintet.state.note_running(name, Running(other.pid, born - 3600))
         (quintet.state.folder / "postgres/data/postmaster.pid").write_text(f"{other.pid}\n")
         quintet("down")
-        quintet("up")
+        with socket.create_server(("127.0.0.1", ports["mlflow"])):
+            quintet("up")
+            assert quintet.state.ports()["mlflow"] != ports["mlflow"]
+            assert quintet.state.ports()["postgres"] == ports["postgres"]
+            assert quintet("status").count(" Ready") == len(SERVICES)
         assert other.poll() is None
     finally:
         other.kill()
