@@ -8,8 +8,8 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images \
-        push bump sbom audit run run-all land why predict test test-fast lint e2e bench bench-serving bench-pipelines \
-        bench-promotion package airflow-cli
+        push bump sbom audit run run-all land why predict test test-fast mutants lint e2e bench bench-serving \
+        bench-pipelines bench-promotion package airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,8 @@ test-fast: ## Tests that start no server, for before each commit
             tests/unit/bitcoin tests/unit/penguins tests/unit/forest_ingest tests/unit/forest_training tests/unit/promotion \
             tests/unit/stepkit tests/unit/cli
 	@echo "Tests that need no server passed; make test runs the others too."
+mutants: ## Change bundle/ and stepkit/ in small ways and see the tests fail: ARGS=stepkit.patience, or all
+	@$(IN) dev+mutation -m tests.mutation $(ARGS)
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
 	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e
 	@echo "The whole platform works on a cluster of its own; make up starts yours."

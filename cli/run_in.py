@@ -35,6 +35,8 @@ ENVIRONMENTS = {
     "socrata": ["sources/socrata/requirements.lock"],
     # What a test of a step needs beside the step's own environment: `forest+test`.
     "test": ["tests/requirements.lock"],
+    # Beside the developer's environment: `dev+mutation`, by which `make mutants` changes code.
+    "mutation": ["tests/mutation-requirements.lock"],
     # A C compiler, for machines without one.
     "compiler": ["cli/compiler-requirements.lock"],
     # The servers that bench/serving compares ours with.

@@ -24,6 +24,8 @@ SLOWEST = 25
 SERVERS = {"postgres_server", "s3_server", "mlflow_url"}
 RUN_FOLDER = "QUINTET_TESTS_FOLDER"
 """The variable that names the folder of a run, which its workers share."""
+_FOLDER = pytest.StashKey[Path]()
+"""Where the process that began a run keeps that folder: no worker, nor a run inside another one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,8 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         # The same examples in every run, in whatever time a busy machine takes.
         settings.load_profile("ci")
-    if _is_first_process(config):
+    if RUN_FOLDER not in os.environ:
         os.environ[RUN_FOLDER] = tempfile.mkdtemp(prefix="quintet-tests-")
+        config.stash[_FOLDER] = Path(os.environ[RUN_FOLDER])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,25 +58,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if SERVERS & set(getattr(item, "fixturenames", ()))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    if not _is_first_process(config):
+    if hasattr(config, "workerinput"):
         from tests.scheduling import longest_first
 
         longest_first(items)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _is_first_process(config):
-        folder = Path(os.environ.pop(RUN_FOLDER))
+    if folder := config.stash.get(_FOLDER, None):
+        del os.environ[RUN_FOLDER]
         if any(folder.iterdir()):
             from tests import shared_servers
 
             shared_servers.end(folder)
         shutil.rmtree(folder)
-
-
-def _is_first_process(config: pytest.Config) -> bool:
-    """Say whether this is the process that the run was started as, not a worker of it."""
-    return not hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
