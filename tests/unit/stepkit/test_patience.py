@@ -43,6 +43,22 @@ def test_what_a_server_asks_for_is_waited_while_it_sums_up_to_the_most() -> None
     assert patience.asked_too_much
 
 
+def test_what_no_server_asked_for_takes_nothing_of_the_most() -> None:
+    patience = Patience(100, FIRST, LONGEST, 1.0)
+    assert patience.asked_too_much is False
+    assert [patience.stop(after(1)) for _ in range(3)] == [False] * 3
+    assert patience.stop(after(1, 1.0)) is False
+    assert patience.left == 0.0
+
+
+def test_only_an_attempt_that_a_server_answered_asks_for_a_wait() -> None:
+    patience = Patience(100, FIRST, LONGEST, 10.0)
+    before = RetryCallState(Retrying(), None, (), {})
+    other = after(1)
+    other.outcome = Future.construct(1, ValueError("of another kind"), has_exception=True)
+    assert all(0 <= patience.wait(state) <= FIRST for state in (before, other))
+
+
 def test_the_last_attempt_is_the_one_that_was_given() -> None:
     patience = Patience(3, FIRST, LONGEST, 10.0)
     assert [patience.stop(after(attempt)) for attempt in (1, 2, 3)] == [False, False, True]
