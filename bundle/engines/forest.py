@@ -74,6 +74,8 @@ class Forest:
             raise ValueError(f"the matrix has {columns} columns, the model {self._columns}")
         trees = len(self._roots)
         probabilities = np.empty((rows, self._leaves[1]))
+        if not rows:
+            return probabilities  # the C code begins a walk before it compares their numbers
         if rows * trees <= self._SHORT_WALKS:
             self._block(self._short_walk, matrix, probabilities)
             return probabilities

@@ -28,6 +28,7 @@ class XGBoost:
             raise BundleError(f"the bundle has no {BOOSTER}, which its engine needs")
         content = arrays[BOOSTER].tobytes()
         check_booster(content, columns, classes)
+        self._classes = classes
         self._booster = Booster()
         try:
             self._booster.load_model(bytearray(content))
@@ -39,4 +40,6 @@ class XGBoost:
     def predict_proba(self, matrix: Matrix) -> Matrix:
         """Gives the booster's probabilities; of two classes it gives the second's."""
         answer = self._booster.inplace_predict(matrix, validate_features=False).astype(np.float64)
-        return np.column_stack([1 - answer, answer]) if answer.ndim == 1 else answer
+        if self._classes == 2:
+            return np.column_stack([1 - answer, answer])
+        return answer.reshape(len(matrix), self._classes)  # of no rows it gives one axis only

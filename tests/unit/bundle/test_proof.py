@@ -128,6 +128,14 @@ def test_one_wrong_row_is_refused(published: Published, engine: str, by: float) 
         bundle.verify_against(pipeline, replace(opened, engine=off), rows)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_rows_have_no_answers(published: Published, engine: str) -> None:
+    _, opened, rows = published(engine, 7)
+    answer = opened.predict(fitted.columns_of(rows[:0]))
+    assert answer.probabilities.shape == (0, 7)
+    assert (len(answer.labels), len(opened.predict(fitted.columns_of(rows[:1])).labels)) == (0, 1)
+
+
 def test_rows_after_the_first_portion_are_disturbed_too(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
