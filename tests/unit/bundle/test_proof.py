@@ -136,6 +136,32 @@ def test_no_rows_have_no_answers(published: Published, engine: str) -> None:
     assert (len(answer.labels), len(opened.predict(fitted.columns_of(rows[:1])).labels)) == (0, 1)
 
 
+FAR = {"linear": 1e-11, "kernel_map": 1e-8, "forest": 1e-14, "xgboost": 1e-5}
+"""Ten times as far as the rounding of each engine goes."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_rounding_does_not_explain_is_refused(published: Published, engine: str) -> None:
+    pipeline, opened, rows = published(engine, 2)
+    off = OneRowOff(opened.engine, FAR[engine])
+    with pytest.raises(BundleRefused, match=r"\(1 of 1000 rows are further apart than 1e-"):
+        bundle.verify_against(pipeline, replace(opened, engine=off), rows)
+
+
+def test_a_tenth_is_disturbed_in_each_way(published: Published) -> None:
+    _, opened, rows = published("linear", 2)
+    disturbed = proof._disturbed(rows, opened.contract)
+    for name in rows:
+        assert 0.07 < disturbed[name].isna().mean() < 0.13
+    new = disturbed["soil_type"] == fitted.UNSEEN
+    assert 0.07 < new.mean() < 0.13
+    holes = [disturbed[name].isna() for name in rows]
+    assert not (holes[0] == holes[1]).all()
+    kept = ~(holes[2] | new)
+    assert disturbed["soil_type"][kept].equals(rows["soil_type"][kept])
+    assert not rows.isna().any(axis=None)
+
+
 def test_rows_after_the_first_portion_are_disturbed_too(
     published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:

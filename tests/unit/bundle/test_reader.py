@@ -183,6 +183,42 @@ def test_smoke_answers_are_compared(path: Path) -> None:
         bundle.load(path).check_smoke()
 
 
+@pytest.mark.parametrize(("by", "close"), [(1e-10, True), (5e-9, False), (float("nan"), False)])
+def test_a_smoke_answer_may_differ_by_rounding_alone(path: Path, by: float, close: bool) -> None:
+    opened = bundle.load(path)
+    opened.smoke["probabilities"][3][1] += by
+    if close:
+        opened.check_smoke()
+    else:
+        with pytest.raises(
+            bundle.BundleError, match=r"^smoke\.json: row 3 gets another answer than training"
+        ):
+            opened.check_smoke()
+
+
+SMOKES: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda smoke: smoke["labels"].__setitem__(5, 99), "smoke.json: row 5 gets another answer than"),
+    (lambda smoke: smoke["labels"].pop(), "smoke.json has another number of answers than the model gives"),
+    (lambda smoke: smoke["probabilities"].pop(), "smoke.json has another number of answers than the model"),
+    (lambda smoke: [each.pop() for each in smoke["probabilities"]], "smoke.json has another number of"),
+    (lambda smoke: smoke.pop("columns"), "smoke.json cannot be understood: KeyError('columns')"),
+    (lambda smoke: smoke["columns"].pop("slope"), "smoke.json cannot be understood: KeyError('slope')"),
+    (lambda smoke: smoke["columns"]["slope"].pop(), "smoke.json cannot be understood: ValueError("),
+    (lambda smoke: [each.clear() for each in smoke["columns"].values()], "smoke.json asks nothing"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), SMOKES)
+def test_smoke_rows_that_prove_nothing_are_refused(
+    path: Path, change: Callable[[dict[str, Any]], Any], sentence: str
+) -> None:
+    opened = bundle.load(path)
+    change(opened.smoke)
+    with pytest.raises(bundle.BundleError) as refused:
+        opened.check_smoke()
+    assert str(refused.value).startswith(sentence)
+
+
 def test_reading_needs_numpy_alone(path: Path) -> None:
     program = (
         "import sys, bundle; bundle.load(sys.argv[1]).check_smoke();"
