@@ -266,7 +266,9 @@ def test_an_evaluation_is_written_and_told(
         asked.append(given)
         return SimpleNamespace(version=lambda model: asked.append(model) or 5)
 
-    monkeypatch.setattr(evaluation.postgres, "transaction", lambda settings: nullcontext("rows"))
+    monkeypatch.setattr(
+        evaluation.postgres, "transaction", lambda settings: nullcontext(f"rows of {settings.run.run_id}")
+    )
     monkeypatch.setattr(evaluation, "Decisions", record)
     monkeypatch.setattr(evaluation, "assess", judge)
     monkeypatch.setattr(
@@ -281,7 +283,7 @@ def test_an_evaluation_is_written_and_told(
     assert found == Evaluated(uri, "run of new", "forest", {"accuracy": 1.0}, version, "promote", "why")
     assert written == [(uri, DOCUMENT.to_json().encode(), "application/json")]
     assert asked == [
-        ("rows", SETTINGS, "toys"),
+        ("rows of run 7", SETTINGS, "toys"),
         (SETTINGS, contest, NEW, champion, "s3://b/s.parquet", THRESHOLDS),
         (SETTINGS, "bucket", "toy"),
         *([champion] if champion else []),

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
+from stepkit.promotion import comparison
 from stepkit.promotion.comparison import Comparison, Thresholds, compare, decide
+from stepkit.promotion.decisions import Model
 from stepkit.promotion.evaluation import best
-from stepkit.promotion.metrics import F1Macro
+from stepkit.promotion.metrics import Accuracy, F1Macro
 
 THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01)
 
@@ -98,6 +100,31 @@ def test_the_interval_is_the_same_every_time(answers: tuple[np.ndarray, np.ndarr
     assert compare(F1Macro(), *answers) == compare(F1Macro(), *answers)
 
 
+@pytest.mark.parametrize("at_once", [1, 70_000, 10**9])
+def test_the_interval_does_not_depend_on_how_many_are_drawn_at_once(
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = compare(F1Macro(), *answers)
+    monkeypatch.setattr(comparison, "_DRAWN_AT_ONCE", at_once)
+    found = compare(F1Macro(), *answers)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_interval_is_of_so_many_resamples_that_its_ends_stand_still(
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Of a thousand draws from a normal distribution, the 1 % quantile scatters by 0.12 of its deviation."""
+    true, one, other = answers
+    gains = (true == one).astype(int) - (true == other).astype(int)
+    error = gains.std() / np.sqrt(len(gains))
+    found = [compare(Accuracy(), *answers, seed=seed) for seed in range(60)]
+    for ends in ([each.low for each in found], [each.high for each in found]):
+        assert 0.08 * error < np.std(ends) < 0.17 * error
+    narrow = compare(Accuracy(), *answers, confidence=0.5)
+    assert narrow.low > max(each.low for each in found)
+    assert narrow.high < min(each.high for each in found)
+
+
 def test_a_model_against_itself_gains_nothing(answers: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     true, good, _ = answers
     assert compare(F1Macro(), true, good, good) == Comparison(0.0, 0.0, 0.0)
@@ -105,13 +132,26 @@ def test_a_model_against_itself_gains_nothing(answers: tuple[np.ndarray, np.ndar
 
 def test_the_best_candidate_is_the_first_of_the_highest() -> None:
     candidates = [
-        {"algorithm": name, "mlflow_run_id": name, "bundle_digest": name, "f1_macro": f1}
+        {"algorithm": name, "f1_macro": f1}
         for name, f1 in (("svc", 0.5), ("random_forest", 0.7), ("logistic_regression", 0.7))
     ]
-    assert best(candidates, "f1_macro", "d").algorithm == "random_forest"
+    for each in candidates:
+        each |= {"mlflow_run_id": f"run of {each['algorithm']}", "bundle_digest": f"of {each['algorithm']}"}
+    chosen = best(candidates, "f1_macro", "d")
+    assert chosen == Model("random_forest", "run of random_forest", "of random_forest", "d")
 
 
-@pytest.mark.parametrize("candidates", [[], [{"algorithm": "svc"}], ["svc"], [{"f1_macro": None}]])
+@pytest.mark.parametrize("candidates", [[{"algorithm": "svc"}], ["svc"], [{"f1_macro": None}]])
 def test_candidates_that_are_none_are_refused(candidates: list[object]) -> None:
-    with pytest.raises(RefusedInput, match="CANDIDATES"):
+    with pytest.raises(
+        RefusedInput, match=r"^--candidates \(CANDIDATES\) holds what is no result"
+    ) as refused:
         best(candidates, "f1_macro", "d")
+    assert refused.value.code == Code.INVALID_SETTING
+
+
+def test_without_candidates_nobody_is_best() -> None:
+    with pytest.raises(RefusedInput) as refused:
+        best([], "f1_macro", "d")
+    assert str(refused.value) == "--candidates (CANDIDATES) is empty: no model was trained"
+    assert refused.value.code == Code.EMPTY_INPUT
