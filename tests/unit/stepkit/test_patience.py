@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -79,7 +81,19 @@ def test_a_date_is_as_far_as_it_is_from_now_and_a_past_one_is_no_wait(seconds: i
     assert retry_after(format_datetime(now - timedelta(seconds=seconds))) == 0
 
 
-def test_a_date_without_a_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "America/Bogota")
-    header = (datetime.now(UTC) + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S -0000")
+@pytest.fixture
+def bogota(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The zone of this process, five hours from UTC."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/Bogota")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("bogota")
+@pytest.mark.parametrize("zone", [" -0000", "", " GMT", " +0000"])
+def test_a_date_without_a_zone_is_in_utc(zone: str) -> None:
+    header = (datetime.now(UTC) + timedelta(hours=1)).strftime("%a, %d %b %Y %H:%M:%S") + zone
     assert retry_after(header) == pytest.approx(3600, abs=30)
+    assert retry_after(f"\t{header} ") == pytest.approx(3600, abs=30)
