@@ -1,9 +1,9 @@
 """What `make mutants` runs: mutmut changes `bundle` and `stepkit` in small ways, and the tests have to fail.
 
-    python -m tests.mutation [--children N] [--no-servers] [MODULE ...]
+    python -m tests.mutation [--children N] [--no-servers] [MODULE | MUTANT ...]
 
 mutmut keeps what it found in `mutants/` and tries again only what it has to: mutants of functions that were
-edited, and all mutants of the modules that are named. Without `mutants/` it begins anew.
+edited, and whatever is named: the mutants of a module, or one of them. Without `mutants/` it begins anew.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ FOLDER = REPOSITORY / "mutants"
 CHANGED = ("bundle", "stepkit")
 COPIED = (*CHANGED, "tests", "pyproject.toml")
 """What mutmut itself puts into `mutants/`; the rest is only read there."""
+_MUTANT = "__mutmut_"
+"""What stands in the name of each mutant."""
 KILLED = {"killed", "timeout", "segfault"}
 Results = dict[str, str]
 """How each mutant ended, by its name."""
@@ -34,7 +36,7 @@ Results = dict[str, str]
 def main() -> None:
     """Run mutmut and print how many mutants the tests have killed, and which have survived."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as stepkit.patience; else all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as stepkit.patience; else all")
     parser.add_argument("--children", default="1", help="processes at once")
     parser.add_argument("--no-servers", action="store_true", help="leave out tests that need a server")
     parser.add_argument("--only-report", action="store_true", help="print what is known, and run nothing")
@@ -42,8 +44,8 @@ def main() -> None:
     if not options.only_report:
         _link_what_is_only_read()
         with shared_servers.outside_pytest():
-            _run(options.children, options.modules, "--no-servers" if options.no_servers else "")
-    _report(_results(), options.modules)
+            _run(options.children, options.names, "--no-servers" if options.no_servers else "")
+    _report(_results(), options.names)
 
 
 def pytest_collection_finish() -> None:
@@ -65,7 +67,7 @@ def _link_what_is_only_read() -> None:
             link.symlink_to(path)
 
 
-def _run(children: str, modules: list[str], of_pytest: str) -> None:
+def _run(children: str, names: list[str], of_pytest: str) -> None:
     # What runs in a process of its own has to meet the changed code too, so it is found before the rest.
     roots = [str(FOLDER), *os.environ["PYTHONPATH"].split(os.pathsep)]
     variables = {
@@ -77,7 +79,7 @@ def _run(children: str, modules: list[str], of_pytest: str) -> None:
         "OPENBLAS_NUM_THREADS": "1",
     }
     command = [sys.executable, "-c", "from mutmut.__main__ import cli; cli()", "run"]
-    command += ["--max-children", children, *(f"{module}.x*" for module in modules)]
+    command += ["--max-children", children, *(name if _MUTANT in name else f"{name}.x*" for name in names)]
     done = subprocess.run(command, cwd=REPOSITORY, env=variables)
     if done.returncode:
         sys.exit("mutmut did not come to its end, see above: the tests have to pass before code is changed.")
@@ -93,8 +95,10 @@ def _results() -> Results:
     return found
 
 
-def _report(results: Results, modules: list[str]) -> None:
-    chosen = {name: status for name, status in results.items() if not modules or module_of(name) in modules}
+def _report(results: Results, names: list[str]) -> None:
+    chosen = {
+        name: status for name, status in results.items() if not names or {name, module_of(name)} & set(names)
+    }
     for name, status in chosen.items():
         if status not in KILLED:
             print(f"{status:12} {name}")

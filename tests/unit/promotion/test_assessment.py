@@ -84,7 +84,7 @@ class World:
             Accuracy(),
             lambda labels, answers: {"accuracy": float((labels == answers.labels).mean())},
             self.test_rows,
-            objection=lambda rows, answers: self.objection,
+            objection=lambda rows, answers: self.objection if len(rows.labels) == len(answers.labels) else "",
         )
 
 
@@ -120,6 +120,7 @@ def test_both_answer_all_rows(world: World) -> None:
     found = judged(world)
     assert found.metrics == {"challenger": {"accuracy": 1.0}, "champion": {"accuracy": 0.75}}
     assert found.comparison is not None
+    assert (found.challenger, found.champion) == (NEW, OLD)
     assert (found.comparison.gain, found.compared_rows, found.verdict) == (0.25, 400, "promote")
     assert found.reason.startswith("the gain in accuracy is +0.2500 (98% between +0.")
 
