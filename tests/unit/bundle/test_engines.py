@@ -210,6 +210,23 @@ def test_a_machine_without_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, 
         native.forest_walk(keep_gil=True)
 
 
+def test_code_that_does_not_compile_is_told_with_the_compilers_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\necho it is broken >&2\necho "$@" > "$0.given"\nexit 3\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CC", f"{compiler} -one")
+    with pytest.raises(bundle.BundleError) as refused:
+        native.forest_walk(keep_gil=True)
+    assert str(refused.value) == "forest_walk.c does not compile: it is broken"
+    given = Path(f"{compiler}.given").read_text().split()
+    assert given[:5] == ["-one", "-O2", "-shared", "-fPIC", "-o"]
+    assert given[6:] == [str(native.FOREST_WALK)]
+    assert [path for path in (tmp_path / "cache").rglob("*") if not path.is_dir()] == []
+
+
 def test_the_walk_is_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     native.forest_walk(keep_gil=True)

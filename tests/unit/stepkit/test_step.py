@@ -26,7 +26,7 @@ from stepkit.outcomes import (
     Terminated,
 )
 from stepkit.settings import Settings
-from stepkit.step import MAX_RESULT_BYTES, execute
+from stepkit.step import MAX_RESULT_BYTES, execute, run
 
 
 @dataclass(frozen=True)
@@ -240,6 +240,43 @@ def test_a_long_sentence_is_shortened_to_valid_json(outcome: Any) -> None:
     assert len(json.dumps(ended.result, ensure_ascii=False).encode()) <= MAX_RESULT_BYTES
     assert ended.result["message"].endswith("…")
     assert (ended.result["file"], ended.result["row"]) == ("s3://data/x", 4)
+
+
+def test_a_sentence_is_shortened_no_more_than_it_needs(outcome: Any) -> None:
+    def lament(settings: Settings) -> None:
+        raise RefusedInput("x" * (MAX_RESULT_BYTES + 100))
+
+    message = outcome(lament).result["message"]
+    assert len(message) == (MAX_RESULT_BYTES + 100) * 3 // 4 + 1
+
+
+def test_texts_are_written_as_they_are(outcome: Any, tmp_path: Path) -> None:
+    def say(settings: Settings) -> dict[str, str]:
+        return {"text": "día"}
+
+    def refuse(settings: Settings) -> None:
+        raise RefusedInput("día")
+
+    for step in (say, refuse):
+        outcome(step)
+        assert "día" in (tmp_path / "result").read_text(encoding="utf-8")
+
+
+def test_a_number_that_json_does_not_have_is_a_bug(outcome: Any) -> None:
+    ended = outcome(lambda settings: {"share": float("nan")})
+    assert (ended.code, ended.result["code"]) == (1, "BUG")
+
+
+def test_a_process_ends_with_the_code_of_its_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["count", "--limit", "4"])
+    monkeypatch.setenv("TABLE", "t")
+    monkeypatch.delenv("RESULT_PATH", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        run(count)
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out) == {"table": "t", "rows": 4}
 
 
 def test_a_run_id_becomes_a_safe_key() -> None:
