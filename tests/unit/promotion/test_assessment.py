@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,12 +17,11 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_DOES_NOT_EXIST
 import bundle
 from bundle import Prediction, Split
 from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
-from stepkit.promotion import assessment, evaluation
+from stepkit.promotion import assessment
 from stepkit.promotion.assessment import Assessment, UnusableBundle, assess
 from stepkit.promotion.comparison import Comparison, Thresholds
 from stepkit.promotion.contest import Contest, TestRows
 from stepkit.promotion.decisions import Model
-from stepkit.promotion.evaluation import Evaluated, evaluate
 from stepkit.promotion.metrics import Accuracy
 from stepkit.settings import Run, Settings
 
@@ -164,6 +162,15 @@ def test_a_challenger_without_a_bundle_is_refused(world: World) -> None:
     assert str(refused.value) == "the bundle of MLflow run run of new is unusable: it is damaged"
 
 
+def test_bundles_of_before_they_stated_a_split_are_told_by_the_contest(world: World) -> None:
+    asked: list[Any] = []
+    world.bundles = {NEW.bundle_digest: (None, 0), OLD.bundle_digest: (KEY, 100)}
+    contest = replace(world.contest(), unstated_split=lambda contract: asked.append(contract) or KEY)
+    found = assess(SETTINGS, contest, NEW, OLD, "s3://b/s.parquet", THRESHOLDS)
+    assert found.compared_rows == 400
+    assert [contract.split for contract in asked] == [None]
+
+
 def test_an_objection_refuses_a_better_challenger(world: World) -> None:
     world.bundles = {NEW.bundle_digest: (KEY, 0), OLD.bundle_digest: (KEY, 100)}
     world.objection = "it is no good"
@@ -246,46 +253,3 @@ def test_an_mlflow_that_fails_says_nothing_of_a_bundle(monkeypatch: pytest.Monke
     downloads(monkeypatch, failing(INTERNAL_ERROR))
     with pytest.raises(OutsideDown):
         assessment._download(NEW, Path("there"))
-
-
-@pytest.mark.parametrize(("champion", "version"), [(OLD, 5), (None, None)])
-def test_an_evaluation_is_written_and_told(
-    monkeypatch: pytest.MonkeyPatch, champion: Model | None, version: int | None
-) -> None:
-    asked: list[Any] = []
-    written: list[Any] = []
-
-    def record(rows: str, settings: Settings, schema: str) -> Any:
-        asked.append((rows, settings, schema))
-        return SimpleNamespace(champion=lambda: champion)
-
-    def judge(*given: Any) -> Assessment:
-        asked.append(given)
-        return DOCUMENT
-
-    def shown(*given: Any) -> Any:
-        asked.append(given)
-        return SimpleNamespace(version=lambda model: asked.append(model) or 5)
-
-    monkeypatch.setattr(
-        evaluation.postgres, "transaction", lambda settings: nullcontext(f"rows of {settings.run.run_id}")
-    )
-    monkeypatch.setattr(evaluation, "Decisions", record)
-    monkeypatch.setattr(evaluation, "assess", judge)
-    monkeypatch.setattr(
-        evaluation, "ObjectStore", lambda: SimpleNamespace(put=lambda *given: written.append(given))
-    )
-    monkeypatch.setattr(evaluation.registry, "of", shown)
-    contest = World().contest()
-    found = evaluate(
-        SETTINGS, contest, NEW, snapshot_uri="s3://b/s.parquet", thresholds=THRESHOLDS, bucket="bucket"
-    )
-    uri = "s3://bucket/toy/evaluation/run-7/evaluation.json"
-    assert found == Evaluated(uri, "run of new", "forest", {"accuracy": 1.0}, version, "promote", "why")
-    assert written == [(uri, DOCUMENT.to_json().encode(), "application/json")]
-    assert asked == [
-        ("rows of run 7", SETTINGS, "toys"),
-        (SETTINGS, contest, NEW, champion, "s3://b/s.parquet", THRESHOLDS),
-        (SETTINGS, "bucket", "toy"),
-        *([champion] if champion else []),
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import urllib3
 from stepkit import http
 from stepkit.http import Answer, Client, Limits, Stream, Unfinished
 from stepkit.outcomes import Code, OutsideDown, RefusedInput, StepEnd
+from stepkit.urls import same_host
 from tests.scripted_http import response, serving
 
 FAST = Limits(attempts=3, connect_timeout=1, read_timeout=0.5, answer_timeout=5, max_bytes=1000)
@@ -85,6 +87,41 @@ def test_a_url_without_a_host_is_refused_with_its_code() -> None:
     with pytest.raises(RefusedInput, match=r"^'http://' is not a URL: .*host") as refused:
         client().get("http://")
     assert refused.value.code == Code.INVALID_SETTING
+
+
+def test_a_download_says_whose_answer_it_was(tmp_path: Path) -> None:
+    with serving(response(302, Location="/there"), response(200, "a,b", ETag="7")) as server:
+        answer = client().download(server.url, tmp_path / "rows", {"a": 1}, {"X-Asked": "yes"})
+    assert (answer.url, answer.status, answer.headers["ETag"]) == (f"{server.url}/there", 200, "7")
+    assert server.requests == ["/?a=1", "/there"]
+    assert all(b"X-Asked: yes\r\n" in received for received in server.received)
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "target"),
+    [
+        ("https://a.example/x", "/y", "https://a.example/y"),
+        ("http://a.example/x", "https://a.example:8443/y", "https://a.example:8443/y"),
+        ("http://a.example:80/x", "y?z", "http://a.example:80/y?z"),
+    ],
+)
+def test_a_redirect_may_lead_elsewhere_on_the_same_host(url: str, location: str, target: str) -> None:
+    assert same_host(url, location) == target
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("https://b.example/", "another host: give that URL if it is the right one"),
+        ("ftp://a.example/", "another host: give that URL if it is the right one"),
+        ("http://a.example/", "which is not encrypted: a token could be read"),
+    ],
+)
+def test_a_redirect_that_is_not_followed_is_told(location: str, sentence: str) -> None:
+    with pytest.raises(RefusedInput) as refused:
+        same_host("https://me:secret@a.example:8443/x", location)
+    assert str(refused.value).endswith(f" redirects to {location}, {sentence}")
+    assert place(refused.value) == (Code.INVALID_SETTING, "", "a.example:8443")
 
 
 def test_an_outage_names_its_service_and_how_often_it_was_asked() -> None:
