@@ -71,5 +71,6 @@ def test_what_is_no_known_place_has_no_features() -> None:
     ],
 )
 def test_parameters_that_are_none_are_refused(change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BundleError, match=re.escape(sentence)):
+    with pytest.raises(BundleError, match=re.escape(sentence)) as refused:
         Place({**PARAMETERS, **change})
+    assert re.match("contract.json: the transform place(:| has the parameters) ", str(refused.value))

@@ -57,7 +57,9 @@ def test_times_are_told_by_the_zones_clocks(text: str, season: str, day: int, pa
         "season": [season],
         "day_time": [part],
     }
-    assert set(made) == set(Times.outputs)
+    assert {name: values.dtype.str for name, values in made.items()} == {
+        name: "<f8" if kind == "number" else "|O" for name, kind in Times.outputs.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -96,5 +98,6 @@ def test_what_is_no_time_is_refused_with_its_row(text: Any, problem: str) -> Non
     ],
 )
 def test_parameters_that_are_none_are_refused(change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BundleError, match=re.escape(sentence)):
+    with pytest.raises(BundleError, match=re.escape(sentence)) as refused:
         Times({**PARAMETERS, **change})
+    assert re.match("contract.json: the transform times(:| has the parameters) ", str(refused.value))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stepkit.options import Option, parse_options
-from stepkit.outcomes import RefusedInput
+from stepkit.outcomes import Code, RefusedInput
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -71,6 +71,23 @@ def test_any_text_is_a_value_of_the_type_or_refused_by_name(name: str, text: str
         assert type(found) is type(default if default is not None else {"members": {}, "items": []}[name])
         assert not isinstance(found, float) or math.isfinite(found)
         assert not isinstance(found, datetime) or found.tzinfo
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("items", "{}", "it must be a JSON list"),
+        ("items", "[1", "it must be a JSON list (Expecting ',' delimiter: line 1 column 3 (char 2))"),
+        ("members", "[]", "it must be a JSON object"),
+        ("kind", "three", "choose one of one, two"),
+        ("time", "2026-01-31T12:00:00", "write a time with its zone, as 2026-01-31T12:00:00Z"),
+    ],
+)
+def test_a_refusal_says_what_an_option_takes(name: str, text: str, problem: str) -> None:
+    with pytest.raises(RefusedInput) as refused:
+        parse_options(step, [f"--{name}={text}"], {})
+    assert str(refused.value) == f"--{name} ({name.upper()}) got {text!r}: {problem}"
+    assert refused.value.code == Code.INVALID_SETTING
 
 
 @given(number=st.integers(LOW - 20, HIGH + 20))

@@ -257,7 +257,10 @@ def test_texts_are_written_as_they_are(outcome: Any, tmp_path: Path) -> None:
     def refuse(settings: Settings) -> None:
         raise RefusedInput("día")
 
-    for step in (say, refuse):
+    def lament(settings: Settings) -> None:
+        raise RefusedInput("día " * MAX_RESULT_BYTES)
+
+    for step in (say, refuse, lament):
         outcome(step)
         assert "día" in (tmp_path / "result").read_text(encoding="utf-8")
 
