@@ -52,14 +52,14 @@ def test_an_evaluation_is_written_and_told(
     monkeypatch.setattr(evaluation, "Decisions", record)
     monkeypatch.setattr(evaluation, "assess", judge)
     monkeypatch.setattr(
-        evaluation, "ObjectStore", lambda: SimpleNamespace(put=lambda *given: written.append(given))
+        evaluation.documents, "write", lambda *given: written.append(given) or "s3://bucket/e-1.json"
     )
     monkeypatch.setattr(evaluation.registry, "of", shown)
     given: dict[str, Any] = {"snapshot_uri": "s3://b/s.parquet", "thresholds": THRESHOLDS, "bucket": "bucket"}
     found = evaluate(SETTINGS, CONTEST, NEW, **given)
-    uri = "s3://bucket/toy/evaluation/run-7/evaluation.json"
+    uri = "s3://bucket/e-1.json"
     assert found == Evaluated(uri, "run of new", "forest", {"accuracy": 1.0}, version, "promote", "why")
-    assert written == [(uri, "é".encode(), "application/json")]
+    assert written == [("s3://bucket/toy/evaluation/run-7", "evaluation", "é".encode())]
     assert asked == [
         ("rows of run 7", SETTINGS, "toys"),
         (SETTINGS, CONTEST, NEW, champion, "s3://b/s.parquet", THRESHOLDS),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stepkit import documents
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion import promoting
 from stepkit.promotion.assessment import Assessment
@@ -99,6 +100,9 @@ class World:
     def get(self, uri: str) -> bytes:
         return self.objects[uri]
 
+    def put(self, uri: str, body: bytes, content_type: str) -> None:
+        self.objects[uri] = body
+
     def copy(self, uri: str, to: str) -> None:
         if uri not in self.objects:
             raise ObjectMissing(f"{uri} is gone")
@@ -115,7 +119,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made.objects = {ASSESSED.snapshot_uri: b"rows", f"{ASSESSED.snapshot_uri}.more": b"more"}
     monkeypatch.setattr(promoting, "exclusive", made.exclusive)
     monkeypatch.setattr(promoting.registry, "of", made.of)
-    monkeypatch.setattr(promoting, "ObjectStore", lambda: made)
+    for module in (promoting, documents):
+        monkeypatch.setattr(module, "ObjectStore", lambda: made)
     monkeypatch.setattr(promoting, "assess", lambda *given: pytest.fail("it is judged already"))
     return made
 
@@ -123,8 +128,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def run(world: World, assessed: Assessment | None = ASSESSED, **options: Any) -> Promoted:
     given: dict[str, Any] = {"evaluation_uri": None, "rollback_to": None, "reason": None, **options}
     if assessed is not None:
-        world.objects["s3://b/e.json"] = assessed.to_json().encode()
-        given["evaluation_uri"] = "s3://b/e.json"
+        given["evaluation_uri"] = documents.write("s3://b", "e", assessed.to_json().encode())
     return promote(SETTINGS, CONTEST, bucket="bucket", **given)
 
 
