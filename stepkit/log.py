@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
 from stepkit.settings import Run
+
+# JSON escapes what is below a blank. These are the others that steer a terminal, which may show a line, or
+# that no stream can encode.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class JsonLines(logging.Formatter):
@@ -28,7 +33,8 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        text = json.dumps(line, ensure_ascii=False)
+        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def start(run: Run) -> None:

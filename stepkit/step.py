@@ -14,6 +14,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from stepkit.settings import Settings
 MAX_RESULT_BYTES = 4000
 """The kubelet cuts a termination message at 4,096 bytes without a word."""
 
+_ILLEGIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _logger = logging.getLogger("stepkit.step")
 
 
@@ -101,8 +103,12 @@ def _fields(code: Code, message: str, exit_code: int) -> dict[str, Any]:
 
 
 def _encode_ending(fields: dict[str, Any]) -> str:
-    """Encodes an ending, shortening its longest text until it fits: a cut message would not be JSON."""
-    shortened = dict(fields)
+    """Encodes an ending, shortening its longest text until it fits: a cut message would not be JSON.
+
+    Halves of characters and control characters, which a source's text may hold, are written as escapes: no
+    file, database or terminal takes all of them.
+    """
+    shortened = {name: _legible(value) if isinstance(value, str) else value for name, value in fields.items()}
     text = json.dumps(shortened, ensure_ascii=False)
     while len(text.encode()) > MAX_RESULT_BYTES:
         longest = max(shortened, key=lambda name: len(str(shortened[name])))
@@ -111,7 +117,14 @@ def _encode_ending(fields: dict[str, Any]) -> str:
     return text
 
 
+def _legible(text: str) -> str:
+    return _ILLEGIBLE.sub(lambda found: ascii(found[0])[1:-1], text[:MAX_RESULT_BYTES])
+
+
 def _publish(text: str, result_path: str | None) -> None:
     if result_path:
         Path(result_path).write_text(text, encoding="utf-8")
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:  # where the locale is not UTF-8
+        print(json.dumps(json.loads(text)), flush=True)
