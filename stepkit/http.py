@@ -9,23 +9,28 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from urllib3.exceptions import HTTPError, LocationValueError, ProxyError
 
+from stepkit.connections import Budget
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.patience import Patience, retry_after
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import Pools
-from stepkit.urls import host_of, same_host
+from stepkit.urls import checked_url, host_of, origin_of, same_host
 
 T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _CHUNK = 1 << 16
+_FRAME_BYTES = 1 << 20
+"""What heads, redirects and the sizes of chunks may take beside a body."""
+_ANYWHERE = frozenset({"accept", "accept-encoding", "content-type"})
+"""Headers that go along when a redirect leads to another origin: no token is among them."""
 _logger = logging.getLogger(__name__)
 
 
@@ -47,12 +52,14 @@ class Limits:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     answer_timeout: float = 120.0
+    """From the beginning of a request to the last byte of its answer, redirects included."""
     first_wait: float = 0.5
     longest_wait: float = 60.0
     """The longest wait of the client's own choice."""
     longest_asked_wait: float = 600.0
     """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
     max_bytes: int = 64 << 20
+    """Of a body, unpacked; packed it may be as large, and a frame of 1 MiB around it."""
     max_redirects: int = 3
 
 
@@ -63,17 +70,16 @@ class Stream:
     breaks off or takes too long, and `RefusedInput` when it is too large; a consumer lets both pass.
     """
 
-    def __init__(self, url: str, response: urllib3.BaseHTTPResponse, limits: Limits) -> None:
+    def __init__(self, url: str, response: urllib3.BaseHTTPResponse, limits: Limits, budget: Budget) -> None:
         self.url = url
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self._response = response
-        self._limits = limits
-        self._end = time.monotonic() + limits.answer_timeout
+        self._limits, self._budget = limits, budget
         self._taken = 0
 
     def read(self, size: int = _CHUNK) -> bytes:
-        """Gives the next piece, of `size` bytes at most, unpacked; empty at the end."""
+        """Returns the next piece, of `size` bytes at most, unpacked; empty at the end."""
         try:
             piece: bytes = self._response.read1(size)
         except HTTPError as error:
@@ -86,8 +92,8 @@ class Stream:
                 file=self.url,
                 service=host_of(self.url),
             )
-        if piece and time.monotonic() > self._end:
-            raise Unfinished(f"did not finish its answer in {self._limits.answer_timeout:.0f} s")
+        if piece:
+            self._budget.left()
         return piece
 
     def __iter__(self) -> Iterator[bytes]:
@@ -123,7 +129,9 @@ class Client:
         self._sleep = sleep
         self._retried = _RETRIED | frozenset(ask_again)
         self._headers = dict(headers or {})
+        self._budget = Budget(self._limits.answer_timeout, self._limits.max_bytes + _FRAME_BYTES)
         self._pools = Pools(
+            self._budget,
             timeout=urllib3.Timeout(connect=self._limits.connect_timeout, read=self._limits.read_timeout),
             retries=False,
         )
@@ -203,10 +211,7 @@ class Client:
             OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
             RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
         """
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise RefusedInput(
-                f"{url!r} is not a URL: it must begin with http:// or https://", Code.INVALID_SETTING
-            )
+        url = checked_url(url)
         if parameters:
             url = f"{url}?{urlencode(parameters)}"
         limits = self._limits
@@ -243,6 +248,7 @@ class Client:
         body: bytes | None,
     ) -> T:
         """Follows redirects on the same host only: another could be an address inside the cluster."""
+        self._budget.begin(url)
         method = "GET" if body is None else "POST"
         every = {**self._headers, **(headers or {})}
         for _ in range(self._limits.max_redirects + 1):
@@ -263,7 +269,7 @@ class Client:
                         f"answered {response.status}", retry_after(response.headers.get("Retry-After"))
                     )
                 if response.status not in _REDIRECTS or not location:
-                    return consume(Stream(url, response, self._limits))
+                    return consume(Stream(url, response, self._limits, self._budget))
                 if method == "POST" and response.status not in _KEEP_METHOD:
                     raise RefusedInput(
                         f"{url} answers a POST with {response.status} to {location}, which would make it"
@@ -273,7 +279,10 @@ class Client:
                     )
             finally:
                 response.close()
-            url = same_host(url, location)
+            target = same_host(url, location)
+            if origin_of(target) != origin_of(url):
+                every = {name: value for name, value in every.items() if name.lower() in _ANYWHERE}
+            url = target
         raise RefusedInput(
             f"{url} redirects more than {self._limits.max_redirects} times",
             Code.INVALID_SETTING,

@@ -12,6 +12,7 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 
 import urllib3
 
+from stepkit.connections import Budget, DirectManager, ProxiedManager
 from stepkit.outcomes import Code, RefusedInput
 
 
@@ -19,12 +20,13 @@ class Pools:
     """Connections: to a host, or to the proxy that stands before it.
 
     Args:
+        budget: of what all of them read.
         settings: of each pool, as `urllib3.PoolManager` has them.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        self._settings = settings
-        self._direct = urllib3.PoolManager(**settings)
+    def __init__(self, budget: Budget, **settings: Any) -> None:
+        self._budget, self._settings = budget, settings
+        self._direct = DirectManager(budget, **settings)
         self._proxied: dict[str, urllib3.ProxyManager] = {}
 
     def of(self, url: str) -> urllib3.PoolManager:
@@ -41,12 +43,11 @@ class Pools:
         return self._proxied[proxy]
 
     def _behind(self, proxy: str, scheme: str) -> urllib3.ProxyManager:
-        there = urlsplit(proxy)
-        login = f"{unquote(there.username)}:{unquote(there.password or '')}" if there.username else None
         try:
-            return urllib3.ProxyManager(
-                proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=login), **self._settings
-            )
+            there = urlsplit(proxy)
+            login = f"{unquote(there.username)}:{unquote(there.password or '')}" if there.username else None
+            headers = urllib3.make_headers(proxy_basic_auth=login)
+            return ProxiedManager(proxy, self._budget, proxy_headers=headers, **self._settings)
         except (urllib3.exceptions.LocationValueError, ValueError) as error:
             raise RefusedInput(
                 f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})",
