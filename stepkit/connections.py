@@ -113,7 +113,7 @@ class _Connection(HTTPConnection):
             return super()._new_conn()
         name = self._dns_host
         try:
-            addresses = addresses_of(self.host, self.port)
+            addresses = addresses_of(name, self.port)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         failure: NewConnectionError | ConnectTimeoutError | None = None

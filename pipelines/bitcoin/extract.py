@@ -95,8 +95,15 @@ def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) 
             raise RefusedInput(
                 f"the exchange sent rows that are no bars: {str(page[:1])[:200]}", Code.SCHEMA_CHANGED
             ) from None
-        if len(page) < PAGE or behind <= start:
+        if len(page) < PAGE:
             break
+        # A full page that is no further on would be followed by others without end.
+        if behind - start < (PAGE - 1) * LENGTHS[interval]:
+            raise RefusedInput(
+                f"the exchange sent {PAGE} bars of {interval} that end at {str(page[-1][0])[:30]},"
+                f" where they were asked for from {start} on: it repeats itself",
+                Code.SCHEMA_CHANGED,
+            )
         start = behind
     if not rows:
         raise NothingToDo(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
-from stepkit.http import Answer, Client
+from bitcoin.schema import LAST_TIME
+from stepkit.bounded_json import parse_json
+from stepkit.http import Answer, Client, Limits
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.urls import host_of
 
@@ -13,6 +16,11 @@ PAGE = 1000
 """Bars of one answer: the most that the exchange gives."""
 BANNED = 418
 """Sent with `Retry-After` to an address that went on after 429: it is waited for as 429 is."""
+LIMITS = Limits(max_bytes=2 << 20)
+"""A page of bars has about 180 kB."""
+AHEAD_MS = 86_400_000
+"""How far the exchange's clock may be ahead of ours: bars that are still to come would count as closed."""
+_MOST_VALUES = 50_000
 _PLACE_REFUSED = 451
 _FIREWALL = 403
 
@@ -27,7 +35,7 @@ class Market:
 
     def __init__(self, base_url: str, client: Client | None = None) -> None:
         self._base_url = base_url.rstrip("/")
-        self._client = client or Client(ask_again={BANNED})
+        self._client = client or Client(LIMITS, ask_again={BANNED})
 
     def now(self) -> int:
         """Gives the exchange's time in milliseconds since 1970.
@@ -37,14 +45,20 @@ class Market:
             RefusedInput: it refuses to answer, or there is no such API at the address.
         """
         answer = self._get("time", {})
-        time = answer.get("serverTime") if isinstance(answer, dict) else None
-        if not isinstance(time, int):
+        found = answer.get("serverTime") if isinstance(answer, dict) else None
+        if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= LAST_TIME:
             raise _refusal(
                 self._base_url,
                 f"{self._base_url} does not tell its time: check --source-url",
                 Code.SCHEMA_CHANGED,
             )
-        return time
+        if found > time.time() * 1000 + AHEAD_MS:
+            raise _refusal(
+                self._base_url,
+                f"{self._base_url} tells a time more than a day ahead of this machine's clock: {found}",
+                Code.SCHEMA_CHANGED,
+            )
+        return found
 
     def bars(self, symbol: str, interval: str, start: int) -> list[Any]:
         """Gives the oldest rows from a time on, at most `PAGE`, as the exchange sent them; raises as `now`.
@@ -93,7 +107,7 @@ def _refusal(url: str, sentence: str, code: Code = Code.REQUEST_REFUSED) -> Refu
 
 def _json(answer: Answer) -> Any:
     try:
-        return json.loads(answer.body)
+        return parse_json(answer.body, _MOST_VALUES)
     except ValueError:
         if answer.status == 200:
             raise _refusal(

@@ -27,8 +27,11 @@ _TIMES = (COLUMNS.index("open_time"), COLUMNS.index("close_time"))
 _TRADES = COLUMNS.index("trades")
 _ITEMS = len(COLUMNS) + 1
 _DIGITS = Decimal(10) ** 12
-_LAST_TIME = 253_402_300_799_999
+_LONGEST_AMOUNT = 40
+_LEAST_EXPONENT = -20
+LAST_TIME = 253_402_300_799_999
 """The end of the year 9999: Python holds no later time."""
+_MOST_WHOLE = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def parse(row: Any, interval: str) -> Bar:
     bar = Bar(**values)
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
         raise InvalidRowError(f"{bar.low} and high {bar.high} do not hold open and close", "low")
-    if bar.close_time > _LAST_TIME:
+    if bar.close_time > LAST_TIME:
         raise InvalidRowError(f"{bar.close_time} is after the year 9999", "close_time")
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
         raise InvalidRowError(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
@@ -93,16 +96,18 @@ def moment(milliseconds: int) -> datetime:
 
 
 def _whole(name: str, item: Any) -> int:
-    if not isinstance(item, int) or isinstance(item, bool) or item < 0:
-        raise InvalidRowError(f"{item!r} is no whole number of at least 0", name)
+    if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item <= _MOST_WHOLE:
+        raise InvalidRowError(f"{str(item)[:100]!r} is no whole number from 0 to {_MOST_WHOLE}", name)
     return item
 
 
 def _amount(name: str, item: Any) -> Decimal:
     try:
-        amount = Decimal(item) if isinstance(item, str) else Decimal("NaN")
+        is_short = isinstance(item, str) and len(item) <= _LONGEST_AMOUNT
+        amount = Decimal(item) if is_short else Decimal("NaN")
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 <= amount < _DIGITS:
-        raise InvalidRowError(f"{item!r} is no amount of at least 0", name)
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < _LEAST_EXPONENT or not 0 <= amount < _DIGITS:
+        raise InvalidRowError(f"{str(item)[:100]!r} is no amount of at least 0", name)
     return amount

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,25 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from crime.schema import RAW_COLUMNS, REQUIRED_COLUMNS
+from crime.schema import CHICAGO, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
+_AHEAD = timedelta(days=2)
+_LONGEST_ID = 18
+_NO_TEXT = re.compile(r"[\0\r\n]")
+"""What no line of a CSV file holds."""
+
+
+def moment(text: Any) -> datetime | None:
+    """Returns a time of the portal, by Chicago's clocks; None when the text is none."""
+    if not isinstance(text, str) or not _TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def write_rows(rows: Iterable[dict[str, Any]], path: Path, columns: Sequence[str], source: str) -> int:
@@ -44,20 +62,33 @@ def checked(row: dict[str, Any], source: str) -> dict[str, Any]:
     """Gives back a crime that has what every crime has.
 
     Raises:
-        RefusedInput: it lacks a column that is never null, or its id is no number; names the row.
+        RefusedInput: it lacks a column that is never null, its id is no number, or a time is none or is
+            still to come; names the row.
     """
     for name in REQUIRED_COLUMNS:
         if row.get(name) in (None, ""):
             raise _invalid(row, source, name, f"column {name} is missing")
-    if not str(row["id"]).isdecimal():
+    key = str(row["id"])
+    if not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_ID):
         raise _invalid(row, source, "id", "column id is not a whole number")
+    latest = datetime.now(CHICAGO).replace(tzinfo=None) + _AHEAD
+    for name in ("date", "updated_on"):
+        found = moment(row[name])
+        if found is None or found > latest:
+            raise _invalid(
+                row,
+                source,
+                name,
+                f"column {name} is {str(row[name])[:50]!r}, which is no time until today of the form"
+                " 2026-01-31T12:00:00",
+            )
     if not isinstance(row["arrest"], bool) or not isinstance(row["domestic"], bool):
         raise _invalid(row, source, "arrest", "columns arrest and domestic must be true or false")
     return row
 
 
 def _invalid(row: dict[str, Any], source: str, column: str, fault: str) -> RefusedInput:
-    sentence = f"{source}: row with id {row.get('id')!r}: {fault}"
+    sentence = f"{source}: row with id {str(row.get('id'))[:50]!r}: {fault}"
     return RefusedInput(sentence, Code.INVALID_ROW, file=source, column=column)
 
 
@@ -144,6 +175,8 @@ def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
 
 def _text(value: Any) -> str | None:
     match value:
+        case str() if _NO_TEXT.search(value):
+            raise TypeError(f"holds {value[:100]!r}, which is not one line of text")
         case None | str():
             return value
         case bool():

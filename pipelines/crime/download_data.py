@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import tempfile
@@ -29,6 +30,8 @@ from stepkit.settings import Settings
 from stepkit.step import run
 
 _BEGINNINGS = 3
+_MOST_ROWS = 10_000_000
+"""The portal has 8.5 million crimes of all years."""
 _logger = logging.getLogger(__name__)
 
 
@@ -113,8 +116,17 @@ class Portal:
 
         def received() -> int:
             expected = self.soda.count(self.crimes, condition)
+            if not 0 <= expected <= _MOST_ROWS:
+                raise RefusedInput(
+                    f"{self.crimes} counts {str(expected)[:30]} rows, more than the {_MOST_ROWS} that there"
+                    " can be: check --crimes-dataset",
+                    Code.SCHEMA_CHANGED,
+                    file=self.crimes,
+                )
             pages = self.soda.pages(self.crimes, RAW_COLUMNS, condition, KEY, self.page_rows)
-            rows = (crimes_file.checked(row, self.crimes) for page in pages for row in page)
+            every = (crimes_file.checked(row, self.crimes) for page in pages for row in page)
+            # One more than was counted is enough to know that there are more.
+            rows = itertools.islice(every, expected + 1)
             number = crimes_file.write_rows(rows, path, RAW_COLUMNS, self.crimes)
             if number != expected:
                 raise Refreshed(f"{self.crimes} counted {expected} rows and gave {number}")
@@ -165,11 +177,13 @@ def _received(
         if file_sha256(whole) == receipt.crimes_sha256:
             store.upload(whole, receipt.crimes_uri)
             return receipt
-    known = _former_crimes(store, former, folder) if former and window.follows(former.window) else None
+    since = former.updated_until if former else None
+    follows = former is not None and since is not None and window.follows(former.window)
+    known = _former_crimes(store, former if follows else None, folder)
     condition = (
         window.condition()
-        if former is None or known is None
-        else window.news(former.window, former.updated_on)
+        if former is None or since is None or known is None
+        else window.news(former.window, since)
     )
     received = portal.receive_crimes(condition, raw)
     portal.receive_stations(stations)

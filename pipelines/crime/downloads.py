@@ -10,6 +10,8 @@ from typing import Any, Self
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
+from crime.crimes_file import moment
+from crime.schema import CHICAGO
 from crime.window import Window
 from stepkit.settings import Settings
 
@@ -44,6 +46,15 @@ class Download:
     def window(self) -> Window:
         """The months of the file."""
         return Window(self.window_first, self.window_end)
+
+    @property
+    def updated_until(self) -> datetime | None:
+        """When a later download's corrections begin, by Chicago's clocks; None when that is not known.
+
+        Never after the refresh that was read: a row of a later time would hide all corrections before it.
+        """
+        newest = moment(self.updated_on)
+        return newest and min(newest, self.as_of.astimezone(CHICAGO).replace(tzinfo=None))
 
     def to_json(self) -> str:
         """Writes the document that `from_json` reads."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from stepkit.bounded_json import parse_json
 from stepkit.http import Answer, Client, Limits
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.urls import host_of
@@ -15,6 +15,15 @@ from stepkit.urls import host_of
 PAGE_ROWS = 20_000
 """Below the 50,000 that older servers give at most; about 15 MB."""
 STILL_PROCESSING = 202
+MAX_BYTES = 48 << 20
+"""Of one answer: 50,000 rows, the most of one request, have about 38 MB."""
+EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+"""How far a time of the portal may be ahead of this machine's clock."""
+_VALUES_A_ROW = 64
+_MOST_VALUES = 200_000
+"""Of an answer that holds no rows; a data set's description has some thousands."""
+_LONGEST_KEY = 18
 _EXCERPT = 300
 _logger = logging.getLogger(__name__)
 
@@ -37,24 +46,31 @@ class Soda:
     def __init__(self, base_url: str, token: str | None = None, client: Client | None = None) -> None:
         self._base = base_url.rstrip("/")
         self._client = client or Client(
-            Limits(attempts=8),
+            Limits(attempts=8, max_bytes=MAX_BYTES),
             headers={"Accept-Encoding": "gzip", **({"X-App-Token": token} if token else {})},
             ask_again={STILL_PROCESSING},
         )
 
     def updated_at(self, dataset: str) -> datetime:
-        """Gives the time of the data set's last refresh: the portal's "now".
+        """Returns the time of the data set's last refresh: the portal's "now".
 
         Raises:
             OutsideDown: the portal does not answer.
-            RefusedInput: it refuses the request, or says no time.
+            RefusedInput: it refuses the request, says no time, or one that is still to come.
         """
-        described = self._json(f"{self._base}/api/views/{dataset}.json", {})
+        url = f"{self._base}/api/views/{dataset}.json"
+        described = self._json(url, {})
         try:
-            return datetime.fromtimestamp(described["rowsUpdatedAt"], UTC)
+            found = datetime.fromtimestamp(described["rowsUpdatedAt"], UTC)
         except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
-            url = f"{self._base}/api/views/{dataset}.json"
             raise _changed(url, f"{url} has no rowsUpdatedAt: it describes no table") from error
+        if not EARLIEST <= found <= datetime.now(UTC) + AHEAD:
+            raise _changed(
+                url,
+                f"{url} has a rowsUpdatedAt of {found.isoformat()}, which is not between {EARLIEST.date()}"
+                " and today by this machine's clock",
+            )
+        return found
 
     def count(self, dataset: str, where: str) -> int:
         """Gives how many rows a condition holds for."""
@@ -63,11 +79,11 @@ class Soda:
             return int(answer[0]["count"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             url = self._resource(dataset)
-            raise _changed(url, f"{url} answered a count with {answer!r:.100}") from error
+            raise _changed(url, f"{url} answered a count with {str(answer)[:100]}") from error
 
     def table(self, dataset: str) -> list[Row]:
         """Gives all rows of a small data set, in the order in which the portal keeps them."""
-        return self._rows(self._resource(dataset), {"$order": ":id", "$limit": PAGE_ROWS})[0]
+        return self._rows(self._resource(dataset), {"$order": ":id"}, PAGE_ROWS)[0]
 
     def pages(
         self, dataset: str, columns: Sequence[str], where: str, key: str, page_rows: int = PAGE_ROWS
@@ -86,41 +102,53 @@ class Soda:
         Raises:
             Refreshed: the data set has changed since the first page: begin again.
             OutsideDown: the portal does not answer.
-            RefusedInput: it refuses the query, or answers with something else than rows.
+            RefusedInput: it refuses the query, or answers with something else than rows in that order.
         """
         version, last = None, None
         while True:
             condition = where if last is None else f"({where}) AND {key} > {last}"
             query: dict[str, str | int]
-            query = {"$select": ",".join(columns), "$where": condition, "$order": key, "$limit": page_rows}
-            rows, answer = self._rows(self._resource(dataset), query)
+            query = {"$select": ",".join(columns), "$where": condition, "$order": key}
+            rows, answer = self._rows(self._resource(dataset), query, page_rows)
             seen = answer.headers.get("X-SODA2-Truth-Last-Modified") or answer.headers.get("Last-Modified")
             if version is not None and seen != version:
                 raise Refreshed(f"{dataset} was refreshed at {seen} while it was being read")
             version = seen
+            last = self._last_key(dataset, rows, key, last)
             if rows:
                 yield rows
             if len(rows) < page_rows:
                 return
-            try:
-                last = int(rows[-1][key])
-            except (KeyError, ValueError) as error:
+
+    def _last_key(self, dataset: str, rows: list[Row], key: str, last: int | None) -> int | None:
+        """Returns the last key of a page; each is above the one before, or a repeated page had no end."""
+        for row in rows:
+            value = str(row.get(key))
+            if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_KEY):
                 raise _changed(
-                    self._resource(dataset), f"{dataset} gave a row without {key}: {rows[-1]!r:.200}"
-                ) from error
+                    self._resource(dataset), f"{dataset} gave a row without {key}: {str(row)[:200]}"
+                )
+            if last is not None and int(value) <= last:
+                raise _changed(
+                    self._resource(dataset),
+                    f"{dataset} gave a row whose {key} is {value} after one whose {key} is {last}, where rows"
+                    f" in the order of {key} were asked for",
+                )
+            last = int(value)
+        return last
 
     def _resource(self, dataset: str) -> str:
         return f"{self._base}/resource/{dataset}.json"
 
-    def _rows(self, url: str, query: dict[str, str | int]) -> tuple[list[Row], Answer]:
-        answer = self._asked(url, query)
-        rows = _parsed(answer)
+    def _rows(self, url: str, query: dict[str, str | int], most: int) -> tuple[list[Row], Answer]:
+        answer = self._asked(url, {**query, "$limit": most})
+        rows = _parsed(answer, _MOST_VALUES + _VALUES_A_ROW * most)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _changed(url, f"{url} answered with something else than rows: {_excerpt(answer)}")
         return rows, answer
 
     def _json(self, url: str, query: dict[str, str | int]) -> Any:
-        return _parsed(self._asked(url, query))
+        return _parsed(self._asked(url, query), _MOST_VALUES)
 
     def _asked(self, url: str, query: dict[str, str | int]) -> Answer:
         answer = self._client.get(url, query)
@@ -147,21 +175,21 @@ def _changed(url: str, sentence: str) -> RefusedInput:
 def error_of(answer: Answer) -> tuple[str, str]:
     """Gives the code and the message of an error, in either of the portal's two shapes."""
     try:
-        body = json.loads(answer.body)
+        body = parse_json(answer.body, _MOST_VALUES)
     except ValueError:
         body = None
     if not isinstance(body, dict):
         return "", _excerpt(answer)
     code = body.get("errorCode") or body.get("code") or ""
-    return str(code), str(body.get("message") or _excerpt(answer))
+    return str(code)[:_EXCERPT], str(body.get("message") or _excerpt(answer))[:_EXCERPT]
 
 
-def _parsed(answer: Answer) -> Any:
+def _parsed(answer: Answer, most_values: int) -> Any:
     try:
-        return json.loads(answer.body)
+        return parse_json(answer.body, most_values)
     except ValueError as error:
         raise RefusedInput(
-            f"{answer.url} answered with what is no JSON: {_excerpt(answer)}",
+            f"{answer.url} answered with what is no JSON: {_excerpt(answer)}: {error}",
             Code.UNREADABLE_INPUT,
             file=answer.url,
             service=host_of(answer.url),

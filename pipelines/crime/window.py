@@ -35,16 +35,17 @@ class Window:
         """Says in SoQL that a crime's date is in the window."""
         return f"date >= '{self.first}T00:00:00' AND date < '{self.end}T00:00:00'"
 
-    def news(self, since: Window, updated_on: str) -> str:
+    def news(self, since: Window, updated_on: datetime) -> str:
         """Says in SoQL what a window that was downloaded before lacks: new months, and corrected rows.
 
         Args:
             since: the window before.
-            updated_on: the newest `updated_on` of its rows. Rows of just that refresh are asked for again, as
-                it may have been read before it was complete.
+            updated_on: the newest `updated_on` of its rows, by Chicago's clocks. Rows of just that refresh
+                are asked for again, as it may have been read before it was complete.
         """
         new = f"date >= '{since.end}T00:00:00'"
-        return f"{self.condition()} AND ({new} OR updated_on >= '{updated_on}')"
+        corrected = f"updated_on >= '{updated_on.isoformat(timespec='milliseconds')}'"
+        return f"{self.condition()} AND ({new} OR {corrected})"
 
     def follows(self, since: Window) -> bool:
         """Says whether all that lacks since another window is news: it reaches as far back, or further."""

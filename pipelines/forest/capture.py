@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from forest.schema import Sample, SampleParser
+from stepkit.bounded_json import parse_json
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 
+MOST_VALUES = 2_000_000
+"""Of one answer: a tenth of a batch, 13 a row; a batch of all 581,012 rows would come to 800,000."""
+_MOST_WHOLE = 2**31 - 1
 END_OF_DATA = ("Ya se recolectó toda la información minima", "Ya se recolectó toda la información mínima")
 
 
@@ -99,7 +102,7 @@ def _json_object(body: bytes, source: str) -> dict[str, Any]:
     if body.lstrip()[:1] == b"<":
         raise _unreadable(f"{source} answered HTML, not JSON: {excerpt(body)}", source)
     try:
-        answer = json.loads(body)
+        answer = parse_json(body, MOST_VALUES)
     except ValueError as error:
         raise _unreadable(f"{source} answered JSON that is cut off or malformed: {error}", source) from None
     if not isinstance(answer, dict):
@@ -109,9 +112,9 @@ def _json_object(body: bytes, source: str) -> dict[str, Any]:
 
 def _whole(answer: dict[str, Any], name: str, source: str) -> int:
     value = answer.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_WHOLE:
         raise RefusedInput(
-            f"{source}: `{name}` is {value!r}, not a whole number",
+            f"{source}: `{name}` is {str(value)[:100]!r}, not a whole number from 0 to {_MOST_WHOLE}",
             Code.SCHEMA_CHANGED,
             file=source,
             column=name,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass
 from typing import Annotated
 
 from forest.capture import Capture, excerpt, parse_capture, refuse_end_of_data
-from stepkit.http import Answer, Client
+from stepkit.bounded_json import parse_json
+from stepkit.http import Answer, Client, Limits
 from stepkit.options import Option
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
@@ -17,6 +17,9 @@ from stepkit.settings import Settings
 from stepkit.step import run
 from stepkit.urls import host_of
 
+LIMITS = Limits(max_bytes=16 << 20)
+"""A capture has about 60 bytes a row, and 5,810 rows."""
+_MOST_VALUES_OF_AN_ERROR = 10_000
 _logger = logging.getLogger(__name__)
 
 
@@ -44,7 +47,7 @@ def extract(
     folder = f"s3://{bucket}/{pipeline_prefix}/raw/group-{group_number}/{settings.run.key}"
     raw_uri = f"{folder}/data.json"
     if not store.exists(raw_uri):
-        body = ask(Client(), source_url, group_number)
+        body = ask(Client(LIMITS), source_url, group_number)
         try:
             check(body, source_url, group_number)
         except RefusedInput as refusal:
@@ -113,7 +116,7 @@ def check(body: bytes, source: str, group_number: int) -> Capture:
 
 def _json_or_empty(answer: Answer) -> dict[str, object]:
     try:
-        parsed = json.loads(answer.body)
+        parsed = parse_json(answer.body, _MOST_VALUES_OF_AN_ERROR)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

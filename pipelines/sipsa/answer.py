@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from lxml import etree
 
@@ -19,6 +20,10 @@ _TAIL_BYTES = 256
 _FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]")
 _END = re.compile(rb"</(?:[\w.-]+:)?Envelope\s*>\s*(?:<!--.*)?$", re.DOTALL)
 _COMPRESSION = 1
+_PIECE = 1 << 16
+_ROW_BYTES = 1 << 18
+"""Between the ends of two rows; a row has about 300. Others would grow a tree without bound."""
+_EXCERPT = 300
 
 
 def keep(stream: Stream, operation: str, path: Path) -> int:
@@ -62,16 +67,21 @@ def rows(path: Path, source: str) -> Iterator[dict[str, str | None]]:
         source: what to call it in a refusal.
 
     Raises:
-        RefusedInput: it is no well-formed XML.
+        RefusedInput: it is no well-formed XML, or its rows are not all children of one element.
     """
-    with gzip.open(path) as file:
-        yield from _rows(file, source)
+    try:
+        with gzip.open(path) as file:
+            yield from _rows(file, source)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RefusedInput(
+            f"{source} cannot be read as gzip: {error}", Code.UNREADABLE_INPUT, file=source
+        ) from error
 
 
-def _rows(file: BinaryIO | gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
-    # Nothing but this text is read: no entity is expanded, no other document fetched.
-    elements = etree.iterparse(
-        file,
+def _rows(file: gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
+    # Nothing but this text is read: no entity is expanded, no other document fetched. Depth and the length of
+    # a text keep the library's own bounds.
+    parser = etree.XMLPullParser(
         events=("end",),
         tag="return",
         resolve_entities=False,
@@ -79,29 +89,46 @@ def _rows(file: BinaryIO | gzip.GzipFile, source: str) -> Iterator[dict[str, str
         load_dtd=False,
         remove_comments=True,
         remove_pis=True,
-        huge_tree=True,
         collect_ids=False,
     )
-    number = 0
+    number, since, holder = 0, 0, None
     try:
-        for _, element in elements:
-            number += 1
-            yield {child.tag: child.text for child in element}
-            element.clear(keep_tail=True)
-            parent = element.getparent()
-            while element.getprevious() is not None:
-                del parent[0]
+        while piece := file.read(_PIECE):
+            parser.feed(piece)
+            since += len(piece)
+            rows_ended: Iterator[tuple[str, Any]] = parser.read_events()
+            for _, element in rows_ended:
+                number, since = number + 1, 0
+                parent = element.getparent()
+                if holder is None:
+                    holder = parent
+                if parent is None or parent is not holder:
+                    raise _no_row(source, number, "is in another element than those before")
+                yield _fields(element, source, number)
+                element.clear(keep_tail=True)
+                while element.getprevious() is not None:
+                    del parent[0]
+            if since > _ROW_BYTES:
+                raise _no_row(source, number + 1, f"does not end within {_ROW_BYTES} bytes")
+        parser.close()
     except etree.XMLSyntaxError as error:
         raise RefusedInput(
-            f"{source}: after row {number} the XML is malformed: {error}",
+            f"{source}: after row {number} the XML is malformed: {str(error)[:_EXCERPT]}",
             Code.UNREADABLE_INPUT,
             file=source,
             row=number + 1,
         ) from None
-    except (OSError, EOFError) as error:
-        raise RefusedInput(
-            f"{source} cannot be read as gzip: {error}", Code.UNREADABLE_INPUT, file=source
-        ) from error
+
+
+def _fields(element: Any, source: str, number: int) -> dict[str, str | None]:
+    fields = {child.tag: child.text for child in element}
+    if not all(type(name) is str for name in fields):
+        raise _no_row(source, number, "holds an entity, which SOAP does not have")
+    return fields
+
+
+def _no_row(source: str, number: int, reason: str) -> RefusedInput:
+    return RefusedInput(f"{source}: row {number} {reason}", Code.SCHEMA_CHANGED, file=source, row=number)
 
 
 def _check_status(stream: Stream) -> None:
@@ -127,7 +154,8 @@ def _fault(body: bytes, url: str) -> Exception:
     except etree.XMLSyntaxError:
         return Unfinished(f"answered with a fault: {_excerpt(body)}")
     code = str(fault.xpath("string((//*[local-name()='Code']/*[local-name()='Value'])[1])"))
-    reason = " ".join(str(fault.xpath("string((//*[local-name()='Reason'])[1])")).split()) or _excerpt(body)
+    said = str(fault.xpath("string((//*[local-name()='Reason'])[1])"))[:_EXCERPT]
+    reason = " ".join(said.split()) or _excerpt(body)
     if code.endswith("Sender") or code.endswith("VersionMismatch"):
         return _refused(url, f"{url} refuses the request: {reason}")
     return Unfinished(f"answered with a fault: {reason}")

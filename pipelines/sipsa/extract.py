@@ -7,7 +7,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urljoin
 
 from sipsa import answer
 from sipsa.interface import CONTENT_TYPE, PATH, call
@@ -17,6 +16,7 @@ from stepkit.options import Option
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
+from stepkit.urls import joined
 
 LIMITS = Limits(
     attempts=4,
@@ -53,7 +53,7 @@ def extract(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "answer.xml.gz")
         if not store.exists(raw_uri):
-            size = ask(Client(LIMITS), urljoin(source_url, wsdl_url), operation, path)
+            size = ask(Client(LIMITS), joined(source_url, wsdl_url), operation, path)
             _logger.info("%s answered %d bytes, %d packed", operation, size, path.stat().st_size)
             store.upload_if_absent(path, raw_uri, "application/gzip")
         return Extracted(raw_uri, store.download(raw_uri, path))

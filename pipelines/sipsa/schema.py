@@ -11,7 +11,7 @@ SCHEMA = "sipsa_data"
 # Colombia's since 1993, without daylight saving.
 BOGOTA = timezone(timedelta(hours=-5), "America/Bogota")
 
-Kind = Literal["text", "whole", "number", "price", "date", "moment"]
+Kind = Literal["text", "whole", "small", "number", "price", "date", "moment"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ REPORTS = {
             city="ciudad",
             ciudad="text",
             codProducto="whole",
-            enviado="whole",
+            enviado="small",
             fechaCaptura="date",
             fechaCreacion="moment",
             precioPromedio="price",
@@ -118,7 +118,7 @@ REPORTS = {
             date="fecha_ini",
             artiId="whole",
             artiNombre="text",
-            enviado="whole",
+            enviado="small",
             fechaCreacion="moment",
             fechaIni="date",
             fuenId="whole",
@@ -135,7 +135,7 @@ REPORTS = {
             date="fecha_mes_ini",
             artiId="whole",
             artiNombre="text",
-            enviado="whole",
+            enviado="small",
             fechaCreacion="moment",
             fechaMesIni="date",
             fuenId="whole",
@@ -153,7 +153,7 @@ REPORTS = {
             artiId="whole",
             artiNombre="text",
             cantidadTon="number",
-            enviado="whole",
+            enviado="small",
             fechaCreacion="moment",
             fechaMesIni="date",
             fuenId="whole",

@@ -11,6 +11,11 @@ from sipsa.schema import BOGOTA, Column, Kind, Report
 from stepkit.outcomes import InvalidRowError
 
 MAX_TEXT_LENGTH = 200
+_MOST_LENGTH = 1000
+"""Of a field before it is read: what is longer is not kept, nor looked at."""
+_MOST_DIGITS = 40
+_SHOWN = 250
+_UNKNOWN_KEPT = 20
 YEARS = range(1990, 2101)
 _MOST_KEPT = 1 << 16
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
@@ -27,6 +32,8 @@ class _Parsed(dict[str | None, str | None]):
         self._required = column.required
 
     def __missing__(self, text: str | None) -> str | None:
+        if text and len(text) > _MOST_LENGTH:
+            raise ValueError(f"has more than {_MOST_LENGTH} characters")
         value = self._parse(text.strip()) if text else None
         if value is None and self._required:
             raise ValueError("is missing")
@@ -56,7 +63,8 @@ class RowParser:
         texts: Iterable[str | None] = fields.values()
         # Most rows have all fields in their order.
         if tuple(fields) != self._names:
-            self.unknown.update(fields.keys() - self._names)
+            if len(self.unknown) < _UNKNOWN_KEPT:
+                self.unknown.update(sorted(fields.keys() - self._names)[:_UNKNOWN_KEPT])
             texts = map(fields.get, self._names)
         try:
             return tuple(map(getitem, self._parsed, texts))
@@ -68,7 +76,8 @@ class RowParser:
             try:
                 parsed[fields.get(name)]
             except ValueError as error:
-                return InvalidRowError(f"{fields.get(name)!r} {error}", name)
+                text = fields.get(name)
+                return InvalidRowError(f"{(text and text[:_SHOWN])!r} {error}", name)
         raise AssertionError("a row that failed to parse now parses")
 
 
@@ -80,14 +89,17 @@ def _text(text: str) -> str | None:
     return name or None
 
 
-def _whole(text: str) -> str | None:
-    if text.isascii() and text.isdigit():
-        return text
-    number = _number(text)
-    whole, _, rest = str(number).partition(".")
-    if number is None or rest.strip("0"):
-        raise ValueError("is not a whole number")
-    return whole
+def _whole_up_to(most: int) -> Callable[[str], str | None]:
+    def parse(text: str) -> str | None:
+        number = text if text.isascii() and text.isdigit() else _number(text)
+        whole, _, rest = str(number).partition(".")
+        if number is None or rest.strip("0") or not whole.strip("+-"):
+            raise ValueError("is not a whole number")
+        if len(whole) > _MOST_DIGITS or abs(int(whole)) > most:
+            raise ValueError(f"is not within -{most} and {most}")
+        return whole
+
+    return parse
 
 
 def _number(text: str) -> str | None:
@@ -95,6 +107,8 @@ def _number(text: str) -> str | None:
         return None
     if not text.isascii() or not _NUMBER.fullmatch(text):
         raise ValueError("is not a number")
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"has more than {_MOST_DIGITS} digits")
     return text
 
 
@@ -130,7 +144,8 @@ def _date(text: str) -> str | None:
 
 _PARSERS: dict[Kind, Callable[[str], str | None]] = {
     "text": _text,
-    "whole": _whole,
+    "whole": _whole_up_to(2**63 - 1),
+    "small": _whole_up_to(2**15 - 1),
     "number": _number,
     "price": _price,
     "date": _date,
