@@ -11,7 +11,7 @@ from stepkit.outcomes import Code, RefusedInput
 SETTING = "PRIVATE_SOURCES"
 """Names, divided by commas, that may stand for private addresses besides those of the cluster; `.name` is for
 all below it."""
-_INSIDE = (".svc", ".svc.cluster.local", ".local", ".internal", ".home.arpa")
+_INSIDE = (".svc", ".local", ".internal")
 _PRIVATE = tuple(
     map(
         ipaddress.ip_network,

@@ -91,7 +91,9 @@ def _rows(file: gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
         remove_pis=True,
         collect_ids=False,
     )
-    number, since, holder = 0, 0, None
+    number, since = 0, 0
+    holder: Any = None
+    known: tuple[str, ...] = ()
     try:
         while piece := file.read(_PIECE):
             parser.feed(piece)
@@ -104,7 +106,13 @@ def _rows(file: gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
                     holder = parent
                 if parent is None or parent is not holder:
                     raise _no_row(source, number, "is in another element than those before")
-                yield _fields(element, source, number)
+                fields = {child.tag: child.text for child in element}
+                # Most rows have the fields of the one before.
+                if (names := tuple(fields)) != known:
+                    if not all(isinstance(name, str) for name in names):
+                        raise _no_row(source, number, "holds an entity, which SOAP does not have")
+                    known = names
+                yield fields
                 element.clear(keep_tail=True)
                 while element.getprevious() is not None:
                     del parent[0]
@@ -118,13 +126,6 @@ def _rows(file: gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
             file=source,
             row=number + 1,
         ) from None
-
-
-def _fields(element: Any, source: str, number: int) -> dict[str, str | None]:
-    fields = {child.tag: child.text for child in element}
-    if not all(type(name) is str for name in fields):
-        raise _no_row(source, number, "holds an entity, which SOAP does not have")
-    return fields
 
 
 def _no_row(source: str, number: int, reason: str) -> RefusedInput:
