@@ -126,6 +126,15 @@ def test_a_folder_without_digests_is_no_bundle(tmp_path: Path) -> None:
         bundle.load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["digests.json", "smoke.json"])
+def test_a_file_that_is_no_json_is_named(path: Path, name: str) -> None:
+    (path / name).write_text("[1, ")
+    if name == "smoke.json":
+        resign(path, name)
+    with pytest.raises(bundle.BundleError, match=rf"^{name} is not JSON: "):
+        bundle.load(path)
+
+
 def test_another_bundle_than_the_expected_one_is_refused(path: Path) -> None:
     bundle.load(path, expected_digest=bundle_digest(path))
     with pytest.raises(bundle.BundleError, match="expected 00"):
