@@ -12,7 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 import urllib3
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
 from urllib3.exceptions import HTTPError, LocationValueError, ProxyError
 
 from stepkit.connections import Budget
@@ -58,6 +58,8 @@ class Limits:
     """The longest wait of the client's own choice."""
     longest_asked_wait: float = 600.0
     """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
+    longest_trying: float = 720.0
+    """No attempt begins later: with the longest answer it stays below what a step has."""
     max_bytes: int = 64 << 20
     """Of a body, unpacked; packed it may be as large, and a frame of 1 MiB around it."""
     max_redirects: int = 3
@@ -218,11 +220,12 @@ class Client:
         patience = Patience(
             limits.attempts, limits.first_wait, limits.longest_wait, limits.longest_asked_wait
         )
+        late = stop_before_delay(limits.longest_trying)
         retrying = Retrying(
             sleep=self._sleep,
             retry=retry_if_exception_type(Unfinished),
             wait=patience.wait,
-            stop=patience.stop,
+            stop=lambda state: patience.stop(state) or late(state),
             before_sleep=lambda state: _tell(url, state),
             reraise=True,
         )
@@ -235,9 +238,8 @@ class Client:
                     " left to wait: run the step again after that time",
                     service=host_of(url),
                 ) from failure
-            raise OutsideDown(
-                f"{url} {failure}, {limits.attempts} times over", service=host_of(url)
-            ) from failure
+            times = retrying.statistics["attempt_number"]
+            raise OutsideDown(f"{url} {failure}, {times} times over", service=host_of(url)) from failure
         return made
 
     def _follow(
@@ -249,8 +251,7 @@ class Client:
     ) -> T:
         """Follows redirects on the same host only: another could be an address inside the cluster."""
         self._budget.begin(url)
-        method = "GET" if body is None else "POST"
-        every = {**self._headers, **(headers or {})}
+        method, every = "GET" if body is None else "POST", {**self._headers, **(headers or {})}
         for _ in range(self._limits.max_redirects + 1):
             try:
                 response = self._pools.of(url).request(

@@ -24,6 +24,7 @@ LIMITS = Limits(
     # The server thinks before it begins, and takes about a minute for 300 MB on a good day.
     read_timeout=300,
     answer_timeout=600,
+    longest_trying=240,
     first_wait=5,
     max_bytes=2 << 30,
 )

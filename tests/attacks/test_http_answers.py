@@ -160,6 +160,17 @@ def test_what_unpacks_to_nothing_is_measured_as_it_comes(script: Script) -> None
         client.get(server.url)
 
 
+def test_attempts_come_to_an_end_before_the_step_does() -> None:
+    def stay_silent(connection: socket) -> None:
+        connection.recv(1)
+
+    limits = Limits(attempts=20, read_timeout=0.1, first_wait=0.01, longest_wait=0.01, longest_trying=0.3)
+    with serving(stay_silent) as server:
+        with pytest.raises(OutsideDown, match=r"ReadTimeoutError\), [1-5] times over"):
+            Client(limits).get(server.url)
+        assert len(server.requests) <= 5
+
+
 @pytest.mark.parametrize("asked", ["1" + "0" * 20, "9" * 5000, "Fri, 31 Dec " + "9" * 21 + " 23:59:59 GMT"])
 def test_a_wait_without_end_is_down(client: Client, asked: str) -> None:
     with (
