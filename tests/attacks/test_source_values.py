@@ -165,7 +165,11 @@ def test_a_refresh_that_is_to_come_or_long_ago_is_refused(moment: Any) -> None:
         soda(server.url).updated_at("ijzp-q8t2")
 
 
-@pytest.mark.parametrize("moment", [253402300799000, 10**400, -1, True, (time.time() + 3 * 86400) * 1000])
+@pytest.mark.parametrize(
+    "moment",
+    [253402300799000, 10**400, -1, True, (time.time() + 3 * 86400) * 1000],
+    ids=["year 9999", "400 digits", "before 1970", "a truth", "in three days"],
+)
 def test_an_exchange_whose_clock_is_wrong_is_refused(moment: Any) -> None:
     told = json.dumps({"serverTime": int(moment) if isinstance(moment, float) else moment})
     with serving(response(200, told)) as server, pytest.raises(RefusedInput, match=r"tell"):
