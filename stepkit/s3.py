@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,6 +88,16 @@ class ObjectStore:
         digest = file_sha256(path)
         with naming(uri):
             self._client.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
+        return digest
+
+    def upload_open(self, file: BufferedReader, uri: str) -> str:
+        """Writes an open file as an object, in parts when it is large, and gives its sha256."""
+        bucket, key = split(uri)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # boto3 may close what it has sent, and whoever opened the file still needs it.
+        with naming(uri), os.fdopen(os.dup(file.fileno()), "rb") as same:
+            same.seek(0)
+            self._client.upload_fileobj(same, bucket, key, ExtraArgs={"Metadata": {"sha256": digest}})
         return digest
 
     def upload_if_absent(self, path: Path, uri: str, content_type: str = "application/octet-stream") -> bool:

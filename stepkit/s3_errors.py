@@ -10,6 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stepkit.outcomes import S3, Code, OutsideDown, RefusedInput
 
+_BAD_KEY = ("KeyTooLongError", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "InvalidURI")
+"""What servers say of a key that they take from nobody."""
+
 
 class ObjectMissing(RefusedInput):
     """There is no object at the URI."""
@@ -52,6 +55,14 @@ def _ending(uri: str, error: ClientError) -> Exception:
         return AlreadyThere(uri)
     if code in ("ConditionalRequestConflict", "OperationAborted"):
         return Conflict(f"S3 is at work on another write of {uri} ({code})", file=uri, service=S3)
+    if code in _BAD_KEY:
+        # A key of 1,024 bytes may stand in a sentence of a result of 4,000.
+        return RefusedInput(
+            f"S3 does not take the key {uri:.300} ({code}): give it a shorter name, of plain characters",
+            Code.INVALID_INPUT,
+            file=uri,
+            service=S3,
+        )
     if code == "NoSuchBucket":
         return _down(uri, f"there is no bucket for {uri}: create it, or correct the bucket's name")
     if status == 404:

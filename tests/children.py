@@ -9,6 +9,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "boto3",
+        "tests.attacks.test_landing_zone",
         "tests.unit.bitcoin.test_load_killed",
         "tests.unit.excel.test_load_disturbed",
         "tests.unit.forest_ingest.test_load_killed",

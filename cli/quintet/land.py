@@ -1,7 +1,9 @@
 """``quintet land``: drop workbooks into the landing zone, as a person would by MinIO's console."""
 
 import argparse
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +53,10 @@ def on_machine(arguments: argparse.Namespace) -> None:
     folder = State.of(arguments.state).path(LANDING_FOLDER)
     for file in arguments.files:
         # `scan` passes over hidden files, and over those that were written to just now.
-        hidden = folder / f".{file.name}"
+        descriptor, hidden = tempfile.mkstemp(prefix=".", dir=folder)
+        os.close(descriptor)
         shutil.copy2(file, hidden)
-        hidden.rename(folder / file.name)
+        os.replace(hidden, folder / file.name)
         print(f"landed   {folder / file.name}")
 
 
@@ -66,6 +69,10 @@ def refuse_absent(files: list[Path]) -> None:
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is no file: name workbooks, .xls or .xlsx.")
+        try:
+            file.name.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{file}: its name is not UTF-8: rename it.") from None
 
 
 def _upload(client: Any, file: Path) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from excel.landed import LEFT, Outcome, read_outcomes
+from excel.landed import LEFT, LEFT_LIST, REPORT, LandedFile, Outcome, read_left, read_outcomes
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
-from stepkit.step import run
+from stepkit.step import MAX_RESULT_BYTES, run
 
-_MOST_NAMED = 10
+_MOST_NAMED, _SHOWN = 10, 100
+_MOST_BYTES = MAX_RESULT_BYTES - 500
+_MOST_REMEMBERED = 1_000
 _logger = logging.getLogger(__name__)
 
 
@@ -38,34 +41,67 @@ def archive(
 ) -> Archived:
     """Moves what `load` has dealt with; a retry moves what is left. A file that nobody could parse stays.
 
+    A file whose name makes no good key is kept under a hash of it, with a report that holds the name.
+
     Raises:
-        RefusedInput: the parse of a file has failed; all others were moved.
+        RefusedInput: the parse of a file has failed, or the store does not move it; all others were moved.
     """
     store = ObjectStore()
-    archived, reports, staying = 0, list[str](), list[str]()
+    archived, reports, staying = 0, list[str](), dict[LandedFile, str]()
     for outcome in read_outcomes(store, outcomes_uri):
         if outcome.status in LEFT:
             if outcome.status == "unparsed":
-                staying.append(outcome.file.name)
+                staying[outcome.file] = "parse failed"
             continue
         prefix = rejected_prefix if outcome.status == "refused" else archive_prefix
-        uri = f"s3://{bucket}/{prefix.rstrip('/')}/{outcome.folder}/{outcome.file.name}"
-        if outcome.reasons:
-            store.put(f"{uri}.report.json", report(settings, outcome), "application/json")
-        if not store.move(outcome.file.listed, uri):
-            _logger.warning("%s was replaced meanwhile: the next run reads the new file", outcome.file.uri)
+        try:
+            uri = _move(store, settings, outcome, bucket, f"{prefix.rstrip('/')}/")
+        except RefusedInput as fault:
+            staying[outcome.file] = str(fault)
+            continue
         if outcome.status == "refused":
-            reports.append(f"{uri}.report.json")
+            reports.append(f"{uri}{REPORT}")
         else:
             archived += 1
     if staying:
+        _remember(store, f"{outcomes_uri.rsplit('/', 2)[0]}/{LEFT_LIST}", staying)
+        first, reason = next(iter(staying.items()))
+        names = ", ".join(file.name[:_SHOWN] for file in list(staying)[:_MOST_NAMED])
         raise RefusedInput(
-            f"{', '.join(staying[:_MOST_NAMED])}: parse failed, so {len(staying)} files stay in the "
+            f"{names}: {reason}, so {len(staying)} files stay in the "
             f"landing zone for the next run ({archived} others were archived, {len(reports)} rejected)",
             Code.UNREADABLE_INPUT,
-            file=staying[0],
+            file=first.name,
         )
-    return Archived(archived, len(reports), reports[:_MOST_NAMED])
+    return Archived(archived, len(reports), _fitting(reports[:_MOST_NAMED]))
+
+
+def _move(store: ObjectStore, settings: Settings, outcome: Outcome, bucket: str, prefix: str) -> str:
+    """Moves a file, with its report where it needs one, and gives its new URI.
+
+    Raises:
+        RefusedInput: the store takes no object of such a name.
+    """
+    uri = f"s3://{bucket}/{outcome.key(prefix)}"
+    if outcome.reasons or outcome.is_renamed(prefix):
+        store.put(f"{uri}{REPORT}", report(settings, outcome), "application/json")
+    if not store.move(outcome.file.listed, uri):
+        _logger.warning("%s was replaced meanwhile: the next run reads the new file", outcome.file.uri)
+    return uri
+
+
+def _remember(store: ObjectStore, uri: str, staying: Iterable[LandedFile]) -> None:
+    """Notes what stays, so that the next scan takes it after the files that no run has tried."""
+    left = read_left(store, uri) | {file.uri: file.etag for file in staying}
+    newest = dict(list(left.items())[-_MOST_REMEMBERED:])
+    store.put(uri, json.dumps(newest, ensure_ascii=False, indent=1).encode(), "application/json")
+
+
+def _fitting(uris: list[str]) -> list[str]:
+    """Gives the first URIs, as many as a step's result holds beside the rest of it."""
+    while len(json.dumps(uris, ensure_ascii=False).encode()) > _MOST_BYTES:
+        uris = uris[:-1]
+    return uris
 
 
 def report(settings: Settings, outcome: Outcome) -> bytes:

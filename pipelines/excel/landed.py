@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,19 @@ from stepkit.s3 import Listed, ObjectMissing, ObjectStore
 Status = Literal["loaded", "loaded_with_refusals", "refused", "duplicate", "replaced", "unparsed"]
 LEFT = ("replaced", "unparsed")
 """Statuses that are no end: the next run takes what is in the landing zone then."""
+
+REPORT = ".report.json"
+"""Ends the key of a report; what is before is the key of its file."""
+_WIDEST_PART, _LONGEST_KEY = 255, 1024
+"""Bytes that stores take of a part of a key between two slashes, as a file system does, and of the whole."""
+
+
+def fits(key: str) -> bool:
+    """Says whether every store takes the key, also one that keeps objects as files."""
+    parts = key.split("/")
+    return len(key.encode()) <= _LONGEST_KEY and all(
+        part not in ("", ".", "..") and len(part.encode()) <= _WIDEST_PART for part in parts
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +142,34 @@ class Outcome:
     def folder(self) -> str:
         """A name for the file's content: the same content has the same place."""
         return (self.sha256 or "etag-" + self.file.etag.strip('"'))[:17]
+
+    def key(self, prefix: str) -> str:
+        """Gives the key that the file is moved to: its content's folder, then its name.
+
+        A name that makes no good key, with the report's ending, is replaced by its hash.
+        """
+        name = self.file.name
+        if self.is_renamed(prefix):
+            ending = next((kind for kind in (".xls", ".xlsx") if name.lower().endswith(kind)), "")
+            name = hashlib.sha256(name.encode()).hexdigest() + ending
+        return f"{prefix}{self.folder}/{name}"
+
+    def is_renamed(self, prefix: str) -> bool:
+        """Says whether the name stands in no key, so that only a report holds it."""
+        name = self.file.name
+        return not (name.isprintable() and fits(f"{prefix}{self.folder}/{name}{REPORT}"))
+
+
+LEFT_LIST = "left.json"
+"""Below the pipeline's own prefix: the objects that runs have left in the landing zone, by URI and ETag."""
+
+
+def read_left(store: ObjectStore, uri: str) -> dict[str, str]:
+    """Reads which objects runs have left, by URI, each with its ETag; none where no run has."""
+    try:
+        return dict(json.loads(store.get(uri)))
+    except ObjectMissing:
+        return {}
 
 
 def outcomes_to_json(outcomes: list[Outcome]) -> bytes:

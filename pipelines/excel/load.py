@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import psycopg2
 import pyarrow.parquet as pq
 from psycopg2 import sql
 from psycopg2.extensions import cursor
@@ -55,8 +57,14 @@ def load(
             outcomes.append(Outcome(file, "replaced" if found else "unparsed", None, [], {}))
             continue
         prices = [] if found.refused else _prices(store, manifest.prices_uri(index))
-        with postgres.transaction(settings) as rows:
-            outcome = load_file(rows, settings, file, found, prices)
+        try:
+            with postgres.transaction(settings) as rows:
+                outcome = load_file(rows, settings, file, found, prices)
+        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+            # The prices are what the reader says of a stranger's file: the others are loaded nevertheless.
+            reason = f"the database refuses its prices: {str(error).splitlines()[0]:.300}"
+            with postgres.transaction(settings) as rows:
+                outcome = load_file(rows, settings, file, dataclasses.replace(found, refused=reason), [])
         _logger.info("%s: %s %s", file.name, outcome.status, outcome.summary)
         outcomes.append(outcome)
     store.put(manifest.outcomes_uri, outcomes_to_json(outcomes), "application/json")

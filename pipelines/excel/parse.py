@@ -68,13 +68,14 @@ def parse(
             store.put(manifest.prices_uri(index), prices, "application/vnd.apache.parquet")
         store.put(uri, found.to_json(), "application/json")
     _logger.info("%s: %s", file.name, found.refused or f"{found.rows_read} rows read")
+    # A control character takes six bytes of a result, which must stay below 4,000.
     return ParsedFile(
         index=index,
-        name=file.name[:200],
+        name=file.name[:100],
         layout=found.layout,
         rows_read=found.rows_read,
         rows_refused=found.rows_refused,
-        refused=found.refused and found.refused[:500],
+        refused=found.refused and found.refused[:300],
         parsed_uri=uri,
     )
 

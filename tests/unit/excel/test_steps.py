@@ -11,8 +11,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from excel.folder import SETTLED_SECONDS
 from excel.parse import parse
-from excel.scan import SETTLED_SECONDS
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from tests.unit.excel import workbooks
