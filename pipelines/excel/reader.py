@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from excel import daily, weekly
+from excel import apart, daily, weekly
 from excel.findings import Findings
 from excel.workbook import Workbook, WorkbookRefused
 
@@ -48,11 +48,13 @@ def read_apart(path: Path) -> Findings:
     """Gives what `read` gives, from a process of its own.
 
     A file that would take all memory, or that the reader of the format cannot bear, ends that process and not
-    this one; and what its bytes may do, they do where there are no secrets.
+    this one; and what its bytes may do, they do where there are no secrets: neither in the environment of
+    that process, nor, by `/proc`, in that of this one, which stays closed from here on.
 
     Raises:
         ReaderError: the process ended by an exception, which is a bug of ours and says nothing of the file.
     """
+    apart.hide()
     code = "from excel.reader import main; main()"
     try:
         done = subprocess.run(
@@ -84,6 +86,7 @@ def environment() -> dict[str, str]:
 
 def main() -> None:
     """Prints what the file that the command line names holds, as JSON."""
+    apart.give_up_rights()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.disable()  # a short life of many tuples and no cycle

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Iterable
 from typing import Any
 
 import olefile
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+
+from excel import package
+from excel.package import WorkbookRefused as WorkbookRefused
+from excel.schema import LONGEST_TEXT
 
 OLE, ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
-MOST_PARTS = 2_000
-MOST_UNPACKED_BYTES = 200 << 20
-"""A real workbook of 700 kB unpacks to 6 MB."""
-HIGHEST_RATIO = 200
-"""Of a part's size to its packed size; real ones reach 12."""
-SMALL_PART_BYTES = 1 << 20
-"""A part below this is not worth a look at its ratio."""
-_MACROS = ("vbaproject.bin", "/macrosheets/", "_vba_project")
+_MACRO_STORAGE = "_vba_project"
+_MACRO_SHEETS = (SheetTypeEnum.MacroSheet, SheetTypeEnum.Vba)
 
 Sheet = list[list[Any]]
-
-
-class WorkbookRefused(Exception):
-    """A file is no workbook that this pipeline reads; the text is a sentence for whoever dropped it."""
 
 
 class Workbook:
@@ -39,7 +31,7 @@ class Workbook:
 
     def __init__(self, body: bytes) -> None:
         if body.startswith(ZIP):
-            _check_zip(body)
+            package.check(body)
         elif body.startswith(OLE):
             _check_ole(body)
         else:
@@ -47,7 +39,14 @@ class Workbook:
                 "its bytes are neither those of an XLSX nor of an XLS file: save it as a workbook"
             )
         self._opened = _reading(lambda: CalamineWorkbook.from_filelike(io.BytesIO(body)))
-        self._names = {name.strip(): name for name in self._opened.sheet_names}
+        names = self._opened.sheet_names
+        if longest := next((name for name in names if len(name) > LONGEST_TEXT), ""):
+            raise WorkbookRefused(
+                f"its sheet {longest[:40]!r}… has a name longer than {LONGEST_TEXT} characters: shorten it"
+            )
+        sheets = self._opened.sheets_metadata
+        package.refuse_macros(f"sheet {sheet.name!r}" for sheet in sheets if sheet.typ in _MACRO_SHEETS)
+        self._names = {name.strip(): name for name in names}
 
     @property
     def sheets(self) -> list[str]:
@@ -83,30 +82,6 @@ def _reading(read: Any) -> Any:
         ) from None
 
 
-def _check_zip(body: bytes) -> None:
-    """Looks at what a ZIP file says of its parts; the reader refuses a part that is larger than it says."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as opened:
-            parts = opened.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise WorkbookRefused(f"it is cut off or damaged: {error}") from None
-    unpacked = sum(part.file_size for part in parts)
-    if len(parts) > MOST_PARTS or unpacked > MOST_UNPACKED_BYTES:
-        raise WorkbookRefused(
-            f"it unpacks to {len(parts)} parts of {unpacked >> 20} MB together; at most {MOST_PARTS} parts "
-            f"of {MOST_UNPACKED_BYTES >> 20} MB are read"
-        )
-    for part in parts:
-        if part.file_size > max(SMALL_PART_BYTES, HIGHEST_RATIO * part.compress_size):
-            raise WorkbookRefused(
-                f"its part {part.filename} is packed {part.file_size // max(part.compress_size, 1)} times "
-                f"over, more than {HIGHEST_RATIO}: no workbook of prices is"
-            )
-        if part.flag_bits & 1:
-            raise WorkbookRefused("it is protected by a password: save it without one and drop it again")
-    _refuse_macros(part.filename for part in parts)
-
-
 def _check_ole(body: bytes) -> None:
     try:
         with olefile.OleFileIO(io.BytesIO(body)) as opened:
@@ -115,12 +90,4 @@ def _check_ole(body: bytes) -> None:
         raise WorkbookRefused(f"it is cut off or damaged: {error}") from None
     if "EncryptedPackage" in streams:
         raise WorkbookRefused("it is protected by a password: save it without one and drop it again")
-    _refuse_macros(streams)
-
-
-def _refuse_macros(names: Iterable[str]) -> None:
-    for name in names:
-        if any(mark in f"/{name.lower()}" for mark in _MACROS):
-            raise WorkbookRefused(
-                f"it holds macros ({name}): save it as .xlsx without them and drop it again"
-            )
+    package.refuse_macros(name for name in streams if _MACRO_STORAGE in name.lower())

@@ -112,5 +112,7 @@ def test_an_image_holds_what_its_step_imports_and_no_more(pipeline: str, step: s
 
 @pytest.mark.parametrize(("pipeline", "step"), STEPS)
 def test_an_image_runs_its_step(pipeline: str, step: str) -> None:
-    entry = f'ENTRYPOINT ["tini", "--", "python", "-m", "{pipeline}.{step}"]'
+    # `parse` says why it has no tini, and tests/attacks/test_workbooks.py holds it to that.
+    start = "" if (pipeline, step) == ("excel", "parse") else '"tini", "--", '
+    entry = f'ENTRYPOINT [{start}"python", "-m", "{pipeline}.{step}"]'
     assert entry in stages(pipeline)[step][1]

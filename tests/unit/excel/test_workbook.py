@@ -44,7 +44,7 @@ def test_a_file_that_is_no_workbook_is_refused(body: bytes, sentence: str) -> No
 
 
 def test_too_many_parts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("excel.workbook.MOST_PARTS", 3)
+    monkeypatch.setattr("excel.package.MOST_PARTS", 3)
     with pytest.raises(WorkbookRefused, match="unpacks to"):
         Workbook(DAILY)
 
@@ -102,8 +102,9 @@ def test_a_bug_of_the_reader_is_not_told_as_a_damaged_file(
     (broken / "__init__.py").write_text(
         "class CalamineError(Exception): pass\n"
         "class PasswordError(CalamineError): pass\n"
+        "class SheetTypeEnum: MacroSheet = Vba = None\n"
         "class CalamineWorkbook:\n"
-        "    sheet_names = ['Hoja1']\n"
+        "    sheet_names, sheets_metadata = ['Hoja1'], []\n"
         "    @classmethod\n"
         "    def from_filelike(cls, file): return cls()\n"
         "    def get_sheet_by_name(self, name): return {}['a bug']\n"
@@ -135,6 +136,7 @@ def test_a_file_that_takes_all_memory_is_refused(
     path = tmp_path / "a.xlsx"
     path.write_bytes(DAILY)
     monkeypatch.setattr(reader, "read", fill_memory)
+    monkeypatch.setattr(reader.apart, "give_up_rights", lambda: None)
     monkeypatch.setattr(reader.resource, "setrlimit", lambda *limit: None)
     monkeypatch.setattr(reader.gc, "disable", lambda: None)
     monkeypatch.setattr("sys.argv", ["-c", str(path)])
