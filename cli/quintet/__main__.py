@@ -7,7 +7,21 @@ from collections.abc import Callable
 
 import urllib3
 
-from quintet import env, land, predict, retention, rotate, run, run_all, services, status, ui, why, workshop
+from quintet import (
+    env,
+    land,
+    predict,
+    retention,
+    rotate,
+    run,
+    run_all,
+    services,
+    status,
+    terminal,
+    ui,
+    why,
+    workshop,
+)
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
@@ -83,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run a command; a failure is one sentence on stderr and a code of its own, mostly 1."""
+    terminal.guard()
     arguments = parser().parse_args(words)
     try:
         if "here" in arguments and _is_local(arguments):

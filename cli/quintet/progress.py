@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from quintet.paths import cache_dir
+from quintet.terminal import raw, visible
 
+CLEAR = "\r\033[K"
+"""Clears the line of a terminal: the one control sequence that we write, past the guard of the others."""
 _PRINT_LOCK = threading.Lock()
 
 
@@ -91,13 +94,13 @@ class Stage:
     def show(self) -> None:
         """Show the last line again, with the seconds until now; only on a terminal."""
         if self.live:
-            line = self._tail[-1] if self._tail else ""
+            line = visible(self._tail[-1]) if self._tail else ""
             width = shutil.get_terminal_size().columns - 1
             with _PRINT_LOCK:
                 print(
-                    f"\r\033[K  {self.name} {self.seconds:4.0f} s  {line}"[: width + 4],
+                    f"{CLEAR}  {self.name} {self.seconds:4.0f} s  {line}"[: width + 4],
                     end="",
-                    file=sys.stderr,
+                    file=raw(sys.stderr),
                     flush=True,
                 )
 
@@ -193,7 +196,7 @@ def _ticking(current: Stage) -> Iterator[None]:
 
 def _print(line: str, *, live: bool) -> None:
     with _PRINT_LOCK:
-        print(f"\r\033[K{line}" if live else line, file=sys.stderr, flush=True)
+        print(f"{CLEAR if live else ''}{visible(line)}", file=raw(sys.stderr), flush=True)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:
