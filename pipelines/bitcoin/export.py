@@ -18,6 +18,7 @@ from stepkit.options import Option
 from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
+from stepkit.spreadsheets import as_text
 from stepkit.step import run
 
 _PRICES = ("open", "high", "low", "close", "volume")
@@ -41,6 +42,13 @@ def export(
     interval: Annotated[Interval, Option("length of a bar")] = "1h",
     latest_bars: Annotated[int, Option("bars that serving finds", minimum=1)] = 500,
     bucket: Annotated[str, Option("bucket of the files", env="DATA_BUCKET")] = "data",
+    spreadsheet_safe: Annotated[
+        bool,
+        Option(
+            "put an apostrophe before a text that a spreadsheet would run; false keeps texts exact",
+            env="SPREADSHEET_SAFE",
+        ),
+    ] = True,
 ) -> Exported:
     """Writes the bars of one symbol and interval, the oldest first; each file is replaced whole."""
     store = ObjectStore()
@@ -49,7 +57,8 @@ def export(
     latest_uri = f"s3://{bucket}/bitcoin/latest/{name}.json"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "bars.csv")
-        write_csv(settings, symbol, interval, path)
+        shown = as_text(symbol) if spreadsheet_safe else symbol
+        write_csv(settings, symbol, interval, path, shown)
         rows, latest = newest(path, latest_bars)
         if not latest:
             raise NothingToDo(f"the table has no bars of {symbol} {interval}")
@@ -60,8 +69,15 @@ def export(
     return Exported(csv_uri, rows, latest_uri, moment(latest[-1]["open_time"]).isoformat())
 
 
-def write_csv(settings: Settings, symbol: str, interval: str, path: Path) -> None:
+def write_csv(settings: Settings, symbol: str, interval: str, path: Path, shown: str) -> None:
     """Writes the bars of the table as CSV with a header; times are ISO 8601 in UTC.
+
+    Args:
+        settings: with the database.
+        symbol: of the bars.
+        interval: of the bars.
+        path: the file to write.
+        shown: what the file calls the symbol, its only text that is not ours.
 
     Raises:
         OutsideDown: Postgres does not answer.
@@ -73,9 +89,9 @@ def write_csv(settings: Settings, symbol: str, interval: str, path: Path) -> Non
     columns = ", ".join(times.get(name, name) for name in COLUMNS)
     with postgres.transaction(settings) as rows, path.open("wb") as file:
         query = rows.mogrify(
-            f"SELECT symbol, interval, {columns} FROM bitcoin.bars AS bars"  # noqa: S608 (names from above)
+            f"SELECT %s AS symbol, interval, {columns} FROM bitcoin.bars AS bars"  # noqa: S608 (names from above)
             " WHERE (symbol, interval) = (%s, %s) ORDER BY bars.open_time",
-            [symbol, interval],
+            [shown, symbol, interval],
         ).decode()
         rows.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)", file)
 

@@ -15,6 +15,7 @@ from forest.schema import TABLES, Table
 from stepkit.options import Option
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
+from stepkit.spreadsheets import as_text
 from stepkit.step import run
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +37,13 @@ def export(
     run_after: Annotated[str, Option("time of the capture, ISO 8601")],
     table: Annotated[Table, Option("table whose column names the file has, and its name")],
     bucket: Annotated[str, Option("bucket of the CSV file", env="DATA_BUCKET")] = "data",
+    spreadsheet_safe: Annotated[
+        bool,
+        Option(
+            "put an apostrophe before a text that a spreadsheet would run; false keeps texts exact",
+            env="SPREADSHEET_SAFE",
+        ),
+    ] = True,
 ) -> Exported:
     """Writes the rows of one raw answer as load reads them, in the answer's order."""
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
@@ -44,13 +52,20 @@ def export(
     capture = parse_capture(store.get(raw_uri), raw_uri)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.csv")
-        write_csv(capture, captured_at, TABLES[table], path)
+        write_csv(capture, captured_at, TABLES[table], path, spreadsheet_safe=spreadsheet_safe)
         store.upload(path, csv_uri)
     _logger.info("batch %d: %d rows in %s", capture.batch_number, len(capture.rows), csv_uri)
     return Exported(csv_uri, len(capture.rows), capture.batch_number)
 
 
-def write_csv(capture: Capture, captured_at: datetime, columns: tuple[str, ...], path: Path) -> None:
+def write_csv(
+    capture: Capture,
+    captured_at: datetime,
+    columns: tuple[str, ...],
+    path: Path,
+    *,
+    spreadsheet_safe: bool,
+) -> None:
     """Writes a capture as CSV: a header, then a line a row; a missing value is empty.
 
     Args:
@@ -58,12 +73,15 @@ def write_csv(capture: Capture, captured_at: datetime, columns: tuple[str, ...],
         captured_at: their time, written in UTC.
         columns: what the 13 columns of a row are called; batch number and time follow.
         path: the file to write.
+        spreadsheet_safe: whether texts that a spreadsheet would run are marked as texts.
     """
     last = (capture.batch_number, captured_at.astimezone(UTC).isoformat(" "))
     with path.open("w", newline="", encoding="utf-8") as text:
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow([*columns, "batch_number", "captured_at"])
-        lines.writerows([*row, *last] for row in capture.rows)
+        for row in capture.rows:
+            cells = [as_text(cell) if isinstance(cell, str) else cell for cell in row]
+            lines.writerow([*(cells if spreadsheet_safe else row), *last])
 
 
 if __name__ == "__main__":
