@@ -26,6 +26,7 @@ from stepkit.settings import Run
 
 GRACE_SECONDS = 10
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+PRIVATE = 0o700  # what a try leaves is for whoever runs the platform: a source's texts are in it
 KILLED = 128  # what shells and the kubelet add to the number of the signal that ended a process
 
 
@@ -105,11 +106,11 @@ class ProcessStepOperator(BaseOperator):
     def _run(self, command: list[str], environment: Mapping[str, str], folder: Path) -> int:
         """Run the command and return its exit code, as a shell would name it; nothing of it stays."""
         scratch = folder / "tmp"
-        scratch.mkdir()
+        scratch.mkdir(PRIVATE)
         started = datetime.now(UTC)
         code: int | None = None
         try:
-            with (folder / "log.jsonl").open("wb") as log:
+            with open(folder / "log.jsonl", "wb", opener=_private) as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -118,6 +119,7 @@ class ProcessStepOperator(BaseOperator):
                     env={**environment, "TMPDIR": str(scratch)},
                     cwd=scratch,
                     process_group=0,
+                    umask=0o777 - PRIVATE,
                 )
             code = self._process.wait(self.timeout.total_seconds())
         except OSError as error:
@@ -139,7 +141,8 @@ def _fresh_folder(runs: Path, ti: Any) -> Path:
     folder: Path = of_task / f"try-{ti.try_number}"
     try:
         shutil.rmtree(of_task if ti.try_number == 1 else folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        for path in (runs, runs / ti.dag_id, of_task.parent, of_task, folder):
+            path.mkdir(PRIVATE, parents=path == runs, exist_ok=path != folder)
     except OSError as error:
         raise AirflowException(f"The evidence of this try cannot be kept in {folder}: {error}") from error
     return folder
@@ -170,4 +173,9 @@ def _signal(exit_code: int | None) -> str | None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    with open(path, "w", encoding="utf-8", opener=_private) as file:
+        json.dump(content, file, indent=1, ensure_ascii=False)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -97,6 +97,18 @@ def test_the_result_is_what_the_step_wrote(run: Run, runs: Path) -> None:
     assert not (folder_of(runs) / "tmp").exists()
 
 
+def test_what_a_try_leaves_is_for_nobody_else(run: Run, runs: Path) -> None:
+    former = os.umask(0)
+    try:
+        run("exit:0:{}")
+    finally:
+        os.umask(former)
+    left = [runs, *runs.rglob("*")]
+    assert {"command.json", "end.json", "log.jsonl", "result.json"} <= {path.name for path in left}
+    assert {oct(path.stat().st_mode & 0o777) for path in left if path.is_dir()} == {"0o700"}
+    assert {oct(path.stat().st_mode & 0o777) for path in left if path.is_file()} == {"0o600"}
+
+
 @pytest.mark.parametrize(
     ("way", "kind", "sentence"),
     [

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -65,7 +66,7 @@ class State:
             UserError: when one is at work, or the folder cannot be written.
         """
         try:
-            lock = (self.path() / "lock").open("a+")
+            lock = open(self.path() / "lock", "a+", opener=_private)  # noqa: SIM115 - closed below
         except OSError as error:
             raise UserError(
                 f"{self.folder} cannot be written ({error.strerror}): name another with --state."
@@ -82,10 +83,30 @@ class State:
             lock.truncate(0)
             lock.write(f"process {os.getpid()}")
             lock.flush()
+            self._close_runs()
             if forgotten := self.running().get(RUNNER):
                 forgotten.end()
                 self.note_running(RUNNER, None)
             yield
+
+    def _close_runs(self) -> None:
+        """Close the evidence of runs to other users; earlier versions left it open to all.
+
+        The folder itself comes last: a command that is killed before that leaves the work to the next one.
+        """
+        if not (self.folder / "credentials.json").exists() or not self.runs.is_dir():
+            return  # another's folder, which a demo refuses, or one without runs
+        top = self.runs.stat()
+        if stat.S_IMODE(top.st_mode) == 0o700:
+            return
+        for _, _, files, folder in os.fwalk(self.runs):
+            for name in files:
+                # A link's own rights mean nothing, and what it leads to is not ours to change.
+                if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    os.chmod(name, 0o600, dir_fd=folder)
+            if not os.path.samestat(os.fstat(folder), top):
+                os.fchmod(folder, 0o700)
+        self.runs.chmod(0o700)
 
     def empty(self) -> None:
         """Remove all but the lock, after ending what a killed command has left running."""
@@ -197,3 +218,9 @@ class State:
             return {}
         except ValueError as error:
             raise UserError(f"{path} is damaged ({error}): delete it, or the whole state.") from error
+
+
+def _private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
