@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, NamedTuple, Self
@@ -25,6 +26,8 @@ CONTRACT = "contract.json"
 SMOKE = "smoke.json"
 ARRAYS = "arrays"
 
+_MOST_JSON_BYTES = 67_108_864
+"""Of a file of JSON, which is read as a whole."""
 _FILE_NAME = re.compile(r"(arrays/\w+\.npy|model\.ubj|contract\.json|smoke\.json)")
 _SMOKE_TOLERANCE = 1e-9
 # numpy reads an array's head as Python's literals, and asks for a map of the size that stands there.
@@ -162,21 +165,22 @@ def load(path: Path | str, *, expected_digest: str | None = None) -> Bundle:
     root = Path(path)
     digest = bundle_digest(root)
     if expected_digest is not None and digest != expected_digest:
-        raise BundleError(f"{root} has digest {digest}; expected {expected_digest}")
+        raise BundleError(f"the bundle has digest {digest}; expected {expected_digest}")
     names = _checked(root)
-    contract = Contract.from_json((root / CONTRACT).read_bytes())
+    contract = Contract.from_json(_content(root, CONTRACT))
     arrays = {Path(name).stem: _mapped(root / name) for name in names if name.startswith(f"{ARRAYS}/")}
     if BOOSTER in names:
         arrays[BOOSTER] = np.fromfile(root / BOOSTER, dtype=np.uint8)
-    return Bundle.assemble(contract, arrays, digest=digest, smoke=_json(root / SMOKE))
+    return Bundle.assemble(contract, arrays, digest=digest, smoke=_json(root, SMOKE))
 
 
 def bundle_digest(path: Path) -> str:
-    """Gives the digest of the bundle in a directory: the sha256 of its `digests.json`."""
-    try:
-        return hashlib.sha256((path / DIGESTS).read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise BundleError(f"{path} is not a bundle: it has no {DIGESTS}") from None
+    """Gives the digest of the bundle in a directory: the sha256 of its `digests.json`.
+
+    Raises:
+        BundleError: there is no such file.
+    """
+    return hashlib.sha256(_content(path, DIGESTS)).hexdigest()
 
 
 def listed(root: Path) -> dict[str, str]:
@@ -185,7 +189,7 @@ def listed(root: Path) -> dict[str, str]:
     Raises:
         BundleError: the list is absent or is not JSON, lacks a file, or names one that no bundle has.
     """
-    digests = _json(root / DIGESTS)
+    digests = _json(root, DIGESTS)
     if not isinstance(digests, dict) or not {CONTRACT, SMOKE} <= digests.keys():
         raise BundleError(f"{DIGESTS} must list {CONTRACT}, {SMOKE} and the arrays")
     for name in digests:
@@ -194,22 +198,38 @@ def listed(root: Path) -> dict[str, str]:
     return digests
 
 
-def _json(path: Path) -> Any:
+def _json(root: Path, name: str) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(_content(root, name))
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path.name} is not JSON: {error}") from error
+        raise BundleError(f"{name} is not JSON: {error}") from error
+
+
+def _opened(root: Path, name: str) -> BufferedReader:
+    """Opens a file of a bundle, and nothing else: a pipe would be waited for, a device read without end."""
+    try:
+        path = root / name
+        if path.exists() and not path.is_file():
+            raise BundleError(f"{name} is no file")
+        return path.open("rb")
+    except OSError as error:
+        raise BundleError(f"the bundle lacks {name}: {error.strerror}") from None
+
+
+def _content(root: Path, name: str) -> bytes:
+    with _opened(root, name) as file:
+        content = file.read(_MOST_JSON_BYTES + 1)
+    if len(content) > _MOST_JSON_BYTES:
+        raise BundleError(f"{name} is larger than {_MOST_JSON_BYTES} bytes")
+    return content
 
 
 def _checked(root: Path) -> list[str]:
     """Gives the names of the bundle's files, each compared with its digest."""
     digests = listed(root)
     for name, expected in digests.items():
-        try:
-            with (root / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise BundleError(f"the bundle {root} lacks {name}: {error.strerror}") from None
+        with _opened(root, name) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
             raise BundleError(f"{name} is damaged: its sha256 is {found}, {DIGESTS} says {expected}")
     return list(digests)

@@ -16,7 +16,14 @@ import talib
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError
-from bundle.transforms import Input, Kind, OfSeries, SeriesTransform, UnusableSeries
+from bundle.transforms import (
+    Input,
+    Kind,
+    OfSeries,
+    SeriesTransform,
+    UnusableSeries,
+    refused_parameter,
+)
 
 LEAST_BARS = 120
 """Bars that the features of the last of them need. After so many, MACD's 26-bar mean has forgotten all but
@@ -35,6 +42,8 @@ FEATURES = (
 Bars = Mapping[str, NDArray[np.float64]]
 """One array of equal length for each of `FIELDS`, in the order of the times."""
 
+_LONGEST = 364 * 86_400_000
+"""How far a prediction may look ahead, in milliseconds: within the year 9999 at the latest."""
 _LAST_MOMENT = 253_370_764_800_000
 """The beginning of the year 9999: what is predicted from a later one on may have no date."""
 _HOUR = 3_600_000
@@ -183,13 +192,17 @@ class BarsOfMarket(SeriesTransform):
     }
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
-        try:
-            self._symbol, self._interval = str(parameters["symbol"]), str(parameters["interval"])
-            self._length, self._horizon = int(parameters["interval_ms"]), int(parameters["horizon"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise BundleError(
-                f"contract.json: the parameters of the transform bars are not understood: {error!r}"
-            ) from error
+        names = ("symbol", "interval", "interval_ms", "horizon")
+        if absent := [name for name in names if name not in parameters]:
+            raise BundleError(f"contract.json: the transform bars lacks {', '.join(absent)}")
+        self._symbol, self._interval, self._length, self._horizon = (parameters[name] for name in names)
+        for name, text in zip(names, (self._symbol, self._interval), strict=False):
+            if not isinstance(text, str):
+                raise refused_parameter("bars", name, text, "a text")
+        if type(self._length) is not int or not 0 < self._length <= _LONGEST:
+            raise refused_parameter("bars", "interval_ms", self._length, "at most 364 days")
+        if type(self._horizon) is not int or not 0 <= self._horizon < _LONGEST // self._length:
+            raise refused_parameter("bars", "horizon", self._horizon, "bars of at most 364 days")
 
     def apply(self, items: Sequence[Mapping[str, Any]]) -> OfSeries:
         """Makes the features of the last bar; the oldest of more than `least` bars count for nothing."""

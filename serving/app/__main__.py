@@ -16,6 +16,7 @@ from app.connections import Full, Limits, allow_open_files, bounded
 from app.latest_run import read_latest_run
 from app.main import create_app
 from app.metrics import Metrics, RequestCounts
+from app.proof import ProofProcess
 from app.registry import Registry
 from app.server import Server
 from app.settings import Settings
@@ -40,7 +41,8 @@ def main() -> None:
     metrics = Metrics()
     uri = settings.model_run_uri
     registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
-    champion = Champion(settings, registry, BundleCache(settings.bundle_cache_dir), metrics)
+    cache = BundleCache(settings.bundle_cache_dir)
+    champion = Champion(settings, registry, cache, metrics, ProofProcess(settings))
 
     try:
         allow_open_files(settings.max_connections)

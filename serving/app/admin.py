@@ -18,7 +18,10 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_
 def create_admin_app(settings: Settings, champion: Champion, metrics: Metrics) -> FastAPI:
     """Builds the application of `POST /reload` and `GET /metrics`."""
     app = FastAPI(
-        title=f"Inference: {settings.mlflow_model_name}, administration", docs_url=None, redoc_url=None
+        title=f"Inference: {settings.mlflow_model_name}, administration",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
 
     @app.post(

@@ -11,12 +11,15 @@ from app.bundle_cache import BundleCache
 from app.metrics import Metrics
 from app.model import ServedModel
 from app.newest import Newest
+from app.proof import ProofUnfinishedError, Prove
 from app.registry import ModelVersion, Registry, RegistryUnavailableError
 from app.settings import Settings
 from bundle import BundleError
 
 FIRST_RETRY_SECONDS = 10.0
 LAST_RETRY_SECONDS = 300.0
+
+FORESEEN = (BundleError, OSError, ProofUnfinishedError)
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +44,23 @@ class RegistryState:
 class Champion:
     """The model that is served now; `model` is one reference, swapped whole."""
 
-    def __init__(self, settings: Settings, registry: Registry, cache: BundleCache, metrics: Metrics) -> None:
-        """Prepares; the registry is first asked by `refresh` or `follow`."""
+    def __init__(
+        self, settings: Settings, registry: Registry, cache: BundleCache, metrics: Metrics, prove: Prove
+    ) -> None:
+        """Prepares; the registry is first asked by `refresh` or `follow`.
+
+        Args:
+            settings: Of the API.
+            registry: Names the champion.
+            cache: Keeps bundles on disk.
+            metrics: Hear of what is served and refused.
+            prove: Is shown each bundle before this process opens it, and raises where it must not.
+        """
         self.model: ServedModel | None = None
         self.registry_state = RegistryState(False, "The registry has not been asked yet.")
         self.refusal: Refusal | None = None
         self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
+        self._prove = prove
         uri = settings.model_input_uri
         self._newest = Newest(uri, settings.poll_seconds) if uri else None
         self._vacant = False
@@ -82,9 +96,10 @@ class Champion:
             try:
                 self._refresh(retry_refused)
             except RegistryUnavailableError as error:
-                self._found(RegistryState(False, str(error)))
+                self._found(RegistryState(False, str(error)), told=error.__cause__ or error)
             except Exception as error:
-                self._found(RegistryState(False, f"The registry's answer cannot be used: {error!r}"), error)
+                kind = type(error).__name__  # what else it says may be of this network
+                self._found(RegistryState(False, f"The registry's answer cannot be used: {kind}"), error)
             if self.model is None and (self.refusal or not self.registry_state.reachable):
                 self._serve_last_good()
 
@@ -93,7 +108,7 @@ class Champion:
             version = self._registry.champion()
         except BundleError as error:
             self._found(RegistryState(True, "The registry names a champion without a bundle."))
-            self._refuse(None, str(error))
+            self._refuse(None, error)
             return
         if version is None:
             self._vacant, self.refusal = True, None
@@ -111,7 +126,7 @@ class Champion:
         except RegistryUnavailableError:
             raise
         except Exception as error:
-            self._refuse(version, *_told(error))
+            self._refuse(version, error)
             return
         self.refusal = None
         try:
@@ -120,6 +135,7 @@ class Champion:
             log.error("a restart without the registry will not find the served bundle on disk: %s", error)
 
     def _load(self, version: ModelVersion, folder: Path) -> ServedModel:
+        self._prove(version, folder)
         return ServedModel.load(version, folder, self._settings.max_samples, self._newest)
 
     def _serve(self, model: ServedModel) -> None:
@@ -137,10 +153,11 @@ class Champion:
             self._serve(self._load(version, folder))
         except Exception as error:
             if self.refusal is None:
-                reason, bug = _told(error)
-                self._refuse(version, f"the bundle on disk: {reason}", bug)
+                self._refuse(version, error, "the bundle on disk: ")
 
-    def _refuse(self, version: ModelVersion | None, reason: str, bug: Exception | None = None) -> None:
+    def _refuse(self, version: ModelVersion | None, error: Exception, which: str = "") -> None:
+        reason = f"{which}{_told(error)}"
+        bug = None if isinstance(error, FORESEEN) else error
         delay = FIRST_RETRY_SECONDS
         if self.refusal and self._is_refused(version):
             delay = min(self.refusal.retry_seconds * 2, LAST_RETRY_SECONDS)
@@ -149,24 +166,27 @@ class Champion:
         self._vacant, self.refusal = False, Refusal(version, reason, delay)
         self._retry_at = time.monotonic() + delay
         self._metrics.refused.inc()
-        if version and not (self.model and self.model.version.digest == version.digest):
+        unknown = isinstance(error, ProofUnfinishedError)  # it may be the last good one
+        if version and not unknown and not (self.model and self.model.version.digest == version.digest):
             self._cache.drop(version.digest)
 
     def _is_refused(self, version: ModelVersion | None) -> bool:
         return self.refusal is not None and self.refusal.version == version
 
-    def _found(self, state: RegistryState, bug: Exception | None = None) -> None:
+    def _found(
+        self, state: RegistryState, bug: Exception | None = None, told: BaseException | None = None
+    ) -> None:
         if state.reachable != self.registry_state.reachable or (bug and state != self.registry_state):
-            log.info("%s", state.detail, exc_info=bug)
+            log.info("%s%s", state.detail, f" ({told!r})" if told else "", exc_info=bug)
         self.registry_state = state
         self._metrics.registry_up.set(state.reachable)
 
 
-def _told(error: Exception) -> tuple[str, Exception | None]:
-    """Returns why a bundle is not served, and the error itself where nobody foresaw it, for the log."""
-    if isinstance(error, BundleError | OSError):
-        return str(error), None
-    return f"loading it failed unexpectedly: {error!r}", error
+def _told(error: Exception) -> str:
+    """Returns why a bundle is not served, for everybody to read: without this machine's paths."""
+    if isinstance(error, OSError):
+        return f"it cannot be read: {error.strerror or type(error).__name__}"
+    return str(error) if isinstance(error, FORESEEN) else f"loading it failed unexpectedly: {error!r}"
 
 
 def _words(version: ModelVersion) -> tuple[str, str | None, str]:

@@ -14,6 +14,9 @@ from app.metrics import RequestCounts
 SPARE_CONNECTIONS = 100
 """Beyond the bound: for probes and refusals. Any more are dropped unanswered."""
 MAX_HEAD_BYTES = 65_536
+"""Of a request's head, and of what may come between two parts of a chunked body: extensions and trailers."""
+MAX_UNTAKEN_BYTES = 67_108_864
+"""What all clients together may leave unread of their answers, beyond what the kernel's buffers take."""
 ANSWER_SECONDS = 30
 """So long may a client leave unread what the kernel's buffers do not take."""
 PROBES = {"/health", "/ready"}
@@ -66,12 +69,17 @@ class Connection(HttpToolsProtocol):
     """uvicorn's connection, dropped when its client stalls. uvicorn itself times none but idle ones."""
 
     limits: ClassVar[Limits]
+    untaken_bytes: ClassVar[int] = 0
+    """Of all connections with these limits."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._timed: Part | None = None
         self._timed_scope: Any = None
         self._head_bytes = 0
+        self._bytes_between = 0
+        self._met_body = False
+        self._untaken_bytes = 0
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
 
@@ -104,6 +112,11 @@ class Connection(HttpToolsProtocol):
             or cycle.scope is not self.scope
         ):
             self._time_rest(len(data))
+
+    def on_body(self, body: bytes) -> None:
+        """Notes that a body goes on, which endless trailers do not."""
+        HttpToolsProtocol.on_body(self, body)
+        self._met_body = True
 
     def on_response_complete(self) -> None:
         """Times the rest of a last answer too, for which the transport waits without end."""
@@ -144,7 +157,13 @@ class Connection(HttpToolsProtocol):
     def _time_rest(self, received: int) -> None:
         part = self._part
         self._head_bytes = self._head_bytes + received if part == "head" else 0
-        if self._head_bytes > MAX_HEAD_BYTES and not self._answering:
+        self._bytes_between = self._bytes_between + received if part == "body" and not self._met_body else 0
+        self._met_body = False
+        if self._bytes_between > MAX_HEAD_BYTES:
+            self._drop("body")
+        elif self._head_bytes > MAX_HEAD_BYTES and self._answering:
+            self.flow.pause_reading()  # until the answer is written: a refusal would stand amid it
+        elif self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, b"The head of the request is too large.")
         elif part != self._timed or self.scope is not self._timed_scope:
             self._expect(part)
@@ -173,12 +192,19 @@ class Connection(HttpToolsProtocol):
 
     def _begin_untaken(self) -> None:
         self._end_untaken()
-        self._untaken = self.loop.call_later(ANSWER_SECONDS, self._drop, "answer")
+        self._untaken_bytes = self.transport.get_write_buffer_size()
+        kind = type(self)
+        kind.untaken_bytes += self._untaken_bytes
+        if kind.untaken_bytes > MAX_UNTAKEN_BYTES:
+            self._drop("answer")
+        else:
+            self._untaken = self.loop.call_later(ANSWER_SECONDS, self._drop, "answer")
 
     def _end_untaken(self) -> None:
         if self._untaken:
             self._untaken.cancel()
-        self._untaken = None
+        type(self).untaken_bytes -= self._untaken_bytes
+        self._untaken, self._untaken_bytes = None, 0
 
     def _drop(self, reason: str) -> None:
         self.limits.counts.dropped[reason] += 1

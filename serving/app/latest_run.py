@@ -3,7 +3,7 @@
 import json
 from urllib.parse import urlsplit
 
-from app.registry import ModelVersion, RegistryUnavailableError
+from app.registry import MOST_ANSWER_BYTES, ModelVersion, RegistryUnavailableError
 from bundle import BundleError
 
 
@@ -29,15 +29,20 @@ def read_latest_run(uri: str, model_name: str) -> ModelVersion | None:
         answer = boto3.client("s3", config=patience).get_object(
             Bucket=place.netloc, Key=place.path.lstrip("/")
         )
-        text = answer["Body"].read()
+        text = answer["Body"].read(MOST_ANSWER_BYTES)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
             return None
-        raise RegistryUnavailableError(f"{uri} cannot be read: {error}") from error
+        raise _unreadable(error) from error
     except BotoCoreError as error:
-        raise RegistryUnavailableError(f"{uri} cannot be read: {error}") from error
+        raise _unreadable(error) from error
     try:
         run = json.loads(text)
         return ModelVersion(model_name, None, run["run_id"], run["bundle_digest"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{uri} does not name a run and its bundle_digest: {error!r}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"the latest run's object names no run and bundle_digest: {error!r}") from error
+
+
+def _unreadable(error: Exception) -> RegistryUnavailableError:
+    """Says, without its address, that S3 does not answer or refuses."""
+    return RegistryUnavailableError(f"The latest run cannot be read from S3: {type(error).__name__}")

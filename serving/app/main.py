@@ -11,13 +11,13 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from app.body import REFERENCE
 from app.champion import Champion
 from app.direct import Direct
 from app.measure import Measure
 from app.metrics import Metrics
 from app.predictor import Predictor
 from app.routes import health, metadata, predict
-from app.samples import REFERENCE
 from app.settings import Settings
 
 
@@ -37,6 +37,7 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> ASGI
         summary="Answers with the registry's champion.",
         version="1.0.0",
         lifespan=lifespan,
+        redirect_slashes=False,  # by the request's own Host, which leads wherever a client says
     )
     predictor = Predictor(settings, champion, metrics.counts)
     app.state.champion, app.state.predictor = champion, predictor

@@ -7,6 +7,9 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+MOST_BYTES = 16_777_216
+"""Of a stored input: some hundred times what a pipeline stores."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,11 +50,12 @@ class Newest:
                     self._document = self._read(series)
                 except NewestUnavailableError as error:
                     if self._document is None:
+                        log.warning("%s (%s: %r)", error, self._uri, error.__cause__)
                         raise
-                    log.warning("%s; what was read before stands", error)
+                    log.warning("%s (%s: %r); what was read before stands", error, self._uri, error.__cause__)
                 self._read_at = time.monotonic()
             if self._document is None:
-                raise NewestUnavailableError(f"{self._uri} has not been read")
+                raise NewestUnavailableError(f"The stored {series} have not been read")
             return self._document
 
     def _read(self, series: str) -> dict[str, Any]:
@@ -65,11 +69,15 @@ class Newest:
             self._client = boto3.client("s3", config=patience)
         try:
             answer = self._client.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
-            document = json.loads(answer["Body"].read())
+            content = answer["Body"].read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise NewestUnavailableError(f"The stored {series} are larger than {MOST_BYTES} bytes")
+            document = json.loads(content)
         except (ClientError, BotoCoreError) as error:
-            raise NewestUnavailableError(f"{self._uri} cannot be read: {error}") from error
-        except ValueError as error:
-            raise NewestUnavailableError(f"{self._uri} is not JSON: {error}") from error
+            kind = type(error).__name__  # what else it says is of this network
+            raise NewestUnavailableError(f"The stored {series} cannot be read from S3: {kind}") from error
+        except (ValueError, RecursionError) as error:
+            raise NewestUnavailableError(f"The stored {series} are no JSON") from error
         if not isinstance(document, dict) or not isinstance(document.get(series), list):
-            raise NewestUnavailableError(f"{self._uri} holds no {series}")
+            raise NewestUnavailableError(f"The stored object holds no {series}")
         return document

@@ -1,8 +1,11 @@
 """The model registry as serving needs it: the champion and its bundle, over MLflow's HTTP API."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +19,14 @@ from bundle.reader import DIGESTS, listed
 
 ANSWER = httpx.Timeout(10, connect=3)
 DOWNLOAD = httpx.Timeout(120, connect=3)  # MLflow fetches a whole file from S3 before it sends the first byte
+MOST_ANSWER_BYTES = 1_048_576
+DOWNLOAD_SECONDS = 1200
+"""For a whole bundle: `DOWNLOAD` bounds each part, and one that drips would hold up all other looks."""
 NO_SUCH_MODEL_OR_ALIAS = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class RegistryUnavailableError(Exception):
-    """The registry did not answer, or refused to."""
+    """The registry did not answer, or refused to: for everybody to read, and so without its address."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +63,12 @@ class Registry:
         """
         self._name, self._alias = settings.mlflow_model_name, settings.model_alias
         self._latest_run = latest_run
+        self._max_bundle_bytes = settings.max_bundle_bytes
         self._http = httpx.Client(
             base_url=settings.mlflow_tracking_uri,
             auth=(settings.mlflow_tracking_username, settings.mlflow_tracking_password.get_secret_value()),
             timeout=ANSWER,
+            headers={"Accept-Encoding": "identity"},  # no small answer that is a large one
         )
 
     def champion(self) -> ModelVersion | None:
@@ -84,7 +92,7 @@ class Registry:
             version, run_id = str(found["version"]), str(found["run_id"])
             tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
         except (KeyError, TypeError, AttributeError) as error:
-            raise RegistryUnavailableError(f"{_address(response)} names no model version") from error
+            raise RegistryUnavailableError("The registry names no model version") from error
         if "bundle_digest" not in tags:
             raise BundleError(f"version {version} of {self._name} has no tag bundle_digest")
         return ModelVersion(
@@ -96,17 +104,18 @@ class Registry:
 
         Raises:
             BundleError: The bundle lists no files, or one that no bundle has, such as one outside of its
-                folder; or a file is absent.
+                folder; a file is absent; or all are larger than MAX_BUNDLE_BYTES.
             RegistryUnavailableError: The transfer did not end.
         """
-        self._fetch(version, DIGESTS, folder)
+        room = Room(self._max_bundle_bytes, time.monotonic() + DOWNLOAD_SECONDS)
+        self._fetch(version, DIGESTS, folder, room)
         listing = (folder / DIGESTS).read_bytes()
         if hashlib.sha256(listing).hexdigest() != version.digest:
             raise BundleError(f"{DIGESTS} of run {version.run_id} is not the one that the registry names")
         for name in listed(folder):
-            self._fetch(version, name, folder)
+            self._fetch(version, name, folder, room)
 
-    def _fetch(self, version: ModelVersion, name: str, folder: Path) -> None:
+    def _fetch(self, version: ModelVersion, name: str, folder: Path, room: Room) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         parameters = {"run_uuid": version.run_id, "path": f"{version.bundle_path}/{name}"}
@@ -118,36 +127,61 @@ class Registry:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     raise BundleError(f"run {version.run_id} has no file {parameters['path']}")
                 _raise_for_status(response)
-                for chunk in response.iter_bytes(1 << 20):
+                for chunk in response.iter_raw():
+                    room.take(len(chunk))
                     file.write(chunk)
         except httpx.HTTPError as error:
-            raise _unavailable(self._http.base_url, error) from error
+            raise _unavailable(error) from error
 
     def _get(self, path: str, parameters: dict[str, str]) -> httpx.Response:
         try:
-            return self._http.get(path, params=parameters)
+            with self._http.stream("GET", path, params=parameters) as response:
+                room = Room(MOST_ANSWER_BYTES, time.monotonic() + DOWNLOAD_SECONDS)
+                content = bytearray()
+                for chunk in response.iter_raw():
+                    room.take(len(chunk))
+                    content += chunk
+        except BundleError as error:
+            raise RegistryUnavailableError("The registry's answer is too large") from error
         except httpx.HTTPError as error:
-            raise _unavailable(self._http.base_url, error) from error
+            raise _unavailable(error) from error
+        return httpx.Response(response.status_code, content=bytes(content))
+
+
+class Room:
+    """What may still be received, and until when."""
+
+    def __init__(self, most_bytes: int, until: float) -> None:
+        self._most_bytes, self._left, self._until = most_bytes, most_bytes, until
+
+    def take(self, count: int) -> None:
+        """Takes some of it.
+
+        Raises:
+            BundleError: There is no more.
+            RegistryUnavailableError: The time is over.
+        """
+        self._left -= count
+        if self._left < 0:
+            raise BundleError(f"it is larger than {self._most_bytes} bytes (MAX_BUNDLE_BYTES)")
+        if time.monotonic() > self._until:
+            raise RegistryUnavailableError(f"The registry has not sent it within {DOWNLOAD_SECONDS} seconds")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        raise RegistryUnavailableError(f"{_address(response)} answered {response.status_code} without JSON")
+        raise RegistryUnavailableError(f"The registry answered {response.status_code} without JSON")
     return answer
 
 
 def _raise_for_status(response: httpx.Response) -> None:
     if not response.is_success:
-        raise RegistryUnavailableError(f"{_address(response)} answered {response.status_code}")
+        raise RegistryUnavailableError(f"The registry answered {response.status_code}")
 
 
-def _address(response: httpx.Response) -> httpx.URL:
-    return response.url.copy_with(query=None)
-
-
-def _unavailable(url: httpx.URL, error: httpx.HTTPError) -> RegistryUnavailableError:
-    return RegistryUnavailableError(f"{url} does not answer: {type(error).__name__}: {error}")
+def _unavailable(error: httpx.HTTPError) -> RegistryUnavailableError:
+    return RegistryUnavailableError(f"The registry does not answer: {type(error).__name__}")

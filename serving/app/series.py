@@ -4,15 +4,16 @@ from typing import Annotated, Any, NotRequired
 
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, TypeAdapter, ValidationError, create_model
+from pydantic import FailFast, Field, create_model
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 import bundle
+from app.body import CLOSED, Body, Items
 from app.newest import Newest, NewestUnavailableError
 from app.registry import ModelVersion
 from app.responses import Predictions
-from app.samples import REFERENCE, STRICT, explained, field_of
+from app.samples import field_of
 from bundle.transforms import SeriesTransform, UnusableSeries
 
 
@@ -32,11 +33,12 @@ class SeriesModel:
         self._version, self._bundle, self._transform, self._newest = version, loaded, transform, newest
         title = transform.item.title()
         fields = {field.name: field_of(field) for field in transform.inputs}
-        item = STRICT(TypedDict(f"Given{title}", fields))  # type: ignore[operator]
+        item = CLOSED(TypedDict(f"Given{title}", fields))  # type: ignore[operator]
         description = f"The oldest {transform.item} first; null or left out: the newest that are stored."
-        items = Annotated[list[item] | None, Field(min_length=1, description=description)]  # type: ignore[valid-type]
-        request = STRICT(TypedDict("SeriesRequest", {transform.name: NotRequired[items]}))  # type: ignore[operator]
-        self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
+        items = Annotated[list[item] | None, FailFast(), Field(min_length=1, description=description)]  # type: ignore[valid-type]
+        request = CLOSED(TypedDict("SeriesRequest", {transform.name: NotRequired[items]}))  # type: ignore[operator]
+        self._body = Body(request, transform.name, item, transform.item, fields)
+        self.json_schema = self._body.json_schema
         self.form = _form(loaded.contract.target, transform)
 
     def answer(self, body: bytes) -> tuple[bytes, int]:
@@ -47,11 +49,10 @@ class SeriesModel:
             RequestValidationError: 422, with the item at fault.
         """
         name = self._transform.name
-        try:
-            given = self._request.validate_json(body or b"{}").get(name)
-        except ValidationError as error:
-            raise RequestValidationError(explained(error, self._transform.item)) from None
-        items: list[Any] = self._stored() if given is None else given
+        given = self._body.read(body or b"{}", strict=True)
+        if given is not None:
+            self._body.refuse_unknown(given)
+        items = self._stored() if given is None else given
         try:
             made = self._transform.apply(items)
         except UnusableSeries as error:
@@ -76,11 +77,7 @@ class SeriesModel:
         named = {"model": version.name, "version": version.version, "digest": version.digest}
         return to_json({**named, "predictions": [prediction]}), rank
 
-    def json_schema(self) -> dict[str, Any]:
-        """Describes a request body for OpenAPI; definitions stand under `$defs`."""
-        return self._request.json_schema(ref_template=REFERENCE)
-
-    def _stored(self) -> list[Any]:
+    def _stored(self) -> Items:
         name = self._transform.name
         if self._newest is None:
             least = self._transform.least
@@ -93,8 +90,15 @@ class SeriesModel:
             raise HTTPException(503, f"{error}.", {"Retry-After": "60"}) from None
         if objection := self._transform.objection(found):
             raise HTTPException(503, objection)
-        stored: list[Any] = found[name]
-        return stored
+        # The same check as of what a client sends, of as many as count: a store may hold a year of them.
+        last = {name: found[name][-self._transform.least :]}
+        if not last[name]:
+            return []
+        try:
+            return self._body.read(to_json(last, inf_nan_mode="constants"), strict=False) or []
+        except (RequestValidationError, ValueError) as error:
+            first = error.errors()[0]["msg"] if isinstance(error, RequestValidationError) else error
+            raise HTTPException(503, f"The stored {name} cannot be used: {first}.") from None
 
 
 def _form(target: str, transform: SeriesTransform) -> type[Predictions[Any]]:

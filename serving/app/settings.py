@@ -48,6 +48,17 @@ class Settings(BaseSettings):
     max_waiting_batches: int = Field(
         default=16, ge=1, description="How many large requests may wait or compute at once; more get 429."
     )
+    max_bundle_bytes: int = Field(
+        default=805_306_368, ge=1, description="What a bundle may hold in all; a larger one is refused."
+    )
+    proof_seconds: int = Field(
+        default=20, ge=1, description="How much of the processor's time a new bundle's proof may take."
+    )
+    proof_memory_bytes: int = Field(
+        default=536_870_912,
+        ge=1,
+        description="How much memory a new bundle's proof may take.",
+    )
     drain_seconds: float = Field(
         default=2, ge=0, description="How long open connections may send one more request after SIGTERM."
     )

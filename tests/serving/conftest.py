@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -44,6 +45,10 @@ NAMES = dict(
 )
 TARGET = "tree"
 TOKEN = "open sesame"
+
+
+def unproved(version: object, folder: Path) -> None:
+    """Takes the place of a bundle's proof, which costs a test a process: those of the API itself have it."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def api(registry: Registry, tmp_path: Path) -> Callable[..., Api]:
         }
         settings = Settings(**fixed | changes)
         metrics = Metrics()
-        champion = Champion(settings, RegistryClient(settings), BundleCache(tmp_path), metrics)
+        champion = Champion(settings, RegistryClient(settings), BundleCache(tmp_path), metrics, unproved)
         app, admin = (build(settings, champion, metrics) for build in (create_app, create_admin_app))
         return Api(champion, TestClient(app), TestClient(admin))
 
@@ -170,35 +175,36 @@ class Server:
         return self.get("/metadata").json()["version"]
 
 
+def started(running: ExitStack, folder: Path, registry_url: str, **environment: str) -> Server:
+    """Starts a process of the API, which ends with the stack; those of one folder share the cache on disk."""
+    port, admin_port = services.free_ports(2)
+    url, admin_url = (f"http://127.0.0.1:{each}" for each in (port, admin_port))
+    process = ExitStack()
+    child = process.enter_context(
+        services.process(
+            [sys.executable, "-m", "app"],
+            folder / f"{port}.log",
+            {
+                "PYTHONPATH": "serving:.",
+                "MLFLOW_MODEL_NAME": "forest",
+                "MLFLOW_TRACKING_URI": registry_url,
+                "BUNDLE_CACHE_DIR": str(folder / "cache"),
+                "POLL_SECONDS": "0.5",
+                "DRAIN_SECONDS": "0.3",
+                "PORT": str(port),
+                "ADMIN_PORT": str(admin_port),
+                "ADMIN_TOKEN": TOKEN,
+                **environment,
+            },
+            ready=lambda: services.answers(f"{url}/health"),
+        )
+    )
+    running.push(process)
+    return Server(url, admin_url, child.pid, process.close)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts processes of the API; all of a test share the cache on disk."""
     with ExitStack() as running:
-
-        def start_one(registry_url: str, **environment: str) -> Server:
-            port, admin_port = services.free_ports(2)
-            url, admin_url = (f"http://127.0.0.1:{each}" for each in (port, admin_port))
-            process = ExitStack()
-            child = process.enter_context(
-                services.process(
-                    [sys.executable, "-m", "app"],
-                    tmp_path / f"{port}.log",
-                    {
-                        "PYTHONPATH": "serving:.",
-                        "MLFLOW_MODEL_NAME": "forest",
-                        "MLFLOW_TRACKING_URI": registry_url,
-                        "BUNDLE_CACHE_DIR": str(tmp_path / "cache"),
-                        "POLL_SECONDS": "0.5",
-                        "DRAIN_SECONDS": "0.3",
-                        "PORT": str(port),
-                        "ADMIN_PORT": str(admin_port),
-                        "ADMIN_TOKEN": TOKEN,
-                        **environment,
-                    },
-                    ready=lambda: services.answers(f"{url}/health"),
-                )
-            )
-            running.push(process)
-            return Server(url, admin_url, child.pid, process.close)
-
-        yield start_one
+        yield partial(started, running, tmp_path)

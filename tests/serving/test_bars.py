@@ -29,6 +29,7 @@ from bundle.engines import BOOSTER
 from bundle.fitted import write
 from bundle.transforms.bars import FEATURES, FIELDS, LEAST_BARS, bars_of, features
 from stepkit.s3 import ObjectStore
+from tests.serving.conftest import unproved
 from tests.serving.registry_server import Registry, serve
 from tests.told_bundle import sign
 
@@ -93,7 +94,7 @@ def client(tmp_path: Path, history: list[dict[str, Any]]) -> Any:
             settings = Settings(**settings_of(registry, tmp_path), **more)
             metrics = Metrics()
             cache = BundleCache(settings.bundle_cache_dir)
-            champion = Champion(settings, RegistryClient(settings), cache, metrics)
+            champion = Champion(settings, RegistryClient(settings), cache, metrics, unproved)
             champion.refresh()
             assert champion.model is not None, champion.refusal
             return TestClient(create_app(settings, champion, metrics))
@@ -247,8 +248,8 @@ def test_the_api_describes_itself(client: Client, history: list[dict[str, Any]])
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"horizon": "soon"}, "the parameters of the transform bars are not understood"),
-        ({"interval_ms": None}, "not understood"),
+        ({"horizon": "soon"}, "the transform bars: horizon is 'soon': it must be bars of at most 364 days"),
+        ({"interval_ms": None}, "interval_ms is None"),
     ],
 )
 def test_a_transform_that_is_not_understood_is_not_served(
@@ -266,7 +267,7 @@ def test_a_transform_that_is_not_understood_is_not_served(
     with serve(registry):
         settings = Settings(**settings_of(registry, tmp_path))
         cache = BundleCache(settings.bundle_cache_dir)
-        champion = Champion(settings, RegistryClient(settings), cache, Metrics())
+        champion = Champion(settings, RegistryClient(settings), cache, Metrics(), unproved)
         champion.refresh()
     assert champion.model is None
     assert champion.refusal is not None

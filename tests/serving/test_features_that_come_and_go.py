@@ -64,7 +64,7 @@ def test_clients_of_both_models_are_answered_through_both_swaps(
 ) -> None:
     registry.promote(1, versions["1"])
     server = start(registry.url, POLL_SECONDS="0.1")
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     seen: set[tuple[str, str]] = set()
     enough = Event()
 

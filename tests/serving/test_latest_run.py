@@ -17,7 +17,7 @@ from app.registry import RegistryUnavailableError
 from app.settings import Settings
 from bundle import BundleError
 from tests import services
-from tests.serving.conftest import Trained
+from tests.serving.conftest import Trained, unproved
 from tests.serving.registry_server import Registry
 
 KEY = "forest/latest_model.json"
@@ -40,7 +40,7 @@ def test_the_run_is_served(
     uri = f"s3://{bucket}/{KEY}"
     settings = Settings(mlflow_model_name="forest", mlflow_tracking_uri=registry.url, model_run_uri=uri)
     client = RegistryClient(settings, partial(read_latest_run, uri, "forest"))
-    champion = Champion(settings, client, BundleCache(tmp_path), Metrics())
+    champion = Champion(settings, client, BundleCache(tmp_path), Metrics(), unproved)
     champion.refresh()
     assert champion.ready
     assert champion.model is None

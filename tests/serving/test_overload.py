@@ -41,7 +41,7 @@ def serve_forest(start: Start, registry: Registry, trained: dict[str, Trained]) 
     def run(**environment: str) -> Server:
         registry.promote(1, trained["forest"].folder)
         server = start(registry.url, **environment)
-        assert services.wait_until(lambda: server.version() == "1", 15)
+        assert services.wait_until(lambda: server.version() == "1", 60)
         return server
 
     return run

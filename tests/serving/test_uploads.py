@@ -37,7 +37,7 @@ def test_400_stalled_uploads_are_refused_and_others_are_answered(
 ) -> None:
     registry.promote(1, trained["linear"].folder)
     server = start(registry.url, BODY_SECONDS="3", MAX_HELD_BYTES=str(ADMITTED * ANNOUNCED + 100_000))
-    assert services.wait_until(lambda: server.version() == "1", 15)
+    assert services.wait_until(lambda: server.version() == "1", 60)
     assert server.predict(samples[:1]).status_code == 200
     before = resident_bytes(server.pid)
     port = int(server.url.rpartition(":")[2])

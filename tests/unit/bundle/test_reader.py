@@ -122,7 +122,7 @@ def test_a_missing_file_is_named(path: Path) -> None:
 
 
 def test_a_folder_without_digests_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(bundle.BundleError, match=r"it has no digests\.json"):
+    with pytest.raises(bundle.BundleError, match=r"lacks digests\.json"):
         bundle.load(tmp_path)
 
 

@@ -1,0 +1,66 @@
+"""A small model, written by hand, a registry that holds it, and the API over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from bundle import Contract, Engine, Feature, Label, write
+from tests import services
+from tests.serving.conftest import Server, api, registry, start, started
+from tests.serving.registry_server import Registry, serve
+
+__all__ = ["api", "registry", "start"]
+
+FEATURES = tuple(f"number_{at}" for at in range(12))
+# One tree: two inner nodes and three leaves of two classes.
+TREE: dict[str, NDArray[Any]] = {
+    "roots": np.array([0], np.int32),
+    "left": np.array([1, -1], np.int32),
+    "right": np.array([-2, -3], np.int32),
+    "feature": np.array([0, 1], np.uint8),
+    "threshold": np.array([0.5, 0.5]),
+    "distributions": np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]),
+}
+ROWS = pd.DataFrame(np.random.default_rng(3).uniform(0, 1, (20, len(FEATURES))), columns=list(FEATURES))
+
+
+def contract(**changes: Any) -> Contract:
+    """The model's contract, of which some parts may be others."""
+    parts: dict[str, Any] = {
+        "model": "forest",
+        "target": "kind",
+        "engine": Engine("forest", {}),
+        "features": tuple(Feature(name, "number", imputed=0.0) for name in FEATURES),
+        "labels": (Label(0, "no"), Label(1, "yes")),
+        "metrics": {},
+        "data_sha256": "d" * 64,
+        "versions": {},
+    }
+    return Contract(**parts | changes)
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the model."""
+    folder = tmp_path_factory.mktemp("sound") / "bundle"
+    write(folder, contract(), TREE, ROWS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The API as a process, which serves the model to all tests of a module."""
+    with serve(Registry()) as held, ExitStack() as running:
+        held.promote(1, sound)
+        folder = tmp_path_factory.mktemp("server")
+        made = started(running, folder, held.url, HEAD_SECONDS="30", BODY_SECONDS="30")
+        assert services.wait_until(lambda: made.version() == "1", 60)
+        yield made
