@@ -88,17 +88,25 @@ def test_limits_of_a_request_are_whole_numbers() -> None:
     assert (api["MAX_BODY_BYTES"], api["MAX_SAMPLES"]) == ("10485760", "5000000")
 
 
+PROOF = ["MAX_BUNDLE_BYTES", "PROOF_SECONDS", "PROOF_MEMORY_BYTES"]
+
+
 def test_what_stalls_and_piles_up_is_bounded_by_values() -> None:
     given = {"maxHeldBytes": 104_857_600, "bodySeconds": 2.5, "headSeconds": 4, "maxConnections": 1_000_000}
+    given |= {"maxBundleBytes": 2_000_000_000, "proofSeconds": 40, "proofMemoryBytes": 1_073_741_824}
     release = render("inference", {"models": {"forest": given, "penguins": {}}})
-    names = ("MAX_HELD_BYTES", "BODY_SECONDS", "HEAD_SECONDS", "MAX_CONNECTIONS")
+    names = [*("MAX_HELD_BYTES", "BODY_SECONDS", "HEAD_SECONDS", "MAX_CONNECTIONS"), *PROOF]
     forest, penguins = (variables(release, model) for model in ("forest", "penguins"))
-    assert [forest[name] for name in names] == ["104857600", "2.5", "4", "1000000"]
+    assert [forest[name] for name in names] == [
+        *("104857600", "2.5", "4", "1000000", "2000000000", "40", "1073741824")
+    ]
     shipped = Settings(mlflow_model_name="penguins").model_dump()
     assert [float(penguins[name] or 0) for name in names] == [shipped[name.lower()] for name in names]
 
 
-@pytest.mark.parametrize("name", ["maxHeldBytes", "bodySeconds", "headSeconds", "maxConnections"])
+@pytest.mark.parametrize(
+    "name", ["maxHeldBytes", "bodySeconds", "headSeconds", "maxConnections", "proofSeconds", "maxBundleBytes"]
+)
 def test_a_bound_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ChartError, match=name):
         render("inference", {"models": {"forest": {name: 0}}})

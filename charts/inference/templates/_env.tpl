@@ -32,6 +32,9 @@
 - {name: MAX_CONNECTIONS, value: {{ .model.maxConnections | int64 | quote }}}
 - {name: MAX_WAITING_REQUESTS, value: {{ .model.maxWaitingRequests | int64 | quote }}}
 - {name: MAX_WAITING_BATCHES, value: {{ .model.maxWaitingBatches | int64 | quote }}}
+- {name: MAX_BUNDLE_BYTES, value: {{ .model.maxBundleBytes | int64 | quote }}}
+- {name: PROOF_SECONDS, value: {{ .model.proofSeconds | int64 | quote }}}
+- {name: PROOF_MEMORY_BYTES, value: {{ .model.proofMemoryBytes | int64 | quote }}}
 - {name: PORT, value: "8000"}
 - {name: ADMIN_PORT, value: "9090"}
 {{- end }}
