@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Literal
 
 from starlette.responses import JSONResponse
@@ -12,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.metrics import RequestCounts
 
 SPARE_CONNECTIONS = 100
-"""Beyond the bound: for probes and refusals. Any more are dropped unanswered."""
+"""Beyond the bound: for probes and refusals. One more takes the place of one that never asked, or rests."""
 MAX_HEAD_BYTES = 65_536
 """Of a request's head, and of what may come between two parts of a chunked body: extensions and trailers."""
 MAX_UNTAKEN_BYTES = 67_108_864
@@ -87,11 +88,10 @@ class Connection(HttpToolsProtocol):
         """Begins to wait for the first request."""
         super().connection_made(transport)
         beyond = len(self.connections) - self.limits.connections
-        if beyond > SPARE_CONNECTIONS:
-            self._drop("bound")
-            return
         if beyond > 0:
             self.app = self.limits.full
+        if beyond > SPARE_CONNECTIONS:
+            self._displaced()._drop("bound")
         self._expect("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,6 +140,17 @@ class Connection(HttpToolsProtocol):
             self._drop("answer")
         else:
             super().timeout_keep_alive_handler()
+
+    def _displaced(self) -> "Connection":
+        """Returns a connection that never asked, else one that rests, else this one: a probe has to get in."""
+        others = [
+            each
+            for each in self.connections
+            if isinstance(each, Connection) and each is not self and not each.transport.is_closing()
+        ]
+        silent = (each for each in others if each.cycle is None)
+        resting = (each for each in others if not each._answering and each._timed is None)
+        return next(chain(silent, resting), self)
 
     @property
     def _answering(self) -> bool:

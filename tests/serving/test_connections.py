@@ -102,8 +102,10 @@ def test_connections_beyond_the_bound_are_refused_and_probes_answered(
     assert all(answer(each, METADATA).startswith(b"HTTP/1.1 200 ") for each in opened)
 
     beyond = [connect(server) for _ in range(SPARE_CONNECTIONS + 20)]
-    assert rest(beyond[-1]) == b""
+    healthy = answer(connect(server), HEALTH)
+    assert healthy.startswith(b"HTTP/1.1 200 ")
     assert dropped(server)["bound"] >= 1
+    assert all(answer(each, METADATA).startswith(b"HTTP/1.1 200 ") for each in opened)
     for each in [*beyond, opened.pop()]:
         each.close()
     assert services.wait_until(lambda: answer(connect(server), METADATA).startswith(b"HTTP/1.1 200 "), 15)
