@@ -46,9 +46,10 @@ def main() -> None:
 
     try:
         allow_open_files(settings.max_connections)
+        app = create_app(settings, champion, metrics)
     except ValueError as error:
         sys.exit(f"{error}.")
-    app, admin_app = create_app(settings, champion, metrics), create_admin_app(settings, champion, metrics)
+    admin_app = create_admin_app(settings, champion, metrics)
     admin = _config(settings, admin_app, settings.admin_port, ADMIN_CONNECTIONS, RequestCounts())
     socket = admin.bind_socket()
     threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()

@@ -142,7 +142,7 @@ class Connection(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def _displaced(self) -> "Connection":
-        """Returns a connection that never asked, else one that rests, else this one: a probe has to get in."""
+        """Returns a connection that never asked, else one that rests, else this one: probes must get in."""
         others = [
             each
             for each in self.connections

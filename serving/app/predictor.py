@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from app.champion import Champion
+from app.client_keys import ClientKeys
 from app.metrics import RequestCounts
 from app.micro_batch import Answer, MicroBatch
 from app.model import ServedModel
@@ -21,7 +22,11 @@ LARGE_BYTES = 4096
 
 
 class Predictor:
-    """Answers with the champion of the moment: small requests together, large ones in a thread beside."""
+    """Answers with the champion of the moment: small requests together, large ones in a thread beside.
+
+    Raises:
+        ValueError: The file of clients' keys cannot be used, with a sentence.
+    """
 
     def __init__(self, settings: Settings, champion: Champion, counts: RequestCounts) -> None:
         self._champion, self._counts = champion, counts
@@ -32,6 +37,7 @@ class Predictor:
         self._large = Queue(settings.max_waiting_batches, "large requests")
         self._thread = ThreadPoolExecutor(1, "large-requests")
         self._batch: MicroBatch | None = None
+        self._keys = ClientKeys(settings.client_keys_file) if settings.client_keys_file else None
 
     async def answer(
         self, scope: Scope, receive: Receive, with_probabilities: bool, strict: bool = False
@@ -46,9 +52,11 @@ class Predictor:
 
         Raises:
             ClientDisconnect: The client is gone before its body was whole.
-            HTTPException: 408, 413, 429 or 503, with a sentence.
+            HTTPException: 401, 408, 413, 429 or 503, with a sentence.
             RequestValidationError: 422, with the samples and fields at fault.
         """
+        if self._keys is not None:
+            self._keys.admit(scope["headers"])
         model = self._champion.model
         if model is None:
             raise HTTPException(

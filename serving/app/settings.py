@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     bind_host: str = Field(default="0.0.0.0", description="Address that both ports listen on.")  # noqa: S104
     port: int = Field(default=8000, ge=1, le=65535)
     admin_port: int = Field(default=9090, ge=1, le=65535)
+    client_keys_file: Path | None = Field(
+        default=None, description="Clients' hashed keys and rates; without it everybody may ask."
+    )
     admin_token: SecretStr | None = Field(
         default=None, description="Opens POST /reload, which is shut without."
     )

@@ -150,3 +150,18 @@ def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim(
         assert mounts["bundles"]["mountPath"] == "/var/cache/bundle"
         folders.add(mounts["bundles"].get("subPath"))
     assert folders == {"forest", "penguins"}
+
+
+def test_clients_have_keys_where_a_secret_is_named() -> None:
+    release = render("inference", {"models": {"forest": {}, "penguins": {"clientKeysSecret": "clients"}}})
+    forest, penguins = (variables(release, model) for model in ("forest", "penguins"))
+    assert "CLIENT_KEYS_FILE" not in forest
+    assert penguins["CLIENT_KEYS_FILE"] == "/etc/quintet/clients/keys.json"
+    mounts = {each["name"]: each for each in container(release, "penguins")["volumeMounts"]}
+    assert mounts["clients"] == {"name": "clients", "mountPath": "/etc/quintet/clients", "readOnly": True}
+    pod = named(release, "Deployment", "inference-penguins")["spec"]["template"]["spec"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "clients"]
+    assert volume["secret"] == {
+        "secretName": "clients",
+        "items": [{"key": "keys.json", "path": "keys.json"}],
+    }

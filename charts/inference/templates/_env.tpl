@@ -35,6 +35,9 @@
 - {name: MAX_BUNDLE_BYTES, value: {{ .model.maxBundleBytes | int64 | quote }}}
 - {name: PROOF_SECONDS, value: {{ .model.proofSeconds | int64 | quote }}}
 - {name: PROOF_MEMORY_BYTES, value: {{ .model.proofMemoryBytes | int64 | quote }}}
+{{- if .model.clientKeysSecret }}
+- {name: CLIENT_KEYS_FILE, value: /etc/quintet/clients/keys.json}
+{{- end }}
 - {name: PORT, value: "8000"}
 - {name: ADMIN_PORT, value: "9090"}
 {{- end }}

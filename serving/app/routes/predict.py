@@ -13,6 +13,7 @@ router = APIRouter(tags=["model"])
 @router.post(
     "/predict",
     responses={
+        401: problem("Clients have keys here, and the bearer token is none."),
         408: problem("The body did not come within BODY_SECONDS."),
         413: problem("The body is larger than MAX_BODY_BYTES."),
         429: problem(
