@@ -17,7 +17,7 @@ from stepkit.outcomes import OutsideDown
 from tests.certificates import authority
 from tests.scripted_http import response
 
-LIMITS = Limits(attempts=1, connect_timeout=2, read_timeout=1, answer_timeout=1.5)
+LIMITS = Limits(attempts=1, connect_timeout=5, read_timeout=5, answer_timeout=1.5)
 
 
 @contextmanager
