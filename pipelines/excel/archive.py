@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from excel.landed import LEFT, LEFT_LIST, REPORT, LandedFile, Outcome, read_left, read_outcomes
+from excel.landed import LEFT, REPORT, LandedFile, Outcome, read_outcomes
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
@@ -17,7 +16,6 @@ from stepkit.step import MAX_RESULT_BYTES, run
 
 _MOST_NAMED, _SHOWN = 10, 100
 _MOST_BYTES = MAX_RESULT_BYTES - 500
-_MOST_REMEMBERED = 1_000
 _logger = logging.getLogger(__name__)
 
 
@@ -64,7 +62,6 @@ def archive(
         else:
             archived += 1
     if staying:
-        _remember(store, f"{outcomes_uri.rsplit('/', 2)[0]}/{LEFT_LIST}", staying)
         first, reason = next(iter(staying.items()))
         names = ", ".join(file.name[:_SHOWN] for file in list(staying)[:_MOST_NAMED])
         raise RefusedInput(
@@ -88,13 +85,6 @@ def _move(store: ObjectStore, settings: Settings, outcome: Outcome, bucket: str,
     if not store.move(outcome.file.listed, uri):
         _logger.warning("%s was replaced meanwhile: the next run reads the new file", outcome.file.uri)
     return uri
-
-
-def _remember(store: ObjectStore, uri: str, staying: Iterable[LandedFile]) -> None:
-    """Notes what stays, so that the next scan takes it after the files that no run has tried."""
-    left = read_left(store, uri) | {file.uri: file.etag for file in staying}
-    newest = dict(list(left.items())[-_MOST_REMEMBERED:])
-    store.put(uri, json.dumps(newest, ensure_ascii=False, indent=1).encode(), "application/json")
 
 
 def _fitting(uris: list[str]) -> list[str]:

@@ -160,18 +160,6 @@ class Outcome:
         return not (name.isprintable() and fits(f"{prefix}{self.folder}/{name}{REPORT}"))
 
 
-LEFT_LIST = "left.json"
-"""Below the pipeline's own prefix: the objects that runs have left in the landing zone, by URI and ETag."""
-
-
-def read_left(store: ObjectStore, uri: str) -> dict[str, str]:
-    """Reads which objects runs have left, by URI, each with its ETag; none where no run has."""
-    try:
-        return dict(json.loads(store.get(uri)))
-    except ObjectMissing:
-        return {}
-
-
 def outcomes_to_json(outcomes: list[Outcome]) -> bytes:
     """Writes what became of the files of a run."""
     return json.dumps([dataclasses.asdict(each) for each in outcomes], ensure_ascii=False, indent=1).encode()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from excel.folder import take_in
-from excel.landed import LEFT_LIST, LandedFile, Manifest, read_left
+from excel.landed import LandedFile, Manifest
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo
-from stepkit.s3 import ObjectStore
+from stepkit.s3 import Listed, ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -40,8 +41,8 @@ def scan(
 ) -> Scanned:
     """Lists the landing zone, once a run: a retry takes the files that its first try found.
 
-    Files come in the order of their arrival; those that an earlier run has left in their place come last, so
-    that they keep no other waiting.
+    Where there are more files than one run takes, those that fewer runs have taken go first: a file that no
+    run gets rid of keeps no other waiting. The files of a run are loaded in the order of their arrival.
     """
     store = ObjectStore()
     landing_zone = f"s3://{bucket}/{landing_prefix.rstrip('/')}/"
@@ -49,16 +50,40 @@ def scan(
     manifest_uri = Manifest(folder, ()).uri
     passed_over = take_in(store, landing_folder, landing_zone) if landing_folder else []
     if not store.exists(manifest_uri):
-        found = (each for each in store.listed(landing_zone) if not each.uri.endswith("/"))
-        left = read_left(store, f"s3://{bucket}/{pipeline_prefix}/{LEFT_LIST}")
-        in_order = sorted(found, key=lambda each: (left.get(each.uri) == each.etag, each.modified, each.uri))
-        files = tuple(LandedFile.of(each, landing_zone) for each in itertools.islice(in_order, max_files))
+        found = [each for each in store.listed(landing_zone) if not each.uri.endswith("/")]
+        tries = _Tries.read(store, f"s3://{bucket}/{pipeline_prefix}/tries.json", found)
+        chosen = sorted(found, key=lambda each: (tries.of[each], each.modified, each.uri))[:max_files]
+        in_order = sorted(chosen, key=lambda each: (each.modified, each.uri))
+        files = tuple(LandedFile.of(each, landing_zone) for each in in_order)
         if not files:
             raise NothingToDo("; ".join([f"no file is in {landing_zone}", *passed_over]))
         store.put_if_absent(manifest_uri, Manifest(folder, files).to_json(), "application/json")
+        tries.note(store, chosen)
     manifest = Manifest.read(store, manifest_uri)
     _logger.info("%d files: %s", len(manifest.files), ", ".join(file.name for file in manifest.files))
     return Scanned(manifest_uri, [{"index": index} for index in range(len(manifest.files))])
+
+
+@dataclass(frozen=True)
+class _Tries:
+    """How many runs have taken each object of the landing zone; one that is replaced begins again."""
+
+    uri: str
+    of: dict[Listed, int]
+
+    @classmethod
+    def read(cls, store: ObjectStore, uri: str, found: Iterable[Listed]) -> _Tries:
+        try:
+            known = json.loads(store.get(uri))
+        except ObjectMissing:
+            known = {}
+        return cls(uri, {each: known.get(each.uri, {}).get(each.etag, 0) for each in found})
+
+    def note(self, store: ObjectStore, chosen: Iterable[Listed]) -> None:
+        """Counts this run; what has left the landing zone is forgotten."""
+        counted = self.of | {each: self.of[each] + 1 for each in chosen}
+        document = {each.uri: {each.etag: count} for each, count in counted.items() if count}
+        store.put(self.uri, json.dumps(document, ensure_ascii=False, indent=1).encode(), "application/json")
 
 
 if __name__ == "__main__":

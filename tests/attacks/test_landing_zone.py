@@ -136,21 +136,21 @@ def test_a_file_that_the_store_does_not_move_stays_and_keeps_no_other(
     assert keys(bucket, "landing_zone/") == [f"landing_zone/{fault.name}"]
 
 
-def test_files_that_a_run_has_left_come_after_those_that_no_run_has_tried(bucket: str) -> None:
-    left = drop(bucket, "a.xlsx")
-    with pytest.raises(RefusedInput, match="parse failed"):
-        archive(
-            settings("r1"),
-            outcomes_uri=outcomes(bucket, Outcome(left, "unparsed", None, [], {})),
-            bucket=bucket,
-        )
+def test_files_that_no_run_gets_rid_of_come_after_those_that_fewer_runs_have_taken(bucket: str) -> None:
+    def taken(run: str, max_files: int) -> list[str]:
+        scan(settings(run), bucket=bucket, max_files=max_files)
+        manifest = json.loads(ObjectStore().get(f"s3://{bucket}/excel/{run}/manifest.json"))
+        return [file["name"] for file in manifest["files"]]
+
+    drop(bucket, "a.xlsx")
+    assert taken("r1", 1) == ["a.xlsx"]
     drop(bucket, "b.xlsx")
-    scan(settings("r2"), bucket=bucket, max_files=1)
-    manifest = json.loads(ObjectStore().get(f"s3://{bucket}/excel/r2/manifest.json"))
-    assert [file["name"] for file in manifest["files"]] == ["b.xlsx"]
-    scan(settings("r3"), bucket=bucket, max_files=2)
-    manifest = json.loads(ObjectStore().get(f"s3://{bucket}/excel/r3/manifest.json"))
-    assert [file["name"] for file in manifest["files"]] == ["b.xlsx", "a.xlsx"]
+    assert taken("r2", 1) == ["b.xlsx"]
+    drop(bucket, "0.xlsx")
+    assert taken("r3", 1) == ["0.xlsx"]
+    assert set(taken("r4", 3)) == {"a.xlsx", "b.xlsx", "0.xlsx"}
+    drop(bucket, "a.xlsx", b"another")
+    assert taken("r5", 1) == ["a.xlsx"]
 
 
 def test_names_of_control_characters_fit_the_result_of_parse(bucket: str, tmp_path: Path) -> None:
