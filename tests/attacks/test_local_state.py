@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from quintet import __main__ as command_line
 from quintet.local.state import State
 
 
@@ -70,3 +71,24 @@ def test_a_private_file_takes_the_place_of_a_link_and_leaves_its_target(state: S
     assert outside.read_text() == "x"
     assert not (state.folder / "credentials.json").is_symlink()
     assert stat.S_IMODE((state.folder / "credentials.json").stat().st_mode) == 0o600
+
+
+def land(state: State, file: Path) -> int:
+    return command_line.main(["--on", "local", "--state", str(state.folder), "land", str(file)])
+
+
+def test_a_file_with_the_longest_name_of_all_lands(state: State, tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 250 + ".xlsx")
+    file.write_bytes(b"x")
+    assert land(state, file) == 0
+    assert [path.name for path in state.path("landing_zone").iterdir()] == [file.name]
+
+
+def test_a_file_whose_name_is_no_text_is_refused_before_it_lands(
+    state: State, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.xlsx"))
+    file.write_bytes(b"x")
+    assert land(state, file) == 1
+    assert r"\udcff.xlsx: its name is not UTF-8: rename it" in capsys.readouterr().err
+    assert list(state.path("landing_zone").iterdir()) == []
