@@ -48,7 +48,8 @@ def test_numbers_and_other_texts_stay_as_they_are(cell: str) -> None:
     assert as_text(cell) == cell
 
 
-@pytest.mark.parametrize("cell", filter(str.isprintable, FORMULAS))  # all that a category may hold
+# All that a category may hold.
+@pytest.mark.parametrize("cell", [text for text in FORMULAS if text.isprintable()])
 def test_the_export_of_a_capture_holds_no_formula_unless_exact_cells_are_asked_for(
     cell: str, tmp_path: Path
 ) -> None:
