@@ -190,7 +190,12 @@ def test_a_name_of_a_sheet_without_end_is_refused() -> None:
     assert len(refused) < 300
 
 
-def test_a_reader_that_a_file_has_taken_over_sees_no_secret_of_any_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "parent", ["apart.give_up_rights()", "pass"], ids=["as in a pod", "of root, on a laptop"]
+)
+def test_a_reader_that_a_file_has_taken_over_sees_no_secret_of_any_process(
+    parent: str, tmp_path: Path
+) -> None:
     """The spy stands in for a flaw of the library; the secret is only in its parent's environment."""
     spy = tmp_path / "spy" / "python_calamine"
     spy.mkdir(parents=True)
@@ -198,7 +203,8 @@ def test_a_reader_that_a_file_has_taken_over_sees_no_secret_of_any_process(tmp_p
     path = tmp_path / "a.xlsx"
     path.write_bytes(DAILY)
     code = (
-        "import sys; from pathlib import Path; from excel.reader import read_apart;"
+        "import sys; from pathlib import Path; from excel import apart; from excel.reader import read_apart;"
+        f"{parent};"
         "print(read_apart(Path(sys.argv[1])).to_json())"
     )
     environment = {
