@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -107,19 +106,19 @@ def test_the_last_of_many_bars_has_features_and_facts() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"symbol": ...}, "KeyError('symbol')"),
-        ({"interval": ...}, "KeyError('interval')"),
-        ({"interval_ms": ...}, "KeyError('interval_ms')"),
-        ({"horizon": "x"}, "ValueError("),
-        ({"horizon": None}, "TypeError("),
-        ({"interval_ms": float("inf")}, "OverflowError("),
+        ({"symbol": ...}, " lacks symbol"),
+        ({"interval": ...}, " lacks interval"),
+        ({"interval_ms": ...}, " lacks interval_ms"),
+        ({"horizon": "x"}, ": horizon is 'x': it must be bars of at most 364 days"),
+        ({"horizon": None}, ": horizon is None: it must be bars of at most 364 days"),
+        ({"interval_ms": float("inf")}, ": interval_ms is inf: it must be at most 364 days"),
     ],
 )
 def test_parameters_that_are_none_are_refused(change: dict[str, Any], problem: str) -> None:
     parameters = {name: value for name, value in {**PARAMETERS, **change}.items() if value is not ...}
-    sentence = f"contract.json: the parameters of the transform bars are not understood: {problem}"
-    with pytest.raises(BundleError, match=f"^{re.escape(sentence)}"):
+    with pytest.raises(BundleError) as refused:
         BarsOfMarket(parameters)
+    assert str(refused.value) == f"contract.json: the transform bars{problem}"
 
 
 def test_stored_bars_of_another_market_are_objected_to() -> None:

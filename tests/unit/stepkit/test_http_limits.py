@@ -11,6 +11,7 @@ import pytest
 import urllib3
 
 from stepkit import http
+from stepkit.connections import Budget
 from stepkit.http import Answer, Client, Limits, Stream, Unfinished
 from stepkit.outcomes import Code, OutsideDown, RefusedInput, StepEnd
 from stepkit.urls import same_host
@@ -101,7 +102,7 @@ def test_a_download_says_whose_answer_it_was(tmp_path: Path) -> None:
     ("url", "location", "target"),
     [
         ("https://a.example/x", "/y", "https://a.example/y"),
-        ("http://a.example/x", "https://a.example:8443/y", "https://a.example:8443/y"),
+        ("http://a.example/x", "https://a.example/y", "https://a.example/y"),
         ("http://a.example:80/x", "y?z", "http://a.example:80/y?z"),
     ],
 )
@@ -113,7 +114,8 @@ def test_a_redirect_may_lead_elsewhere_on_the_same_host(url: str, location: str,
     ("location", "sentence"),
     [
         ("https://b.example/", "another host: give that URL if it is the right one"),
-        ("ftp://a.example/", "another host: give that URL if it is the right one"),
+        ("https://a.example/", "another port: give that URL if it is the right one"),
+        ("ftp://a.example/", "another host, or none: it must begin with http:// or https://"),
         ("http://a.example/", "which is not encrypted: a token could be read"),
     ],
 )
@@ -167,24 +169,24 @@ def test_an_answer_may_take_as_long_as_the_limit(monkeypatch: pytest.MonkeyPatch
     now = [100.0]
     monkeypatch.setattr(http.time, "monotonic", lambda: now[0])
     slow: Any = Slow(b"ab", b"c", b"d")
-    stream = Stream("http://there", slow, replace(FAST, answer_timeout=5.4))
+    stream = Stream("http://there", slow, FAST, Budget(5.5, 1000))
     now[0] = 105.4
     assert stream.read(7) == b"ab"
     now[0] = 105.5
     with pytest.raises(Unfinished) as late:
         stream.read()
-    assert str(late.value) == "did not finish its answer in 5 s"
+    assert str(late.value) == "did not finish its answer in 5.5 s"
     assert slow.sizes == [7, 1 << 16]
     ended: Any = Slow()
     now[0] = 100.0
-    stream = Stream("http://there", ended, FAST)
+    stream = Stream("http://there", ended, FAST, Budget(5.5, 1000))
     now[0] = 200.0
     assert stream.whole() == Answer("http://there", 200, {"A": "b"}, b"")
 
 
 def test_an_answer_that_breaks_off_says_after_how_many_bytes() -> None:
     slow: Any = Slow(b"ab", b"c")
-    stream = Stream("http://there", slow, FAST)
+    stream = Stream("http://there", slow, FAST, Budget(60, 1000))
     assert (stream.read(), stream.read()) == (b"ab", b"c")
 
     def fail(size: int) -> bytes:
@@ -197,7 +199,7 @@ def test_an_answer_that_breaks_off_says_after_how_many_bytes() -> None:
 
 def test_the_limits_are_those_of_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[dict[str, Any]] = []
-    monkeypatch.setattr(http, "Pools", lambda **settings: made.append(settings))
+    monkeypatch.setattr(http, "Pools", lambda budget, **settings: made.append(settings))
     Client()
     Client(replace(FAST, read_timeout=0.25))
     assert [each["retries"] for each in made] == [False, False]
