@@ -25,7 +25,9 @@ def run_retention(url: str, decisions: Path, *options: str) -> str:
     command = [sys.executable, str(CHARTS / "mlflow/files/scripts/retention.py"), "--days=90"]
     command += [f"--decisions={decisions}", *options]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": url}
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def test_old_runs_go_unless_a_version_or_a_decision_names_them(
