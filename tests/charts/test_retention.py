@@ -24,7 +24,8 @@ DAY_MS = 86_400_000
 def run_retention(url: str, decisions: Path, *options: str) -> str:
     command = [sys.executable, str(CHARTS / "mlflow/files/scripts/retention.py"), "--days=90"]
     command += [f"--decisions={decisions}", *options]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": url}
+    # Another test of this process may have set another registry.
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": url, "MLFLOW_REGISTRY_URI": url}
     ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
