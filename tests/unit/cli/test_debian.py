@@ -37,12 +37,12 @@ SNAPSHOT_SCRIPT = REPOSITORY / "images" / "base" / "take-snapshot"
 SOURCES = """\
 Types: deb
 # http://snapshot.debian.org/archive/debian/20261005T000000Z
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example.org/debian
 Suites: trixie trixie-updates
 Components: main
 
 Types: deb
-URIs: http://deb.debian.org/debian-security
+URIs: http://mirror.example.org/debian-security
 Suites: trixie-security
 Components: main
 """
@@ -66,7 +66,7 @@ def archive(folder: Path, version: str = "1.0", listed: str = "1" * 64, date: st
     with tarfile.open(folder / "today.tar", "w") as tar:
         for name, text in {
             "./var/lib/dpkg/status": f"Package: libc6\nVersion: {version}\n",
-            "./var/lib/apt/lists/deb.debian.org_debian_dists_trixie_InRelease": release,
+            "./var/lib/apt/lists/mirror.example.org_debian_dists_trixie_InRelease": release,
             "./etc/hostname": date,
         }.items():
             entry = tarfile.TarInfo(name)
