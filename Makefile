@@ -83,7 +83,7 @@ test: ## Everything that needs no cluster, lint too
 test-fast: ## Tests that start no server, for before each commit
 	@$(IN) dev -m pytest --numprocesses 2 --no-servers tests/unit/bundle tests/unit/crime tests/unit/excel tests/unit/sipsa \
             tests/unit/bitcoin tests/unit/penguins tests/unit/forest_ingest tests/unit/forest_training tests/unit/promotion \
-            tests/unit/stepkit tests/unit/cli tests/attacks
+            tests/unit/stepkit tests/unit/cli
 	@echo "Tests that need no server passed; make test runs the others too."
 mutants: ## Change bundle/ and stepkit/ in small ways and see the tests fail: ARGS=stepkit.patience, or all
 	@$(IN) dev+mutation -m tests.mutation $(ARGS)
