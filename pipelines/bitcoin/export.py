@@ -18,7 +18,7 @@ from stepkit.options import Option
 from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
-from stepkit.spreadsheets import as_text
+from stepkit.spreadsheets import SpreadsheetSafe, as_text
 from stepkit.step import run
 
 _PRICES = ("open", "high", "low", "close", "volume")
@@ -42,13 +42,7 @@ def export(
     interval: Annotated[Interval, Option("length of a bar")] = "1h",
     latest_bars: Annotated[int, Option("bars that serving finds", minimum=1)] = 500,
     bucket: Annotated[str, Option("bucket of the files", env="DATA_BUCKET")] = "data",
-    spreadsheet_safe: Annotated[
-        bool,
-        Option(
-            "put an apostrophe before a text that a spreadsheet would run; false keeps texts exact",
-            env="SPREADSHEET_SAFE",
-        ),
-    ] = True,
+    spreadsheet_safe: SpreadsheetSafe = True,
 ) -> Exported:
     """Writes the bars of one symbol and interval, the oldest first; each file is replaced whole."""
     store = ObjectStore()

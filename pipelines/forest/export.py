@@ -15,7 +15,7 @@ from forest.schema import TABLES, Table
 from stepkit.options import Option
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
-from stepkit.spreadsheets import as_text
+from stepkit.spreadsheets import SpreadsheetSafe, as_text
 from stepkit.step import run
 
 _logger = logging.getLogger(__name__)
@@ -37,13 +37,7 @@ def export(
     run_after: Annotated[str, Option("time of the capture, ISO 8601")],
     table: Annotated[Table, Option("table whose column names the file has, and its name")],
     bucket: Annotated[str, Option("bucket of the CSV file", env="DATA_BUCKET")] = "data",
-    spreadsheet_safe: Annotated[
-        bool,
-        Option(
-            "put an apostrophe before a text that a spreadsheet would run; false keeps texts exact",
-            env="SPREADSHEET_SAFE",
-        ),
-    ] = True,
+    spreadsheet_safe: SpreadsheetSafe = True,
 ) -> Exported:
     """Writes the rows of one raw answer as load reads them, in the answer's order."""
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
