@@ -7,7 +7,6 @@ ends it.
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,7 +21,6 @@ Prove = Callable[[ModelVersion, Path], None]
 
 WALL_SECONDS_PER_SECOND = 6
 """A pod that has used up its share of the processor gets on so much more slowly."""
-MOST_SAID = 2000
 PASSED_ON = ("PATH", "HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "CC", "LANG")
 """Of the environment: the process needs no password, and gets none."""
 
@@ -38,12 +36,12 @@ class ProofProcess:
         """Takes the limits of the process.
 
         Args:
-            settings: Its memory, its time, and how many samples a request may hold.
+            settings: Its memory and its time.
         """
-        self._limits = settings.proof_seconds, settings.proof_memory_bytes, settings.max_samples
+        self._limits = settings.proof_seconds, settings.proof_memory_bytes
 
     def __call__(self, version: ModelVersion, folder: Path) -> None:
-        """Opens a bundle as the API does, and compares its answers with those that training recorded.
+        """Opens a bundle, and compares its answers with those that training recorded.
 
         Args:
             version: What the registry says of it.
@@ -53,8 +51,8 @@ class ProofProcess:
             BundleError: It is refused, ends its process, or takes more time or memory than it may.
             ProofUnfinishedError: The process could not be started, or had too little of the processor.
         """
-        seconds, memory, samples = self._limits
-        command = [sys.executable, "-m", "app.proof", str(folder), version.to_json()]
+        seconds, memory = self._limits
+        command = [sys.executable, "-m", "app.proof_process", str(folder), version.digest]
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -63,7 +61,7 @@ class ProofProcess:
         }
         try:
             ended = subprocess.run(
-                [*command, str(seconds), str(memory), str(samples)],
+                [*command, str(seconds), str(memory)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -84,35 +82,3 @@ class ProofProcess:
 
 def _told(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _verdict(folder: Path, version: ModelVersion, memory: int, samples: int) -> str | None:
-    """Returns why a bundle is refused; None where it proves good."""
-    from app.model import ServedModel  # within the limits of this process
-
-    try:
-        ServedModel.load(version, folder, samples)
-    except (BundleError, OSError) as error:
-        return str(error)
-    except MemoryError:
-        return f"proving it takes more than {memory} bytes of memory"
-    except Exception as error:
-        return f"loading it failed unexpectedly: {error!r}"
-    return None
-
-
-def main() -> None:
-    """Proves the bundle that the arguments name, and writes the verdict as JSON."""
-    folder, version, *numbers = sys.argv[1:]
-    seconds, memory, samples = map(int, numbers)
-    os.nice(5)  # those who wait for an answer come first, and leave it a quarter of the time
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    # Not the address space: a bundle's arrays are mapped, and the kernel takes back such pages when it must.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    reason = _verdict(Path(folder), ModelVersion(**json.loads(version)), memory, samples)
-    print(json.dumps({"reason": reason and reason[:MOST_SAID]}))
-
-
-if __name__ == "__main__":
-    main()
