@@ -72,6 +72,6 @@ def serve(registry: Registry, port: int = 0) -> Iterator[Registry]:
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         registry.url = f"http://127.0.0.1:{server.server_port}"
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield registry
         server.shutdown()
