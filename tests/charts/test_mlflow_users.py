@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
+from quintet.local.mlflow import PROGRAM
 from tests.charts.render import CHARTS, named, render
 from tests.services import answers, free_ports, process
 
@@ -78,7 +80,7 @@ def server(folder: Path) -> Iterator[str]:
     (folder / "auth.ini").write_text(re.sub("^database_uri = .*$", database, settings, flags=re.MULTILINE))
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, PROGRAM, "server", "--port", str(port), "--workers", "1"]
     command += ["--app-name", "basic-auth", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", f"{folder}/artifacts"]
     environment = {
@@ -89,7 +91,8 @@ def server(folder: Path) -> Iterator[str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with process(command, folder / "log", environment, ready=lambda: answers(f"{url}/health")):
+    with process(command, folder / "log", environment, ready=lambda: answers(f"{url}/health")) as started:
+        assert psutil.Process(started.pid).children() == []
         yield url
 
 

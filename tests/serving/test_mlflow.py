@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from bundle.reader import bundle_digest
+from quintet.local.mlflow import PROGRAM
 from tests import services
 from tests.serving.conftest import Server, Trained
 
@@ -54,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
     (port,) = services.free_ports(1)
     url = f"http://127.0.0.1:{port}"
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *(sys.executable, PROGRAM, "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", "1", "--app-name", "basic-auth"),
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--artifacts-destination", f"{folder}/artifacts"),

@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from quintet.paths import REPOSITORY
+
+PROGRAM = REPOSITORY / "images/mlflow/one_process.py"
+"""Takes the words that `mlflow` takes."""
+
 
 def command(python: Path, port: int, artifacts: str) -> list[str | Path]:
     """Return the command of the server.
@@ -13,7 +18,7 @@ def command(python: Path, port: int, artifacts: str) -> list[str | Path]:
         artifacts: URI or folder that they go to, through the server.
     """
     return [
-        *(python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *(python, PROGRAM, "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", "1", "--artifacts-destination", artifacts),
     ]
 

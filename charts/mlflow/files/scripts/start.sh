@@ -19,4 +19,4 @@ auth_cache_ttl_seconds = 60
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 SETTINGS
 unset AUTH_DATABASE_URI
-exec mlflow server --host 0.0.0.0 --port 5000 --workers 1 --app-name basic-auth --artifacts-destination "$ARTIFACTS_DESTINATION"
+exec python /app/one_process.py server --host 0.0.0.0 --port 5000 --workers 1 --app-name basic-auth --artifacts-destination "$ARTIFACTS_DESTINATION"
