@@ -127,6 +127,15 @@ def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, p
     assert served == evidence.model_labels(kube, frame)
 
 
+def test_helm_test(platform: Platform) -> None:
+    helm(platform, "test", "quintet", "--timeout", "5m")
+
+
+def test_a_pod_is_added_under_load(kube: Kube, platform: Platform) -> None:
+    with load.job(kube, json.dumps(body(kube))):
+        evidence.wait_for("a second pod", lambda: _replicas(kube) == 2, seconds=240)
+
+
 def test_the_same_data_and_seeds_give_the_same_without_a_cluster(kube: Kube, platform: Platform) -> None:
     batches = evidence.query(kube, "SELECT batch_number FROM forest.ingest_audit ORDER BY finished_at")
     assert batches == [(number,) for number in range(len(batches))]
@@ -135,17 +144,13 @@ def test_the_same_data_and_seeds_give_the_same_without_a_cluster(kube: Kube, pla
     assert made_here == same_tables.of_cluster(kube)
 
 
-def test_helm_test(platform: Platform) -> None:
-    helm(platform, "test", "quintet", "--timeout", "5m")
+def test_the_added_pod_has_gone_with_the_load(kube: Kube, platform: Platform) -> None:
+    # What needs no cluster has run since, as nobody has to wait for the autoscaler.
+    evidence.wait_for("one pod again", lambda: _replicas(kube) == 1, seconds=240)
 
 
-def test_pods_are_added_under_load_and_go_with_it(kube: Kube, platform: Platform) -> None:
-    def replicas() -> int:
-        return int(kube.workloads("inference-forest")[0].status.ready_replicas or 0)
-
-    with load.job(kube, json.dumps(body(kube))):
-        evidence.wait_for("a second pod", lambda: replicas() == 2, seconds=240)
-    evidence.wait_for("one pod again", lambda: replicas() == 1, seconds=240)
+def _replicas(kube: Kube) -> int:
+    return int(kube.workloads("inference-forest")[0].status.ready_replicas or 0)
 
 
 def test_a_new_champion_fails_no_request(kube: Kube, platform: Platform) -> None:
