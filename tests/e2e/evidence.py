@@ -170,14 +170,21 @@ def pods(kube: Kube) -> dict[str, int]:
 
 @contextlib.contextmanager
 def steady_requests(kube: Kube, body: dict[str, Any]) -> Iterator[list[tuple[int, str]]]:
-    """Ask for predictions while the block runs; yields (status, model version) of each answer so far."""
+    """Ask for predictions while the block runs; yields (status, model version) of each answer so far.
+
+    A request that gets none has status 0 and says what became of it.
+    """
     answers: list[tuple[int, str]] = []
     stop = threading.Event()
 
     def ask(port: int) -> None:
         with requests.Session() as session:
             while not stop.wait(0.1):
-                answer = session.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=10)
+                try:
+                    answer = session.post(f"http://127.0.0.1:{port}/predict", json=body, timeout=10)
+                except requests.RequestException as error:
+                    answers.append((0, repr(error)))
+                    continue
                 answers.append(
                     (answer.status_code, str(answer.json()["version"]) if answer.ok else answer.text)
                 )
