@@ -7,6 +7,7 @@ step that it is about, which holds no more than the step uses.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -26,6 +27,11 @@ RUN_FOLDER = "QUINTET_TESTS_FOLDER"
 """The variable that names the folder of a run, which its workers share."""
 _FOLDER = pytest.StashKey[Path]()
 """Where the process that began a run keeps that folder: no worker, nor a run inside another one."""
+
+
+def as_promotion(url: str) -> str:
+    """Gives the URL of a pipeline's database as the role that writes the record of its promotions."""
+    return re.sub(r"//(\w+)@", r"//\1_promotion@", url)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,21 @@ def _make(server: PostgresServer, pipeline: str, name: str) -> None:
     server.make_role(OWNER)
     server.make_role(pipeline)
     server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
-    make_schemas(server, pipeline, given["schemas"], name)
+    make_schemas(server, pipeline, given, name)
     postgres.migrate(postgres.Postgres(Path(), server.port, None), name, {pipeline: given})
     server.execute(f"ALTER ROLE {pipeline} SET search_path = {given['schemas'][0]}")
 
 
-def make_schemas(server: PostgresServer, pipeline: str, schemas: Iterable[str], database: str) -> None:
-    """Make the schemas of a pipeline, for its role."""
+def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any], database: str) -> None:
+    """Make the schemas of a pipeline, for its role and that of its promotion."""
     program = postgres.Postgres(Path(), server.port, None)
-    for schema in schemas:
-        variables = [f"--set=role={pipeline}", f"--set=schema={schema}", f"--dbname={database}"]
-        program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files/schema.sql'}", user=OWNER)
+
+    def run(file: str, role: str, schema: str) -> None:
+        variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
+        program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files' / file}", user=OWNER)
+
+    for schema in given["schemas"]:
+        run("schema.sql", pipeline, schema)
+    if given.get("promotes"):
+        server.make_role(postgres.promotion_role(pipeline))
+        run("promotion_role.sql", postgres.promotion_role(pipeline), given["schemas"][0])

@@ -93,9 +93,8 @@ def promote(kube: Kube, version: str) -> None:
         kube.forward("minio", 9000) as s3,
         kube.forward("mlflow", 5000) as mlflow,
     ):
-        environment = os.environ | connections(kube, {"postgres": postgres, "s3": s3, "mlflow": mlflow})
-        environment["MLFLOW_TRACKING_USERNAME"] = kube.secret("mlflow-promotion", "username")
-        environment["MLFLOW_TRACKING_PASSWORD"] = kube.secret("mlflow-promotion", "password")
+        ports = {"postgres": postgres, "s3": s3, "mlflow": mlflow}
+        environment = os.environ | connections(kube, ports, promotion=True)
         command = [sys.executable, "-m", "forest.promote", "--run-id", f"bench-{time.time_ns()}"]
         command += ["--rollback-to", version, "--reason", "bench.serving.cluster goes back and forth"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

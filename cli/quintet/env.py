@@ -15,26 +15,33 @@ from quintet.ui import add_ports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options: the ports that `quintet ui` was given."""
+    """Describe the command's options: the ports that `quintet ui` was given, and whose rights are wanted."""
     add_ports(parser, "postgres", "s3", "mlflow")
+    parser.add_argument(
+        "--promotion",
+        action="store_true",
+        help="with the rights of the step that promotes, to go back to an older version",
+    )
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """Print exports for a shell; the addresses are those that `quintet ui` forwards."""
     ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
-    exports = {**connections(kube, ports), **_tools()}
+    exports = {**connections(kube, ports, promotion=arguments.promotion), **_tools()}
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
+def connections(kube: Kube, ports: dict[str, int], *, promotion: bool = False) -> dict[str, str]:
     """Return the environment of a step of forest, with the addresses of forwarded ports.
 
     Args:
         kube: the platform.
         ports: where `postgres`, `s3` and `mlflow` are on this machine.
+        promotion: of the step that promotes, which alone writes the record and moves the alias.
     """
-    database = urlsplit(kube.secret("postgres-forest", "url"))
+    database = urlsplit(kube.secret("postgres-forest-promotion" if promotion else "postgres-forest", "url"))
+    user = "mlflow-promotion" if promotion else "mlflow-steps"
     login = database.netloc.rpartition("@")[0]
     return {
         "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),
@@ -43,8 +50,8 @@ def connections(kube: Kube, ports: dict[str, int]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": kube.secret("minio-forest", "secret-key"),
         "AWS_DEFAULT_REGION": "us-east-1",
         "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
-        "MLFLOW_TRACKING_USERNAME": kube.secret("mlflow-steps", "username"),
-        "MLFLOW_TRACKING_PASSWORD": kube.secret("mlflow-steps", "password"),
+        "MLFLOW_TRACKING_USERNAME": kube.secret(user, "username"),
+        "MLFLOW_TRACKING_PASSWORD": kube.secret(user, "password"),
         # The presigned URLs that MLflow would hand out lead to an S3 inside the cluster.
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",

@@ -38,7 +38,13 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
     assert {image: set(secrets) for image, secrets in policy["allowed"].items()} == given
     assert set(policy["known"]) == set().union(*given.values())
     promotion = own.get("mlflow-promotion", "mlflow-promotion")
-    assert set(policy["guarded"]) == {promotion, "postgres-excel"}
+    pipelines = ("bitcoin", "crime", "forest", "penguins")
+    records = {f"postgres-{pipeline}-promotion" for pipeline in pipelines}
+    assert set(policy["guarded"]) == {promotion, "postgres-excel"} | records
+    for pipeline in pipelines:
+        writing = {image for image, secrets in given.items() if f"postgres-{pipeline}-promotion" in secrets}
+        assert [image.rpartition("/")[2].rpartition("-")[0] for image in writing] == [pipeline]
+        assert not any(f"postgres-{pipeline}" in given[image] for image in writing)
     assert {image.rpartition("/")[2] for image, secrets in given.items() if promotion in secrets} == {
         "bitcoin-promote",
         "crime-promote",

@@ -70,14 +70,19 @@ def test_every_secret_of_a_step_stands_in_the_namespace_of_steps() -> None:
     assert asked <= made
 
 
-def test_promotion_alone_has_the_right_to_move_an_alias() -> None:
+def test_promotion_alone_has_the_right_to_write_a_decision_and_move_an_alias() -> None:
     asked = {
         step: {ref["secret"] for ref in layer["secret_env"].values()}
         for step, layer in step_pods()["steps"].items()
     }
     promotes = {"bitcoin-promote", "crime-promote", "forest-promote", "penguins-publish"}
-    may = {step for step, secrets in asked.items() if "mlflow-promotion" in secrets}
-    assert may == promotes
+    may = {step: secrets for step, secrets in asked.items() if "mlflow-promotion" in secrets}
+    assert may == {
+        step: {"mlflow-promotion", f"postgres-{step.partition('-')[0]}-promotion"} for step in promotes
+    }
+    assert {
+        step for step, secrets in asked.items() if any("-promotion" in each for each in secrets)
+    } == promotes
 
 
 def test_a_secret_of_ones_own_reaches_the_steps() -> None:

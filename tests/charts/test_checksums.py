@@ -10,7 +10,7 @@ from tests.charts.render import pod_templates, render
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({}, set()),
-    ({"postgres": {"config": {"max_connections": 171}}}, {"StatefulSet postgres"}),
+    ({"postgres": {"config": {"max_connections": 187}}}, {"StatefulSet postgres"}),
     ({"postgres": {"pipelineRole": {"statementTimeout": "11min"}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),
     ({"mlflow": {"users": {"serving": {"experiments": "USE"}}}}, {"Job mlflow-users"}),

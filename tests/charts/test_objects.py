@@ -108,6 +108,7 @@ OBJECTS = {
 }
 PLATFORM_VALUES = default_values("quintet")
 PIPELINES = PLATFORM_VALUES["postgres"]["pipelines"]
+PROMOTING = [name for name, given in PIPELINES.items() if given.get("promotes")]
 MODELS = default_values("inference")["models"] | PLATFORM_VALUES["inference"]["models"]
 OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "Service")
 # What the umbrella has beside its parts, or has more of.
@@ -132,6 +133,7 @@ PLATFORM = {
     ("NetworkPolicy", "inference-bitcoin"),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
     *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
+    *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -150,6 +152,7 @@ IN_THE_TASKS_NAMESPACE = {
     ("Secret", "mlflow-steps"),
     ("ServiceAccount", "step"),
     *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
+    *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),
 }
 OUTSIDE_POSTGRES: dict[str, Any] = {
     "global": {"secrets": {"existing": {"postgres-superuser": "my-superuser"}}},
@@ -215,7 +218,12 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         m["metadata"]["name"]: decoded(m)["url"] for m in of_kind(release, "Secret") if "url" in m["data"]
     }
     assert urls.keys() == {
-        f"postgres-{role}" for role in ("owner", "airflow", "mlflow", "mlflow-auth", *PIPELINES)
+        f"postgres-{role}"
+        for role in (
+            *("owner", "airflow", "mlflow", "mlflow-auth"),
+            *PIPELINES,
+            *(f"{name}-promotion" for name in PROMOTING),
+        )
     }
     for url in map(urlsplit, urls.values()):
         assert (url.hostname, url.port, url.query) == ("db.example.com", 6432, "sslmode=require")

@@ -31,7 +31,7 @@ DATABASES = {
     "mlflow_auth": "mlflow_auth",
     "quintet": "quintet_owner",
 }
-ROLES = [*DATABASES.values(), "forest", "sipsa"]
+ROLES = [*DATABASES.values(), "forest", "forest_promotion", "sipsa"]
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,11 @@ def assert_complete(server: Postgres) -> None:
     assert query(server, "quintet", "forest", "SHOW search_path") == [("forest",)]
     assert query(server, "quintet", "forest", "SHOW idle_in_transaction_session_timeout") == [("5min",)]
     assert query(server, "quintet", "forest", "SELECT count(*) FROM promotion_decisions") == [(0,)]
+    for role, writes in (("forest", False), ("forest_promotion", True)):
+        may = f"SELECT has_table_privilege('{role}', 'forest.promotion_decisions', 'INSERT')"
+        assert query(server, "quintet", role, may) == [(writes,)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(server, "quintet", "forest_promotion", "SELECT count(*) FROM forest.ingest_audit")
     for others in ("forest.promotion_decisions", "migrations.sipsa"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             query(server, "quintet", "sipsa", f"SELECT count(*) FROM {others}")

@@ -17,6 +17,7 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.charts.render import CHARTS, ChartError, Manifest, named, of_kind, render
+from tests.conftest import as_promotion
 
 DAY_MS = 86_400_000
 
@@ -47,7 +48,7 @@ def test_old_runs_go_unless_a_version_or_a_decision_names_them(
     model = client.create_registered_model(f"retention-{time.time_ns()}").name
     client.create_model_version(model, f"runs:/{versioned}/bundle", versioned)
     url = make_database("forest")
-    with psycopg2.connect(url) as connection, connection.cursor() as rows:
+    with psycopg2.connect(as_promotion(url)) as connection, connection.cursor() as rows:
         rows.execute(
             "INSERT INTO forest.promotion_decisions (model_name, dag_id, run_id, verdict, reason,"
             " data_sha256, challenger_algorithm, challenger_digest, metrics, challenger_mlflow_run_id,"

@@ -34,7 +34,10 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     doubled = {name for name, data in copies.items() if len(data) == 2}
     pipelines = default_values("quintet")["postgres"]["pipelines"]
     of_pipelines = {f"{server}-{name}" for server in ("postgres", "minio") for name in pipelines}
-    assert doubled == {"mlflow-promotion", "mlflow-steps"} | of_pipelines
+    of_promotion = {
+        f"postgres-{name}-promotion" for name, given in pipelines.items() if given.get("promotes")
+    }
+    assert doubled == {"mlflow-promotion", "mlflow-steps"} | of_pipelines | of_promotion
     assert all(data == [data[0]] * len(data) for data in copies.values())
 
 

@@ -69,6 +69,12 @@ setup.sh: |
   as owner --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ . }} --file=schema.sql
   {{- end }}
   as {{ $secret }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
+  {{- if $settings.promotes }}
+  {{- $role := printf "%s_promotion" $pipeline }}
+  role {{ $role }} {{ $secret }}-promotion {{ $.Values.promotionRole.connections }}
+  as owner --dbname=quintet --set=role={{ $role }} --set=schema={{ first $settings.schemas }} --file=promotion_role.sql
+  as {{ $secret }}-promotion --dbname=quintet {{ include "postgres.limits" (dict "role" $role "limits" $.Values.promotionRole) }} --file=limits.sql
+  {{- end }}
   {{- end }}
   log_in owner
   PGDATABASE=quintet python3 migrate.py /etc/postgres-migrations < pipelines.json

@@ -20,8 +20,18 @@ quintet_owner: owner
 {{- range .Values.databases }}
 {{ .role }}: {{ .role | replace "_" "-" }}
 {{- end }}
-{{- range $name, $_ := .Values.pipelines }}
+{{- include "postgres.stepRoles" . }}
+{{- end }}
+
+{{- /*
+postgres.stepRoles $: those of the steps, in the same way: one a pipeline, and one for its promotion, if it promotes.
+*/ -}}
+{{- define "postgres.stepRoles" -}}
+{{- range $name, $settings := .Values.pipelines }}
 {{ $name }}: {{ $name | replace "_" "-" }}
+{{- if $settings.promotes }}
+{{ $name }}_promotion: {{ $name | replace "_" "-" }}-promotion
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -3,6 +3,11 @@ postgres.sessions $: how many sessions all roles together may open, by their lim
 */ -}}
 {{- define "postgres.sessions" -}}
 {{- $sum := mul (len .Values.pipelines) (int .Values.pipelineRole.connections) -}}
+{{- range .Values.pipelines -}}
+{{- if .promotes -}}
+{{- $sum = add $sum (int $.Values.promotionRole.connections) -}}
+{{- end -}}
+{{- end -}}
 {{- range .Values.databases -}}
 {{- $sum = add $sum (int .connections) -}}
 {{- end -}}
@@ -19,7 +24,7 @@ roles or the memory limit cannot hold. Measured: a new session holds 1.1 MB of i
 {{- $needed := add $sessions (int .Values.reservedConnections) | int -}}
 {{- $connections := get $given "max_connections" | default $needed | int -}}
 {{- if lt $connections $needed -}}
-{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases and postgres.pipelineRole." $connections $sessions $needed) -}}
+{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases, postgres.pipelineRole and postgres.promotionRole." $connections $sessions $needed) -}}
 {{- end -}}
 {{- if not (hasKey $given "max_connections") }}
 max_connections = '{{ $connections }}'
@@ -34,7 +39,7 @@ shared_buffers = '{{ $buffers }}MB'
 {{- end -}}
 {{- $sum := add $buffers (div (mul $connections 5) 2) -}}
 {{- if gt $sum $limit -}}
-{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases and postgres.pipelineRole." $buffers $connections $sum .) -}}
+{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases, postgres.pipelineRole and postgres.promotionRole." $buffers $connections $sum .) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quintet.local import chart
-from quintet.local.postgres import SUPERUSER, Postgres, roles
+from quintet.local.postgres import SUPERUSER, Postgres, roles, step_roles
 from quintet.local.processes import WITHOUT_A_PROXY
 from quintet.local.s3 import S3, Key
 from quintet.local.state import State
@@ -234,9 +234,11 @@ def choose(state: State, stopped: list[str]) -> Platform:
     )
     state.choose_ports(stopped)
     platform = Platform(state)
-    pipelines = chart.values("postgres")["pipelines"]
     state.add_credentials(
-        {f"postgres-{_dashed(name)}": {"url": platform.database_url(name, "quintet")} for name in pipelines}
+        {
+            f"postgres-{_dashed(role)}": {"url": platform.database_url(role, "quintet")}
+            for role in step_roles()
+        }
     )
     return Platform(state)
 

@@ -206,6 +206,10 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
                 _run(server, "schema.sql", as_owner, "quintet", role=pipeline, schema=schema)
             first = settings["schemas"][0]
             _run(server, "search_path.sql", None, "quintet", role=pipeline, schema=first)
+            if settings.get("promotes"):
+                role = promotion_role(pipeline)
+                _role(server, role, folder, given["promotionRole"])
+                _run(server, "promotion_role.sql", as_owner, "quintet", role=role, schema=first)
         migrate(server, "quintet", given["pipelines"], passwords[OWNER])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -238,7 +242,19 @@ def migrate(
 def roles() -> list[str]:
     """Return the roles that `make_databases` makes."""
     given = chart.values("postgres")
-    return [OWNER, *(settings["role"] for settings in given["databases"].values()), *given["pipelines"]]
+    return [OWNER, *(settings["role"] for settings in given["databases"].values()), *step_roles()]
+
+
+def step_roles() -> list[str]:
+    """Return the roles that steps log in as: one a pipeline, and one for its promotion, if it promotes."""
+    pipelines = chart.values("postgres")["pipelines"]
+    promoting = [name for name, settings in pipelines.items() if settings.get("promotes")]
+    return [*pipelines, *map(promotion_role, promoting)]
+
+
+def promotion_role(pipeline: str) -> str:
+    """Return the role that alone writes the record of a pipeline's promotions."""
+    return f"{pipeline}_promotion"
 
 
 def _role(server: Postgres, role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> None:

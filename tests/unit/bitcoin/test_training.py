@@ -34,6 +34,7 @@ from stepkit.promotion.promoting import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.children import PROCESSES
+from tests.conftest import as_promotion
 from tests.services import PostgresServer, wait_until
 from tests.unit.bitcoin.markets import swinging, wandering
 
@@ -57,6 +58,9 @@ class Chain:
             experiment_name=f"experiment-{self.model}",
             model_name=self.model,
         )
+
+    def promoting(self, run_id: str = "run-1") -> Settings:
+        return replace(self.settings(run_id), database_url=as_promotion(self.database))
 
     def load(self, taken: Capture, run_id: str = "ingest") -> None:
         uri = f"s3://{self.bucket}/{run_id}.json"
@@ -83,7 +87,7 @@ class Chain:
         return (
             trained,
             evaluated,
-            promote(settings, evaluation_uri=evaluated.evaluation_uri, bucket=self.bucket),
+            promote(self.promoting(run_id), evaluation_uri=evaluated.evaluation_uri, bucket=self.bucket),
         )
 
     def query(self, statement: str) -> list[Any]:
@@ -205,7 +209,7 @@ def test_a_champion_is_judged_on_the_bars_after_its_training_alone(chain: Chain,
 def test_promotion_needs_the_evaluations_hurdle(chain: Chain) -> None:
     with pytest.raises(RefusedInput, match="there is no object"):
         promote(
-            chain.settings(),
+            chain.promoting(),
             evaluation_uri=f"s3://{chain.bucket}/nowhere/evaluation-{'0' * 64}.json",
             bucket=chain.bucket,
         )

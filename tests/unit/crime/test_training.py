@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +34,7 @@ from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.promotion.promoting import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
+from tests.conftest import as_promotion
 
 Make = Callable[..., Settings]
 EXAMPLE = Path(__file__).resolve().parents[3] / "charts/quintet/files/requests/crime.json"
@@ -77,6 +78,10 @@ def split(world: Make, download: Callable[..., Downloaded], bucket: str) -> Call
     return run
 
 
+def promoting(settings: Settings) -> Settings:
+    return replace(settings, database_url=as_promotion(settings.database_url))
+
+
 def prepare(settings: Settings, staged: Staged) -> Staged:
     for each in STAGES:
         staged = each(settings, document_uri=staged.document_uri)
@@ -103,9 +108,9 @@ def test_a_champion_is_trained_judged_and_promoted_and_answers_as_it_was_measure
         snapshot_sha256=one.data_sha256,
         bucket=bucket,
     )
-    found = promote(world(), evaluation_uri=judged.evaluation_uri, bucket=bucket)
+    found = promote(promoting(world()), evaluation_uri=judged.evaluation_uri, bucket=bucket)
     assert (found.verdict, found.version) == ("promoted", 1)
-    assert promote(world(), evaluation_uri=judged.evaluation_uri, bucket=bucket) == found
+    assert promote(promoting(world()), evaluation_uri=judged.evaluation_uri, bucket=bucket) == found
     kept = ObjectStore().listed(f"s3://{bucket}/crime/decided/{one.data_sha256}/")
     assert {each.uri.rpartition("/")[2].partition("_")[0] for each in kept} == {"split", "test", "train"}
     best = max(candidates, key=lambda each: each.average_precision)
@@ -220,7 +225,7 @@ def judged(settings: Settings, one: Staged, candidate: Trained, bucket: str, **j
         bucket=bucket,
         **judging,
     )
-    return promote(settings, evaluation_uri=found.evaluation_uri, bucket=bucket)
+    return promote(promoting(settings), evaluation_uri=found.evaluation_uri, bucket=bucket)
 
 
 def test_a_champion_of_another_test_share_is_refused_as_not_comparable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +23,7 @@ from stepkit import postgres
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import services
+from tests.conftest import as_promotion
 
 COVERTYPE = Path(__file__).resolve().parents[3] / "sources/forest_api/data/covertype.csv.gz"
 TABLE = "forest.forest_cover_samples"
@@ -64,8 +65,10 @@ def insert(settings: Callable[..., Settings]) -> Callable[..., None]:
 
 @pytest.fixture
 def query(forest_database: str) -> Callable[..., list[Any]]:
-    def run(statement: str, values: Any = None) -> list[Any]:
-        connection = psycopg2.connect(forest_database)
+    """Asks Postgres as the pipeline's role, unless a URL of another is given."""
+
+    def run(statement: str, values: Any = None, url: str = forest_database) -> list[Any]:
+        connection = psycopg2.connect(url)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement, values)
@@ -74,6 +77,17 @@ def query(forest_database: str) -> Callable[..., list[Any]]:
             connection.close()
 
     return run
+
+
+@pytest.fixture
+def end_session(query: Callable[..., list[Any]], forest_database: str) -> Callable[[str], None]:
+    """Ends the session of a promotion, as an administrator does or a server that fails."""
+
+    def end(run_id: str) -> None:
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s"
+        assert query(ended, [f"step {run_id}"], as_promotion(forest_database)) == [(True,)]
+
+    return end
 
 
 @dataclass(frozen=True)
@@ -131,9 +145,20 @@ def run_evaluate(world: Make, training: Training, bucket: str) -> Make:
 
 
 @pytest.fixture
-def run_promote(world: Make, bucket: str) -> Make:
+def promoting(world: Make) -> Make:
+    """Makes the settings of the step that promotes, which has a role of its own."""
+
+    def make(run_id: str, **more: Any) -> Settings:
+        made: Settings = world(run_id, **more)
+        return replace(made, database_url=as_promotion(made.database_url))
+
+    return make
+
+
+@pytest.fixture
+def run_promote(promoting: Make, bucket: str) -> Make:
     def run(run_id: str, uri: str | None = None, **options: Any) -> Promoted:
-        return promote(world(run_id), evaluation_uri=uri, bucket=bucket, **options)
+        return promote(promoting(run_id), evaluation_uri=uri, bucket=bucket, **options)
 
     return run
 

@@ -13,6 +13,7 @@ from forest.promote import promote
 from stepkit import postgres
 from stepkit.promotion.decisions import Decision, Decisions, Model
 from stepkit.step import execute
+from tests.conftest import as_promotion
 from tests.unit.forest_training.conftest import Training
 from tests.unit.forest_training.dying_server import dying_server
 
@@ -23,14 +24,15 @@ Make = Callable[..., Any]
 @pytest.mark.parametrize(
     "statement", ["DELETE FROM forest.{}", "UPDATE forest.{} SET run_id = 'x'", "TRUNCATE forest.{}"]
 )
-def test_a_step_cannot_change_or_remove_what_is_recorded(
-    settings: Make, query: Make, table: str, statement: str
+def test_nobody_changes_or_removes_what_is_recorded(
+    settings: Make, promoting: Make, query: Make, forest_database: str, table: str, statement: str
 ) -> None:
     decision = Decision("promoted", "why", Model("svc", "m", "b", "d"), None, parameters_sha256="p")
-    with postgres.transaction(settings()) as rows:
+    with postgres.transaction(promoting("run-1")) as rows:
         Decisions(rows, settings(), "forest").record(decision)
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        query(statement.format(table))
+    for url in (forest_database, as_promotion(forest_database)):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            query(statement.format(table), url=url)
     assert query(f"SELECT run_id FROM forest.{table}") == [("run-1",)]
 
 
@@ -57,8 +59,9 @@ def test_mlflow_gone_after_the_decision_is_an_outage_that_the_next_run_puts_righ
     second, third = run_evaluate("2", "random_forest"), run_evaluate("3", "svc")
     before = champion_digest()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    database = as_promotion(forest_database)
     with dying_server(mlflow_url, dead=lambda: bool(decided())) as url:
-        environment = {"DATABASE_URL": forest_database, "MLFLOW_TRACKING_URI": url, "DAG_ID": "training"}
+        environment = {"DATABASE_URL": database, "MLFLOW_TRACKING_URI": url, "DAG_ID": "training"}
         options = ["--evaluation-uri", second, "--bucket", bucket, "--run-id", "2"]
         assert execute(promote, options, environment | {"MLFLOW_MODEL_NAME": model}) == 75
     assert decided() == [("promoted",)]

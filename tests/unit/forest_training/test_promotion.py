@@ -175,7 +175,7 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
     run_promote: Make,
     world: Make,
     client: MlflowClient,
-    query: Make,
+    end_session: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
     deed: str,
     writes: list[str],
@@ -192,10 +192,7 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
 
     def lose_the_lock(*arguments: Any, **named: Any) -> Any:
         monkeypatch.setattr(registry.MlflowClient, deed, do)
-        ended = (
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 2'"
-        )
-        assert query(ended) == [(True,)]
+        end_session("2")
         run_promote("3", third)
         monkeypatch.setattr(registry.MlflowClient, "set_registered_model_alias", moved)
         return (moved if deed == "set_registered_model_alias" else do)(*arguments, **named)
@@ -211,22 +208,24 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
 
 
 def test_without_a_registry_the_file_is_set_right_after_a_lost_session(
-    run_evaluate: Make, world: Make, bucket: str, query: Make, monkeypatch: pytest.MonkeyPatch
+    run_evaluate: Make,
+    promoting: Make,
+    bucket: str,
+    end_session: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uris = {run: run_evaluate(run, name) for run, name in (("1", "svc"), ("2", "random_forest"))}
     put = ObjectStore.put
 
     def lose_the_lock(*arguments: Any, **named: Any) -> str:
         monkeypatch.setattr(ObjectStore, "put", put)
-        query(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'step 1'"
-        )
-        promote(world("2", registry_enabled=False), evaluation_uri=uris["2"], bucket=bucket)
+        end_session("1")
+        promote(promoting("2", registry_enabled=False), evaluation_uri=uris["2"], bucket=bucket)
         return put(*arguments, **named)
 
     monkeypatch.setattr(ObjectStore, "put", lose_the_lock)
     with pytest.raises(OutsideDown, match="the promotion's lock"):
-        promote(world("1", registry_enabled=False), evaluation_uri=uris["1"], bucket=bucket)
+        promote(promoting("1", registry_enabled=False), evaluation_uri=uris["1"], bucket=bucket)
     named = json.loads(ObjectStore().get(f"s3://{bucket}/forest/latest_model.json"))
     assert named["algorithm"] == "random_forest"
 
@@ -253,13 +252,13 @@ def test_two_promotions_at_once_end_with_the_better_one(
 
 
 def test_with_mlflow_down_nothing_is_decided(
-    run_evaluate: Make, world: Make, bucket: str, query: Make, monkeypatch: pytest.MonkeyPatch
+    run_evaluate: Make, promoting: Make, bucket: str, query: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = run_evaluate("1", "random_forest")
     (port,) = services.free_ports(1)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(OutsideDown, match="MLflow"):
-        promote(world("1", tracking_uri=f"http://127.0.0.1:{port}"), evaluation_uri=uri, bucket=bucket)
+        promote(promoting("1", tracking_uri=f"http://127.0.0.1:{port}"), evaluation_uri=uri, bucket=bucket)
     assert query("SELECT count(*) FROM forest.promotion_decisions") == [(0,)]
 
 
@@ -317,9 +316,9 @@ def test_a_way_back_that_leads_nowhere_is_refused(
 
 
 def test_without_a_registry_a_file_names_the_champion(
-    run_evaluate: Make, world: Make, bucket: str, training: Training, client: MlflowClient
+    run_evaluate: Make, promoting: Make, bucket: str, training: Training, client: MlflowClient
 ) -> None:
-    off = world("1", registry_enabled=False)
+    off = promoting("1", registry_enabled=False)
     found = promote(off, evaluation_uri=run_evaluate("1", "random_forest"), bucket=bucket)
     assert (found.verdict, found.champion, found.version) == ("promoted", "random_forest", None)
     named = json.loads(ObjectStore().get(f"s3://{bucket}/forest/latest_model.json"))

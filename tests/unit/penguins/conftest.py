@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from penguins.train import Trained, train
 from penguins.validate import validate
 from stepkit.promotion.promoting import Promoted
 from stepkit.settings import Run, Settings
+from tests.conftest import as_promotion
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class World:
     def publish(self, run_id: str, prepared: Preprocessed, trained: Trained) -> Promoted:
         settings = self.settings(run_id)
         evaluated = validate(settings, trained=asdict(trained), bucket=self.bucket, **self.snapshot(prepared))
-        return publish(settings, evaluation_uri=evaluated.evaluation_uri, bucket=self.bucket)
+        promoting = replace(settings, database_url=as_promotion(self.database_url))
+        return publish(promoting, evaluation_uri=evaluated.evaluation_uri, bucket=self.bucket)
 
     def run(self, run_id: str, **options: Any) -> tuple[Preprocessed, Trained, Promoted]:
         prepared = self.prepare(run_id)

@@ -25,6 +25,7 @@ from stepkit.promotion.decisions import (
     refuse_repetition,
 )
 from stepkit.settings import Run, Settings
+from tests.conftest import as_promotion
 from tests.services import wait_until
 
 OLD = Model("svc", "run of old", "digest of old", "rows of old")
@@ -44,13 +45,15 @@ Query = Callable[[str], list[Any]]
 
 @pytest.fixture
 def settings(forest_database: str) -> Settings:
-    return Settings(run=Run("training", "run 1"), database_url=forest_database, model_name="toy")
+    """Those of the step that promotes."""
+    url = as_promotion(forest_database)
+    return Settings(run=Run("training", "run 1"), database_url=url, model_name="toy")
 
 
 @pytest.fixture
-def query(forest_database: str) -> Query:
+def query(settings: Settings) -> Query:
     def run(statement: str) -> list[Any]:
-        connection = psycopg2.connect(forest_database)
+        connection = psycopg2.connect(settings.database_url)
         try:
             with connection.cursor() as rows:
                 rows.execute(statement)
@@ -182,9 +185,10 @@ def test_a_session_that_has_ended_has_lost_the_lock(settings: Settings, query: Q
     assert "\n" not in str(lost.value)
 
 
-def test_a_training_is_not_repeated_by_another_run(settings: Settings) -> None:
+def test_a_training_is_not_repeated_by_another_run(settings: Settings, forest_database: str) -> None:
     with decisions(settings) as record:
         record.record(PROMOTED)
+    settings = replace(settings, database_url=forest_database)
     given = ("forest", "rows of new", "parameters", "the table")
     refuse_repetition(settings, *given)
     refuse_repetition(replace(settings, model_name="another", run=Run("training", "run 2")), *given)
