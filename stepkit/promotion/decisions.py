@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from stepkit import postgres
-from stepkit.outcomes import POSTGRES, NothingToDo, OutsideDown
+from stepkit.outcomes import POSTGRES, Code, NothingToDo, OutsideDown
 from stepkit.promotion.comparison import Comparison
 from stepkit.settings import Settings
 
@@ -62,12 +62,13 @@ class Recorded:
 
 
 class Decisions:
-    """The decisions on one model, in a pipeline's schema. Every method is a transaction of its own."""
+    """The decisions on one model, in a pipeline's schema; its methods work in the caller's transaction."""
 
     def __init__(self, rows: cursor, settings: Settings, schema: str) -> None:
         self._rows = rows
         self._decisions = sql.Identifier(schema, "promotion_decisions")
         self._trainings = sql.Identifier(schema, "trainings")
+        self._lock = sql.Identifier(schema, "promotion_lock")
         self._model = settings.model_name
         self._run = (settings.run.dag_id, settings.run.required_id)
 
@@ -133,6 +134,29 @@ class Decisions:
         )[0]
         return Recorded(decision_id, decision.outcome, decision.reason, decision.challenger)
 
+    def lock(self) -> None:
+        """Waits for the lock of the pipeline's promotions, and holds it until the transaction ends.
+
+        It is a row that the role of promotion alone may lock: everybody in a database can hold an advisory
+        lock of any name, and so keep all promotions waiting.
+
+        Raises:
+            OutsideDown: the role is not promotion's, or the row is not there.
+        """
+        try:
+            self._rows.execute(sql.SQL("SELECT FROM {} FOR UPDATE").format(self._lock))
+            refusal = "" if self._rows.rowcount else "the row to lock is gone"
+        except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.UndefinedTable) as error:
+            refusal = " ".join(str(error).split())
+        if refusal:
+            # A step that began before an upgrade, or while it runs, finds all in order at its next try.
+            raise OutsideDown(
+                f"Postgres lets this step promote nothing ({refusal}): it needs the pipeline's role of"
+                " promotion, and tables of this release",
+                Code.ACCESS_REFUSED,
+                service=POSTGRES,
+            )
+
     def confirm_lock(self) -> None:
         """Asks Postgres whether the session lives, and with it the lock that no other promotion gets.
 
@@ -141,7 +165,6 @@ class Decisions:
         """
         try:
             self._rows.execute("SELECT 1")
-            self._rows.connection.commit()
         except psycopg2.Error as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise LockLost(
@@ -150,23 +173,23 @@ class Decisions:
 
     def _first(self, statement: sql.Composed, values: Sequence[Any]) -> Any:
         self._rows.execute(statement, values)
-        found = self._rows.fetchone()
-        self._rows.connection.commit()
-        return found
+        return self._rows.fetchone()
 
 
 @contextmanager
 def exclusive(settings: Settings, schema: str) -> Iterator[Decisions]:
     """Gives the decisions to one promotion at a time; the next waits until this one's block or process ends.
 
+    The block is one transaction: what it records is written at its end, if the lock was held until then.
+
     Raises:
-        OutsideDown: Postgres does not answer, or another promotion takes longer than the lock's time-out.
+        OutsideDown: Postgres does not answer, refuses the role, or another promotion takes longer than the
+            lock's time-out.
     """
     with postgres.transaction(settings) as rows:
-        # Held by the session, not by a transaction: the alias in MLflow follows after the commit.
-        rows.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"promotion of {settings.model_name}"])
-        rows.connection.commit()
-        yield Decisions(rows, settings, schema)
+        decisions = Decisions(rows, settings, schema)
+        decisions.lock()
+        yield decisions
 
 
 def refuse_repetition(

@@ -90,7 +90,11 @@ def _promote(
     reason: str | None,
     bucket: str,
 ) -> Promoted:
-    """Decides and shows under the lock; raises `LockLost` when another may have decided meanwhile."""
+    """Decides under the lock, then shows under it; raises `LockLost` when another may have decided meanwhile.
+
+    The record is written when the first block ends. Another promotion may come between the two: the second
+    shows what the record says then.
+    """
     with exclusive(settings, contest.schema) as decisions:
         champion = decisions.champion()
         # Puts right what a killed run has left, and ends here, with nothing decided, when MLflow is down.
@@ -105,7 +109,6 @@ def _promote(
                     kept = keep_snapshot(contest, str(decision.snapshot_uri), decision.challenger, bucket)
                     decision = replace(decision, snapshot_uri=kept)
             recorded = decisions.record(decision)
-            champion = decisions.champion()
         else:
             if rollback_to is not None:
                 same = _is_return_to(shown.model(rollback_to), str(reason), recorded, champion)
@@ -117,6 +120,8 @@ def _promote(
                     f" {recorded.outcome}: {recorded.reason!r}; use another --run-id for another decision",
                     Code.STATE_CONFLICT,
                 )
+    with exclusive(settings, contest.schema) as decisions:
+        champion = decisions.champion()
         version = shown.show(champion, decisions.confirm_lock)
     _logger.info("decision %d: %s: %s", recorded.decision_id, recorded.outcome, recorded.reason)
     return Promoted(

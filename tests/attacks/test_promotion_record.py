@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg2
 import pytest
 
 from stepkit import postgres
-from stepkit.promotion.decisions import Decision, Decisions, Model
+from stepkit.promotion.decisions import Decision, Decisions, Model, exclusive
 from stepkit.settings import Run, Settings
 from tests.conftest import as_promotion
 
@@ -53,3 +55,36 @@ def test_promotion_reads_and_writes_nothing_but_the_record(forest_database: str)
             postgres.transaction(settings(as_promotion(forest_database))) as rows,
         ):
             rows.execute(statement)
+
+
+def test_no_step_keeps_a_promotion_waiting_or_ends_it(forest_database: str) -> None:
+    promoting = replace(settings(as_promotion(forest_database)), run=Run("training", "promotion"))
+    attack = psycopg2.connect(forest_database)
+    rows = attack.cursor()
+    # What the lock was once, and what of it now a step might take.
+    rows.execute("SELECT pg_advisory_lock(hashtext('promotion of forest'))")
+    rows.execute("SELECT FROM forest.promotion_decisions")
+    attack.commit()
+    for statement in (
+        "SELECT FROM forest.promotion_lock FOR UPDATE",
+        "SELECT FROM forest.promotion_lock FOR SHARE",
+        "LOCK TABLE forest.promotion_lock IN ACCESS SHARE MODE",
+        "LOCK TABLE forest.promotion_decisions IN SHARE MODE",
+        "SELECT FROM forest.promotion_decisions FOR SHARE",
+    ):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            rows.execute(statement)
+        attack.rollback()
+    rows.execute("LOCK TABLE forest.promotion_decisions IN ACCESS SHARE MODE")
+    rows.execute("SELECT FROM forest.promotion_decisions")
+    try:
+        with exclusive(promoting, "forest") as record:
+            record.record(FORGED)
+            session = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                rows.execute(session, ["step promotion"])
+            record.confirm_lock()
+    finally:
+        attack.close()
+    with exclusive(promoting, "forest") as record:
+        assert record.champion() == FORGED.challenger

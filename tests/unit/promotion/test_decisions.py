@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from stepkit import postgres
-from stepkit.outcomes import POSTGRES, Code, NothingToDo, RefusedInput
+from stepkit.outcomes import POSTGRES, Code, NothingToDo, OutsideDown, RefusedInput
 from stepkit.promotion.comparison import Comparison
 from stepkit.promotion.decisions import (
     Decision,
@@ -26,7 +26,6 @@ from stepkit.promotion.decisions import (
 )
 from stepkit.settings import Run, Settings
 from tests.conftest import as_promotion
-from tests.services import wait_until
 
 OLD = Model("svc", "run of old", "digest of old", "rows of old")
 NEW = Model("forest", "run of new", "digest of new", "rows of new")
@@ -64,6 +63,14 @@ def query(settings: Settings) -> Query:
     return run
 
 
+def end_sessions(query: Query) -> None:
+    """End all others of the role in its database."""
+    query(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+    )
+
+
 @contextmanager
 def decisions(settings: Settings, **changes: Any) -> Iterator[Decisions]:
     with postgres.transaction(settings) as rows:
@@ -74,33 +81,33 @@ def test_a_decision_is_written_with_all_that_it_was_founded_on(settings: Setting
     with decisions(settings) as record:
         found = record.record(PROMOTED)
         assert found == Recorded(found.decision_id, "promoted", "it gains", NEW)
-        # Each method is a transaction of its own: others see it while the block is open.
-        names = (
-            "decision_id, model_name, dag_id, run_id, verdict, reason, challenger_algorithm,"
-            " challenger_mlflow_run_id, challenger_digest, champion_mlflow_run_id, champion_digest,"
-            " data_sha256, metrics, gain, gain_low, gain_high, snapshot_uri"
+        assert query("SELECT count(*) FROM forest.promotion_decisions") == [(0,)]
+    names = (
+        "decision_id, model_name, dag_id, run_id, verdict, reason, challenger_algorithm,"
+        " challenger_mlflow_run_id, challenger_digest, champion_mlflow_run_id, champion_digest,"
+        " data_sha256, metrics, gain, gain_low, gain_high, snapshot_uri"
+    )
+    assert query(f"SELECT {names} FROM forest.promotion_decisions") == [
+        (
+            found.decision_id,
+            "toy",
+            "training",
+            "run 1",
+            "promoted",
+            "it gains",
+            "forest",
+            "run of new",
+            "digest of new",
+            "run of old",
+            "digest of old",
+            "rows of new",
+            {"challenger": {"accuracy": 0.9}},
+            0.1,
+            0.05,
+            0.2,
+            "s3://b/s.parquet",
         )
-        assert query(f"SELECT {names} FROM forest.promotion_decisions") == [
-            (
-                found.decision_id,
-                "toy",
-                "training",
-                "run 1",
-                "promoted",
-                "it gains",
-                "forest",
-                "run of new",
-                "digest of new",
-                "run of old",
-                "digest of old",
-                "rows of new",
-                {"challenger": {"accuracy": 0.9}},
-                0.1,
-                0.05,
-                0.2,
-                "s3://b/s.parquet",
-            )
-        ]
+    ]
     trainings = "SELECT model_name, data_sha256, parameters_sha256, dag_id, run_id FROM forest.trainings"
     assert query(trainings) == [("toy", "rows of new", "parameters", "training", "run 1")]
 
@@ -157,25 +164,42 @@ def test_a_decision_needs_a_run(settings: Settings) -> None:
         pass
 
 
-def test_one_promotion_at_a_time_decides_on_a_model(settings: Settings, query: Query) -> None:
-    free = "SELECT pg_try_advisory_lock(hashtext('promotion of {}'))"
+def test_one_promotion_at_a_time_decides(settings: Settings, query: Query) -> None:
+    free = "SELECT count(*) FROM (SELECT FROM forest.promotion_lock FOR UPDATE SKIP LOCKED) AS free"
     with exclusive(settings, "forest") as record:
         record.record(PROMOTED)
         record.confirm_lock()
-        assert query(free.format("toy")) == [(False,)]
-        assert query(free.format("another")) == [(True,)]
-    # The server ends a session a moment after its client.
-    assert wait_until(lambda: query(free.format("toy")) == [(True,)], 10)
+        assert query(free) == [(0,)]
+    assert query(free) == [(1,)]
     assert query("SELECT verdict FROM forest.promotion_decisions") == [("promoted",)]
+
+
+def test_a_promotion_whose_session_ends_has_decided_nothing(settings: Settings, query: Query) -> None:
+    def decide_and_lose_the_session() -> None:
+        with exclusive(settings, "forest") as record:
+            record.record(PROMOTED)
+            end_sessions(query)
+
+    with pytest.raises(OutsideDown):
+        decide_and_lose_the_session()
+    # Whoever waited has the lock by then, and decides on what the record says.
+    with exclusive(settings, "forest") as record:
+        assert record.champion() is None
+        assert record.of_this_run() is None
+
+
+def test_a_step_that_may_promote_nothing_is_told_so(settings: Settings, forest_database: str) -> None:
+    of_a_step = replace(settings, database_url=forest_database)
+    with pytest.raises(OutsideDown) as refused, exclusive(of_a_step, "forest"):
+        pass
+    assert (refused.value.code, refused.value.service) == (Code.ACCESS_REFUSED, POSTGRES)
+    assert "(permission denied for table promotion_lock)" in str(refused.value)
 
 
 def test_a_session_that_has_ended_has_lost_the_lock(settings: Settings, query: Query) -> None:
     def end_the_session() -> None:
         with exclusive(settings, "forest") as record:
-            query(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
-            )
+            end_sessions(query)
             record.confirm_lock()
 
     with pytest.raises(LockLost) as lost:

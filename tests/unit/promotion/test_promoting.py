@@ -158,6 +158,7 @@ def test_a_better_challenger_is_recorded_and_then_shown(world: World) -> None:
         ("registry", SETTINGS, "bucket", "toy"),
         ("lock", SETTINGS, "toys"),
         ("show", OLD),
+        ("lock", SETTINGS, "toys"),
         ("show", NEW),
     ]
 
