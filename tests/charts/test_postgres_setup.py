@@ -46,6 +46,8 @@ def empty_server(own_server: Postgres) -> Iterator[Postgres]:
     yield own_server
     for database in DATABASES:
         own_server.psql("--command", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    for database in ("postgres", "template1"):
+        own_server.psql("-c", f"GRANT CONNECT ON DATABASE {database} TO PUBLIC")
     # In reverse of who made whom: a role that granted something cannot go before it is taken back.
     for role in [*ROLES, "installer"]:
         if own_server.psql("-At", "-c", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
@@ -56,10 +58,11 @@ class Setup:
     """The Job of some values, as a process here: the pod's files in a folder, its environment as it is."""
 
     def __init__(self, folder: Path, server: Postgres, values: Manifest) -> None:
-        release = render("postgres", {**values, "external": {**values["external"], "port": server.port}})
+        release = render("postgres", values)
         pod = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         self.environment = {entry["name"]: entry["value"] for entry in container["env"]}
+        self.environment |= {"PGHOST": "localhost", "PGPORT": str(server.port)}
         self.places = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         for volume in pod["volumes"]:
@@ -120,6 +123,30 @@ def assert_done(ended: subprocess.CompletedProcess[str]) -> None:
     assert "WARNING" not in ended.stderr  # such as a privilege that could not be revoked
 
 
+def bounds(server: Postgres) -> dict[str, bool]:
+    """What of a server a pipeline's role is kept from, whatever it tries."""
+
+    def is_kept_from(database: str, *statements: str) -> bool:
+        try:
+            for statement in statements:
+                query(server, database, "sipsa", statement)
+        except (psycopg2.errors.InsufficientPrivilege, psycopg2.OperationalError) as error:
+            if "permission denied" not in str(error):
+                raise
+            return True
+        return False
+
+    made = ("SELECT lo_create(0)", "SELECT lo_creat(-1)", "SELECT lo_from_bytea(0, 'x')")
+    sessions = "ALTER ROLE sipsa CONNECTION LIMIT -1"
+    lifted = "ALTER ROLE sipsa SET statement_timeout = 0; SHOW statement_timeout"
+    return {
+        "large objects": all(is_kept_from("quintet", statement) for statement in made),
+        "other databases": all(is_kept_from(name, "SELECT 1") for name in ("postgres", "template1")),
+        "sessions": is_kept_from("quintet", sessions),
+        "time-outs": is_kept_from("quintet", lifted),
+    }
+
+
 def assert_complete(server: Postgres) -> None:
     """Every role enters its own database by its Secret, no other does, and a step uses its tables alone."""
     for database, owner in DATABASES.items():
@@ -148,10 +175,18 @@ def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
     rights: str, tmp_path: Path, empty_server: Postgres
 ) -> None:
     empty_server.psql("-c", f"CREATE ROLE installer LOGIN PASSWORD 'of-installer' {rights}")
-    setup = prepared(tmp_path, empty_server)
+    is_the_charts_own = rights == "SUPERUSER"
+    external = {} if is_the_charts_own else VALUES["external"]
+    setup = prepared(tmp_path, empty_server, {**VALUES, "external": external})
     for _ in range(2):
         assert_done(setup.run())
         assert_complete(empty_server)
+    assert bounds(empty_server) == {
+        "large objects": is_the_charts_own,
+        "other databases": is_the_charts_own,
+        "sessions": True,
+        "time-outs": False,
+    }
     assert query(
         empty_server,
         "quintet",

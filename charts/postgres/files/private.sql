@@ -1,2 +1,2 @@
--- A database that only its owner enters. Run by the owner.
+-- A database that only its owner enters, and a superuser. Run by the owner.
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;

@@ -62,6 +62,12 @@ setup.sh: |
   role quintet_owner owner -1
   as superuser --dbname=postgres --set=database=quintet --set=owner=quintet_owner --file=database.sql
   as owner --dbname=quintet --set=database=quintet --file=private.sql
+  as superuser --dbname=postgres --set=database=quintet --file=large_objects.sql
+  {{- if not .Values.external.enabled }}
+  {{- range list "postgres" "template1" }}
+  as superuser --dbname=postgres --set=database={{ . }} --file=private.sql
+  {{- end }}
+  {{- end }}
   {{- range $pipeline, $settings := .Values.pipelines }}
   {{- $secret := $pipeline | replace "_" "-" }}
   role {{ $pipeline }} {{ $secret }} {{ $.Values.pipelineRole.connections }}

@@ -199,6 +199,9 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
             _role(server, settings["role"], folder, settings)
             _database(server, database, settings["role"])
         _database(server, "quintet", OWNER)
+        _run(server, "large_objects.sql", database="quintet")
+        for database in ("postgres", "template1"):
+            _run(server, "private.sql", database=database)
         for pipeline, settings in given["pipelines"].items():
             _role(server, pipeline, folder, given["pipelineRole"])
             as_owner = {"user": OWNER, "password": passwords[OWNER]}
