@@ -14,33 +14,43 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import psutil
 import pytest
 
 from quintet.local.mlflow import PROGRAM
+from stepkit import tracking
+from stepkit.promotion.decisions import Model
+from stepkit.promotion.registry import MlflowRegistry
+from stepkit.settings import Run, Settings
 from tests.charts.render import CHARTS, named, render
 from tests.services import answers, free_ports, process
 
-USERS = ("admin", "steps", "promotion", "serving")
-EXPERIMENT = "forest-cover-experiment"
+USERS = ("admin", "forest", "crime", "bitcoin", "penguins", "promotion", "serving")
+ASKED = ("forest", "crime", "promotion", "serving")
+"""Whose rights are asked for; those of the other pipelines are as crime's."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A server with one run in the experiment and one version of the model."""
+    """A server with one run in forest's experiment and one version of its model."""
 
     url: str
+    experiment_id: str = ""
     run_id: str = ""
 
     def status(self, user: str, method: str, path: str, body: object = None) -> int:
         """The HTTP status of a request of a user, by a path with {run}."""
-        return self.ask(user, method, path.replace("{run}", self.run_id), body)[0]
+        return self.ask(user, method, path, body)[0]
+
+    def filled(self, text: str) -> str:
+        return text.replace("{run}", self.run_id).replace("{experiment}", self.experiment_id)
 
     def ask(self, user: str, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         token = base64.b64encode(f"{user}:{password(user)}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
-        data = json.dumps(body).replace("{run}", self.run_id).encode() if body is not None else None
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        data = self.filled(json.dumps(body)).encode() if body is not None else None
+        request = urllib.request.Request(self.url + self.filled(path), data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 return response.status, response.read()
@@ -84,6 +94,7 @@ def server(folder: Path) -> Iterator[str]:
     command += ["--app-name", "basic-auth", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", f"{folder}/artifacts"]
     environment = {
+        "PYTHONPATH": str(CHARTS / "mlflow/files/scripts"),
         "MLFLOW_AUTH_CONFIG_PATH": f"{folder}/auth.ini",
         "MLFLOW_AUTH_ADMIN_USERNAME": "admin",
         "MLFLOW_AUTH_ADMIN_PASSWORD": password("admin"),
@@ -99,43 +110,55 @@ def server(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def platform(folder: Path) -> Iterator[Platform]:
     with server(folder) as url:
-        run_users(url, folder)
         platform = Platform(url)
-        run = {"experiment_id": "1", "start_time": 1}
-        status, answer = platform.ask("steps", "POST", "/api/2.0/mlflow/runs/create", run)
+        # Of a release whose steps had one user in common.
+        former = {"username": "steps", "password": password("steps")}
+        assert platform.status("admin", "POST", "/api/2.0/mlflow/users/create", former) == 200
+        run_users(url, folder)
+        named = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=forest-cover-experiment"
+        experiment = json.loads(platform.ask("forest", "GET", named)[1])["experiment"]["experiment_id"]
+        run = {"experiment_id": experiment, "start_time": 1}
+        status, answer = platform.ask("forest", "POST", "/api/2.0/mlflow/runs/create", run)
         assert status == 200
-        platform = Platform(url, json.loads(answer)["run"]["info"]["run_id"])
-        put = f"/api/2.0/mlflow-artifacts/artifacts/1/{platform.run_id}/artifacts/bundle/contract.json"
-        assert platform.status("steps", "PUT", put, {}) == 200
-        version = {"name": "forest", "source": f"mlflow-artifacts:/1/{platform.run_id}/artifacts/bundle"}
-        version["run_id"] = platform.run_id
-        assert platform.status("promotion", "POST", "/api/2.0/mlflow/model-versions/create", version) == 200
+        platform = Platform(url, experiment, json.loads(answer)["run"]["info"]["run_id"])
+        put = f"{ARTIFACTS}/bundle/contract.json"
+        assert platform.status("forest", "PUT", put, {}) == 200
+        assert platform.status("promotion", "POST", *version_from(f"{PLACE}/bundle")) == 200
         alias = {"name": "forest", "alias": "champion", "version": "1"}
         assert platform.status("promotion", "POST", "/api/2.0/mlflow/registered-models/alias", alias) == 200
         yield platform
 
 
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts"
+PLACE = "mlflow-artifacts:/{experiment}/{run}/artifacts"
+
+
+def version_from(source: str) -> tuple[str, dict[str, str]]:
+    """The path and body of a request for a version of the forest's model."""
+    return "/api/2.0/mlflow/model-versions/create", {"name": "forest", "source": source, "run_id": "{run}"}
+
+
 ALLOWED = {
     "read the run": (
         ("GET", "/api/2.0/mlflow/runs/get?run_id={run}", None),
-        {"steps", "promotion", "serving"},
+        {"forest", "promotion", "serving"},
     ),
     "read its artifacts": (
         ("GET", "/get-artifact?run_uuid={run}&path=bundle/contract.json", None),
-        {"steps", "promotion", "serving"},
+        {"forest", "promotion", "serving"},
     ),
     "write to the run": (
         ("POST", "/api/2.0/mlflow/runs/set-tag", {"run_id": "{run}", "key": "k", "value": "v"}),
-        {"steps"},
+        {"forest"},
     ),
     "write its artifacts": (
-        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/{run}/artifacts/bundle/more.json", {}),
-        {"steps"},
+        ("PUT", f"{ARTIFACTS}/bundle/more.json", {}),
+        {"forest"},
     ),
     "delete the run": (("POST", "/api/2.0/mlflow/runs/delete", {"run_id": "{run}"}), set()),
     "follow the alias": (
         ("GET", "/api/2.0/mlflow/registered-models/alias?name=forest&alias=champion", None),
-        {"steps", "promotion", "serving"},
+        {"forest", "promotion", "serving"},
     ),
     "move the alias": (
         (
@@ -162,6 +185,41 @@ ALLOWED = {
         {"promotion"},
     ),
     "delete the model": (("DELETE", "/api/2.0/mlflow/registered-models/delete", {"name": "forest"}), set()),
+    "delete its artifacts": (("DELETE", f"{ARTIFACTS}/bundle/contract.json", None), set()),
+    "make a run in the experiment": (
+        ("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "{experiment}", "start_time": 1}),
+        {"forest"},
+    ),
+    "rename the experiment": (
+        (
+            "POST",
+            "/api/2.0/mlflow/experiments/update",
+            {"experiment_id": "{experiment}", "new_name": "forest-cover-experiment"},
+        ),
+        set(),
+    ),
+    "make an experiment": (("POST", "/api/2.0/mlflow/experiments/create", {"name": "own"}), set()),
+    "make an experiment at a place of the server": (
+        (
+            "POST",
+            "/ajax-api/2.0/mlflow/experiments/create",
+            {"name": "own", "artifact_location": "file:///tmp/own"},
+        ),
+        set(),
+    ),
+    "make a model": (("POST", "/api/2.0/mlflow/registered-models/create", {"name": "own"}), set()),
+    "rename the model": (
+        ("POST", "/api/2.0/mlflow/registered-models/rename", {"name": "forest", "new_name": "forest"}),
+        set(),
+    ),
+    "register what lies elsewhere": (("POST", *version_from("s3://another/bundle")), set()),
+    "register what lies above the run": (("POST", *version_from(f"{PLACE}/../../0/x")), set()),
+    "list the users": (("GET", "/api/2.0/mlflow/users/list", None), set()),
+    "list the users, as the browser does": (("GET", "/ajax-api/2.0/mlflow/users/list", None), set()),
+    "start a trace": (
+        ("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": {"trace_id": "tr-1"}}}),
+        set(),
+    ),
     "make a user": (
         ("POST", "/api/2.0/mlflow/users/create", {"username": "x", "password": "a long password"}),
         set(),
@@ -180,8 +238,67 @@ ALLOWED = {
 @pytest.mark.parametrize("action", ALLOWED)
 def test_each_user_may_do_its_part_and_no_more(platform: Platform, action: str) -> None:
     request, users = ALLOWED[action]
-    statuses = {user: platform.status(user, *request) for user in USERS if user != "admin"}
+    statuses = {user: platform.status(user, *request) for user in ASKED}
     assert statuses == {user: 200 if user in users else 403 for user in statuses}
+
+
+def test_a_training_and_a_promotion_do_their_work_as_their_users(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log_in(user: str) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password(user))
+
+    settings = Settings(Run("training", "run 1"), tracking_uri=platform.url)
+    try:
+        log_in("forest")
+        with tracking.run(settings, "train") as run_id:
+            mlflow.log_params({"trees": 2})
+            mlflow.log_metrics({"f1_macro": 0.5})
+            mlflow.log_dict({}, "bundle/contract.json")
+        log_in("promotion")
+        version = MlflowRegistry(settings).show(Model("svc", run_id, "digest", "rows"), lambda: None)
+    finally:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+    followed = json.loads(platform.ask("serving", "GET", ALLOWED["follow the alias"][0][1])[1])
+    assert followed["model_version"]["version"] == str(version)
+
+
+def test_nobody_changes_the_password_that_other_pods_go_by(platform: Platform) -> None:
+    for user in ASKED:
+        change = {"username": user, "password": "another password", "current_password": password(user)}
+        assert platform.status(user, "PATCH", "/api/2.0/mlflow/users/update-password", change) == 403
+
+
+def test_the_administrator_makes_what_others_may_not(platform: Platform) -> None:
+    create = "/api/2.0/mlflow/experiments/create"
+    assert platform.status("admin", "POST", create, {"name": "of-a-person"}) == 200
+    assert platform.status("admin", "GET", "/api/2.0/mlflow/users/list") == 200
+
+
+def test_the_user_that_all_steps_had_in_common_is_gone(platform: Platform) -> None:
+    read = "/api/2.0/mlflow/runs/get?run_id={run}"
+    assert {user: platform.status(user, "GET", read) for user in ("steps", "forest")} == {
+        "steps": 401,
+        "forest": 200,
+    }
+
+
+def test_an_experiment_at_another_place_is_refused_by_the_set_up(platform: Platform, folder: Path) -> None:
+    create, name = "/api/2.0/mlflow/experiments/create", "elsewhere"
+    made = {"name": name, "artifact_location": f"file://{folder}/elsewhere"}
+    assert platform.status("admin", "POST", create, made) == 200
+    grants = folder / "grants.json"
+    before = grants.read_text()
+    given = json.loads(before)
+    grants.write_text(json.dumps({**given, "experiments": [*given["experiments"], name]}))
+    try:
+        with pytest.raises(subprocess.CalledProcessError) as refused:
+            run_users(platform.url, folder)
+    finally:
+        grants.write_text(before)
+    assert f"The experiment {name} keeps its artifacts at file://" in refused.value.stderr
 
 
 def test_nobody_enters_without_a_password(platform: Platform) -> None:

@@ -50,7 +50,7 @@ OBJECTS = {
         ("Secret", "mlflow-flask"),
         ("Secret", "mlflow-promotion"),
         ("Secret", "mlflow-serving"),
-        ("Secret", "mlflow-steps"),
+        *(("Secret", f"mlflow-{name}") for name in ("bitcoin", "crime", "forest", "penguins")),
         ("Service", "mlflow"),
     },
     "airflow": {
@@ -149,7 +149,7 @@ IN_THE_TASKS_NAMESPACE = {
     ("Role", "airflow-launcher"),
     ("RoleBinding", "airflow-launcher"),
     ("Secret", "mlflow-promotion"),
-    ("Secret", "mlflow-steps"),
+    *(("Secret", f"mlflow-{name}") for name in PROMOTING),
     ("ServiceAccount", "step"),
     *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
     *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),

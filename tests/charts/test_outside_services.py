@@ -92,7 +92,7 @@ def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
 
 
 def test_an_outside_mlflow_replaces_the_server_in_every_address_and_key() -> None:
-    users = ("mlflow-steps", "mlflow-promotion", "mlflow-serving")
+    users = ("mlflow-promotion", "mlflow-serving", *(f"mlflow-{name}" for name in MODELS))
     release = render(
         "quintet",
         {

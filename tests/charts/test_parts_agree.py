@@ -104,6 +104,12 @@ def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: s
     assert render("quintet", {"airflow": airflow, "mlflow": {"enabled": False}})
 
 
+@pytest.mark.parametrize("kind", ["experiments", "models"])
+def test_a_right_on_what_mlflow_does_not_have_is_refused(kind: str) -> None:
+    with pytest.raises(ChartError, match=rf"mlflow\.users\.forest\.{kind} gives a right on another"):
+        render("mlflow", {"users": {"forest": {kind: {"another": "READ"}}}})
+
+
 def test_what_the_crime_pipeline_calls_temporary_goes_after_60_days_in_minio_too() -> None:
     steps = default_values("airflow")["steps"]["pipelines"]["crime"]["env"]
     days = default_values("minio")["buckets"][steps["DATA_REPO_BUCKET_NAME"]]["expireDays"]

@@ -30,6 +30,11 @@ NAMED_BY_THE_USER = {
     ("minio", "buckets"),
     ("minio", "users"),
     ("mlflow", "users"),
+    *(
+        ("mlflow", "users", pipeline, kind)
+        for pipeline in ("bitcoin", "crime", "forest", "penguins")
+        for kind in ("experiments", "models")
+    ),
     ("mlflow", "retention", "decisions"),
     ("airflow", "variables", "values"),
     ("airflow", "connections", "values"),
@@ -116,6 +121,8 @@ def test_a_chart_alone_says_which_global_keys_there_are() -> None:
         ("minio", {"buckets": {"data": {"expireDays": {"tmp/": -1}}}}),
         ("minio", {"users": {"root": {"buckets": ["data"]}}}),
         ("mlflow", {"users": {"serving": {"models": "WRITE"}}}),
+        ("mlflow", {"users": {"forest": {"models": {"forest": "WRITE"}}}}),
+        ("postgres", {"pipelines": {"forest_promotion": {"schemas": ["forest"]}}}),
         ("quintet", {"global": {"image": {"registry": "registry.example.com/"}}}),
         ("quintet", {"global": {"image": {"pullPolicy": "Sometimes"}}}),
     ],

@@ -47,7 +47,7 @@ PODS = {
     "image_pull_secrets": ["registry"],
     "labels": {"app.kubernetes.io/name": "step"},
     "env": {"DATA_BUCKET": "data", "GROUP_NUMBER": "1"},
-    "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-steps", "key": "password"}},
+    "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest", "key": "password"}},
     "pipelines": {
         "forest": {
             "env": {"GROUP_NUMBER": "3"},

@@ -106,8 +106,8 @@ def mlflow_of(kube: Kube) -> Iterator[None]:
         kube.forward("mlflow", 5000) as port,
         environment(
             MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
-            MLFLOW_TRACKING_USERNAME=kube.secret("mlflow-steps", "username"),
-            MLFLOW_TRACKING_PASSWORD=kube.secret("mlflow-steps", "password"),
+            MLFLOW_TRACKING_USERNAME=kube.secret("mlflow-forest", "username"),
+            MLFLOW_TRACKING_PASSWORD=kube.secret("mlflow-forest", "password"),
             MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD="false",
         ),
     ):

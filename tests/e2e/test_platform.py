@@ -8,13 +8,15 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from quintet import predict, release, status
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
 from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
-from tests.e2e import admission, evidence, load, same_tables
+from tests.e2e import admission, credentials, evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, helm_command, install
 from tests.local.conftest import local
 
@@ -59,6 +61,7 @@ def test_a_pod_gets_the_secrets_of_its_own_step_alone(kube: Kube, platform: Plat
         admission.refusal(kube, "forest-train", "postgres-forest-promotion"),
         admission.refusal(kube, "forest-promote", "postgres-forest-promotion", ["python"]),
         admission.refusal(kube, "crime-promote", "postgres-forest-promotion"),
+        admission.refusal(kube, "crime-train", "mlflow-forest"),
         admission.refusal(kube, "forest-train", "postgres-crime"),
     ):
         assert "Container step asks for a Secret" in refused
@@ -122,6 +125,25 @@ def test_train_and_promote(kube: Kube, platform: Platform) -> None:
         "promote",
         *["train_forest_models"] * 3,
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "moved"),
+    [
+        ("forest-promote", {"record", "lock", "alias", "tag"}),
+        ("forest-extract", {"run"}),
+        ("forest-train", {"run"}),
+        ("crime-train", set()),
+        # One user of MLflow promotes all models; the record that says who is champion is each pipeline's own.
+        ("crime-promote", {"alias", "tag"}),
+        ("excel-load", set()),
+        ("sipsa-extract", set()),
+    ],
+)
+def test_only_promotion_chooses_a_champion(
+    kube: Kube, platform: Platform, step: str, moved: set[str]
+) -> None:
+    assert credentials.what_it_moves(kube, step) == moved
 
 
 def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, platform: Platform) -> None:

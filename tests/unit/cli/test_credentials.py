@@ -98,4 +98,4 @@ def test_who_reads_a_value_at_its_start_is_restarted() -> None:
         workload("postgres", env=[from_secret("postgres-superuser", "username")]),
     ]
     assert readers(workloads, ["mlflow-admin", "postgres-superuser"]) == ["mlflow"]
-    assert readers(workloads, ["mlflow-steps"]) == []
+    assert readers(workloads, ["mlflow-forest"]) == []

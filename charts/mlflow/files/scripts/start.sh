@@ -16,7 +16,10 @@ cat > "$MLFLOW_AUTH_CONFIG_PATH" <<SETTINGS
 default_permission = NO_PERMISSIONS
 database_uri = $(with_timeouts "$AUTH_DATABASE_URI" | sed 's/%/%%/g')
 auth_cache_ttl_seconds = 60
-authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+authorization_function = access:authenticate
 SETTINGS
 unset AUTH_DATABASE_URI
+# Where access.py is.
+PYTHONPATH=$(dirname "$0")
+export PYTHONPATH
 exec python /app/one_process.py server --host 0.0.0.0 --port 5000 --workers 1 --app-name basic-auth --artifacts-destination "$ARTIFACTS_DESTINATION"

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 START_SECONDS = 300
+THROUGH_THE_SERVER = "mlflow-artifacts:/"
+"""How locations begin that the server chooses."""
+FORMER_USERS = ("steps",)
+"""Users of earlier releases, who could do more than any of now."""
 
 
 class Server:
@@ -57,9 +61,15 @@ class Server:
 
 
 def ensure_experiment(server: Server, name: str) -> str:
-    """The id of the experiment, which is made where it is absent."""
+    """The id of the experiment, which is made where it is absent, at the place that the server has for it."""
     found = server.get("2.0/mlflow/experiments/get-by-name", experiment_name=name)
     if found:
+        place = found["experiment"]["artifact_location"]
+        if not place.startswith(THROUGH_THE_SERVER):
+            raise SystemExit(
+                f"The experiment {name} keeps its artifacts at {place}, as somebody asked for who made it:"
+                " rename it in MLflow, so that another takes its name."
+            )
         return str(found["experiment"]["experiment_id"])
     return str(server.send("POST", "2.0/mlflow/experiments/create", name=name)["experiment_id"])
 
@@ -89,6 +99,19 @@ def ensure_own_password(url: str, username: str, password: str, former: Path) ->
         current = former.read_text()
         change = {"username": username, "password": password, "current_password": current}
         Server(url, username, current).send("PATCH", "2.0/mlflow/users/update-password", **change)
+
+
+def remove_user(server: Server, username: str) -> None:
+    """Takes a user away, with its rights, if there is one."""
+    if server.get("2.0/mlflow/users/get", username=username):
+        server.send("DELETE", "2.0/mlflow/users/delete", username=username)
+
+
+def permissions_of(given: str | dict[str, str], ids: dict[str, str]) -> dict[str, str]:
+    """The permissions by id: of one on all names, or of each on its name alone."""
+    if isinstance(given, str):
+        return dict.fromkeys(ids.values(), given)
+    return {ids[name]: permission for name, permission in given.items()}
 
 
 def ensure_permissions(server: Server, username: str, wanted: dict[tuple[str, str], str]) -> None:
@@ -132,13 +155,17 @@ def main() -> None:
     server = Server(arguments.url, *admin)
     server.wait()
     ensure_own_password(arguments.url, *admin, arguments.secrets / "admin" / "former-password")
-    experiments = [ensure_experiment(server, name) for name in grants["experiments"]]
-    models = [ensure_model(server, name) for name in grants["models"]]
+    for username in set(FORMER_USERS) - grants["users"].keys():
+        remove_user(server, username)
+    experiments = {name: ensure_experiment(server, name) for name in grants["experiments"]}
+    models = {name: ensure_model(server, name) for name in grants["models"]}
     for user, permissions in grants["users"].items():
         username, password = credentials(user)
         ensure_user(server, username, password)
-        wanted = {("experiment", experiment): permissions["experiments"] for experiment in experiments}
-        wanted |= {("registered_model", model): permissions["models"] for model in models}
+        of_experiments = permissions_of(permissions["experiments"], experiments)
+        of_models = permissions_of(permissions["models"], models)
+        wanted = {("experiment", experiment): each for experiment, each in of_experiments.items()}
+        wanted |= {("registered_model", model): each for model, each in of_models.items()}
         ensure_permissions(server, username, wanted)
         print(f"{username}: {permissions['experiments']} on experiments, {permissions['models']} on models")
 
