@@ -5,7 +5,7 @@ of a StatefulSet. Kubernetes lets nobody change it there: where the cluster's di
 {{- define "common.claimOfSet" -}}
 {{- $namespace := .root.Release.Namespace -}}
 {{- $name := printf "data-%s-0" .set -}}
-{{- $class := (include "common.global" .root | fromYaml).storageClass -}}
+{{- $class := (include "common.global" .root | fromJson).storageClass -}}
 {{- $claim := lookup "v1" "PersistentVolumeClaim" $namespace $name -}}
 {{- $set := lookup "apps/v1" "StatefulSet" $namespace .set -}}
 {{- $let_go := printf "kubectl -n %s delete statefulset %s --cascade=orphan, which stops no pod; then upgrade again" $namespace .set -}}
@@ -36,7 +36,7 @@ of the release: Helm grows it, where its StorageClass allows that, and nothing s
 {{- define "common.claim" -}}
 {{- $claim := lookup "v1" "PersistentVolumeClaim" .root.Release.Namespace .name -}}
 {{- if $claim -}}
-{{- include "common.refuseOtherClass" (dict "name" .name "class" (include "common.global" .root | fromYaml).storageClass "claim" $claim) -}}
+{{- include "common.refuseOtherClass" (dict "name" .name "class" (include "common.global" .root | fromJson).storageClass "claim" $claim) -}}
 {{- if lt (include "common.milli" .size | int64) (include "common.milli" $claim.spec.resources.requests.storage | int64) -}}
 {{- include "common.refuseOtherSize" (dict "name" .name "path" .path "size" .size "claim" $claim) -}}
 {{- end -}}

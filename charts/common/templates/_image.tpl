@@ -3,7 +3,7 @@ common.image (dict "root" $ "name" "airflow"): the full reference: global.images
 either it refuses: a reference without a registry would be one of Docker Hub, where the name may be anybody's.
 */ -}}
 {{- define "common.image" -}}
-{{- $global := include "common.global" .root | fromYaml -}}
+{{- $global := include "common.global" .root | fromJson -}}
 {{- $reference := get $global.images .name -}}
 {{- if not (or $reference $global.image.registry) -}}
 {{- fail (printf "No value says where the image %s is: `make push REGISTRY=registry.example.com/quintet` prints each reference and writes dist/images.yaml, for --values of the chart quintet; else set global.images.%s, or global.image.registry." .name .name) -}}
@@ -16,14 +16,14 @@ either it refuses: a reference without a registry would be one of Docker Hub, wh
 common.imagePullPolicy $
 */ -}}
 {{- define "common.imagePullPolicy" -}}
-{{- (include "common.global" . | fromYaml).image.pullPolicy -}}
+{{- (include "common.global" . | fromJson).image.pullPolicy -}}
 {{- end }}
 
 {{- /*
 common.imagePullSecrets $: the whole block of a pod spec, or nothing.
 */ -}}
 {{- define "common.imagePullSecrets" -}}
-{{- $global := include "common.global" . | fromYaml -}}
+{{- $global := include "common.global" . | fromJson -}}
 {{- with $global.image.pullSecrets -}}
 imagePullSecrets:
 {{- range . }}

@@ -4,7 +4,7 @@ Rules of NetworkPolicies by global.networkPolicy. A rule without peers would let
 common.dnsEgress $: the egress rule by which a pod resolves names.
 */ -}}
 {{- define "common.dnsEgress" -}}
-{{- with (include "common.global" . | fromYaml).networkPolicy.dns -}}
+{{- with (include "common.global" . | fromJson).networkPolicy.dns -}}
 {{- if .peers -}}
 - to: {{ toJson .peers }}
   ports:
@@ -20,7 +20,7 @@ common.dnsEgress $: the egress rule by which a pod resolves names.
 common.kubernetesApiEgress $: the egress rule by which a pod reaches the Kubernetes API.
 */ -}}
 {{- define "common.kubernetesApiEgress" -}}
-{{- with (include "common.global" . | fromYaml).networkPolicy.kubernetesApi -}}
+{{- with (include "common.global" . | fromJson).networkPolicy.kubernetesApi -}}
 {{- if .peers -}}
 - to: {{ toJson .peers }}
   ports:
@@ -35,7 +35,7 @@ common.kubernetesApiEgress $: the egress rule by which a pod reaches the Kuberne
 common.ingressRule (dict "root" $ "port" "http"): the ingress rule by which an ingress controller reaches a port.
 */ -}}
 {{- define "common.ingressRule" -}}
-{{- with (include "common.global" .root | fromYaml).networkPolicy.ingress.peers -}}
+{{- with (include "common.global" .root | fromJson).networkPolicy.ingress.peers -}}
 - from: {{ toJson . }}
   ports: [{port: {{ $.port }}}]
 {{- end -}}
@@ -46,7 +46,7 @@ common.ciliumKubernetesApi (dict "root" $ "name" "airflow-launcher" "selector" (
 words, where global.networkPolicy.cilium asks for them; else nothing.
 */ -}}
 {{- define "common.ciliumKubernetesApi" -}}
-{{- with (include "common.global" .root | fromYaml).networkPolicy -}}
+{{- with (include "common.global" .root | fromJson).networkPolicy -}}
 {{- if .cilium -}}
 ---
 # To Cilium the API server is no address: an ipBlock matches neither it nor the nodes.

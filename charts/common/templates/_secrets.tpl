@@ -5,7 +5,7 @@ global.secrets.existing.<fixed name>, or generated at the first install and kept
 common.secretName (dict "root" $ "name" "postgres-airflow"): the name to refer to, in any chart.
 */ -}}
 {{- define "common.secretName" -}}
-{{- $global := include "common.global" .root | fromYaml -}}
+{{- $global := include "common.global" .root | fromJson -}}
 {{- get $global.secrets.existing .name | default .name -}}
 {{- end }}
 
@@ -15,7 +15,7 @@ what the cluster's Secret holds under the key, or `first`, or else a new random 
 Nothing where the Secret is the user's own. Call it once per value and pass the variable on: two calls before the first install differ.
 */ -}}
 {{- define "common.keptValue" -}}
-{{- $global := include "common.global" .root | fromYaml -}}
+{{- $global := include "common.global" .root | fromJson -}}
 {{- if not (get $global.secrets.existing .secret) -}}
 {{- if not $global.secrets.generate -}}
 {{- fail (printf "global.secrets.generate is false: make the Secret %s yourself (with the key %s) and name it in global.secrets.existing.%s." .secret .key .secret) -}}
@@ -37,7 +37,7 @@ common.secret (dict "root" $ "namespace" ns "name" "postgres-airflow" "component
 a whole Secret that outlives the release, because the volumes that its passwords open do. Nothing where it is the user's own.
 */ -}}
 {{- define "common.secret" -}}
-{{- $global := include "common.global" .root | fromYaml -}}
+{{- $global := include "common.global" .root | fromJson -}}
 {{- if not (get $global.secrets.existing .name) -}}
 apiVersion: v1
 kind: Secret

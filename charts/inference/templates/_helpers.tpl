@@ -1,8 +1,10 @@
-{{/* inference.models $: every model with its values over the defaults, as YAML. */}}
+{{/* inference.models $: every model with its values over the defaults, as JSON. */}}
 {{- define "inference.models" -}}
+{{- $models := dict }}
 {{- range $name, $given := .Values.models }}
-{{ $name }}: {{- mergeOverwrite (deepCopy $.Values.defaults) (deepCopy ($given | default dict)) | toYaml | nindent 2 }}
+{{- $_ := set $models $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy ($given | default dict))) }}
 {{- end }}
+{{- toJson $models }}
 {{- end }}
 
 {{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "mlflow-serving" "key" "username") */}}

@@ -6,7 +6,7 @@ postgres.url (dict "root" $ "scheme" "postgresql" "host" host "role" r "password
 {{- $host := $external.enabled | ternary $external.host .host -}}
 {{- $port := $external.enabled | ternary $external.port 5432 | int -}}
 {{- printf "%s://%s:%s@%s:%d/%s" .scheme .role .password $host $port .database -}}
-{{- if and (hasPrefix "verify-" $external.sslMode) (not (include "common.global" .root | fromYaml).postgres.caSecret) -}}
+{{- if and (hasPrefix "verify-" $external.sslMode) (not (include "common.global" .root | fromJson).postgres.caSecret) -}}
 {{- fail (printf "postgres.external.sslMode is %s, and no value says by which authority's certificate: name a Secret that holds it under ca.crt in global.postgres.caSecret." $external.sslMode) -}}
 {{- end -}}
 {{- with $external.enabled | ternary $external.sslMode "" }}?sslmode={{ . }}{{ end -}}

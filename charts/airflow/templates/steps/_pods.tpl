@@ -1,6 +1,6 @@
 {{/* airflow.stepPods $: what dags/pods.py must know to build a step pod, in its own names. */}}
 {{- define "airflow.stepPods" -}}
-{{- $global := include "common.global" . | fromYaml -}}
+{{- $global := include "common.global" . | fromJson -}}
 namespace: {{ include "common.tasksNamespace" . }}
 operator: {{ .Values.steps.operator }}
 service_account: step
