@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _FEET_PER_DEGREE_LATITUDE = 364_600.0
 _FEET_PER_DEGREE_LONGITUDE = 271_700.0
 _SUMMER = 0.12
 _SHRINK = 10.0
+_NO_ADDRESS = json.dumps(dict.fromkeys(("address", "city", "state", "zip"), ""))
 
 Row = dict[str, Any]
 
@@ -59,9 +61,7 @@ class Crimes:
             seed: of everything random.
             path: the real rows, gzipped CSV.
         """
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            self._real = [_typed(row) for row in csv.DictReader(file)]
-        self._arrest_rate = _arrest_rates(self._real)
+        self._real, self._arrest_rate = _read(path)
         self._places = sorted({row["location_description"] for row in self._real} - {None})
         self._per_day = rows_per_year / 365
         self._ids_per_day = math.ceil(self._per_day * 2)
@@ -107,6 +107,14 @@ class Crimes:
         yield Version(corrected.isoformat(), FOREVER, {**row, "updated_on": _updated(corrected)})
 
 
+@cache
+def _read(path: Path) -> tuple[list[Row], Callable[[Row], float]]:
+    """Reads the real rows, which all that are made in a process share, and their rates of arrests."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        rows = [_typed(row) for row in csv.DictReader(file)]
+    return rows, _arrest_rates(rows)
+
+
 def floating(moment: datetime) -> str:
     """Spells a time as the portal does: local, without a zone, with milliseconds."""
     return moment.isoformat(timespec="milliseconds")
@@ -139,8 +147,7 @@ def _moved(real: Row, draw: random.Random) -> Row:
 
 def location(latitude: float, longitude: float) -> str:
     """Gives the JSON of a `location` value."""
-    address = json.dumps(dict.fromkeys(("address", "city", "state", "zip"), ""))
-    return json.dumps({"latitude": str(latitude), "longitude": str(longitude), "human_address": address})
+    return json.dumps({"latitude": str(latitude), "longitude": str(longitude), "human_address": _NO_ADDRESS})
 
 
 def _typed(fields: dict[str, str]) -> Row:

@@ -91,11 +91,12 @@ class Store:
             self._kept.execute(f"CREATE INDEX {table}_date ON {table} (date)")
 
     def _insert(self, dataset: Dataset, versions: Iterator[tuple[str, str, dict[str, Any]]]) -> None:
-        marks = ", ".join("?" * (len(dataset.columns) + 2))
+        names = dataset.names
+        marks = ", ".join("?" * (len(names) + 2))
         self._kept.execute("BEGIN")
         self._kept.executemany(
             f"INSERT INTO {dataset.table} VALUES ({marks})",  # noqa: S608 - our own table's name
-            ((start, end, *(row.get(name) for name in dataset.names)) for start, end, row in versions),
+            ((start, end, *map(row.get, names)) for start, end, row in versions),
         )
         self._kept.execute("COMMIT")
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -39,11 +38,12 @@ TRAINED = (
 """What each step of a release before promotion had a role of its own could write."""
 
 
-def without_tables(server: PostgresServer) -> str:
-    """Make a database of the owner role with the schemas of every pipeline and no table."""
-    name = f"test_{uuid4().hex[:12]}"
+@pytest.fixture(scope="module")
+def schemas(postgres_server: PostgresServer) -> str:
+    """A database of the owner role with the schemas of every pipeline and no table, to be copied."""
+    server = postgres_server
     server.make_role(OWNER)
-    server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
+    name = server.create_database(owner=OWNER)
     for pipeline, given in PIPELINES.items():
         server.make_role(pipeline)
         pipeline_databases.make_schemas(server, pipeline, given, name)
@@ -51,8 +51,9 @@ def without_tables(server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def empty(postgres_server: PostgresServer) -> str:
-    return without_tables(postgres_server)
+def empty(postgres_server: PostgresServer, schemas: str) -> str:
+    """A database of the owner role with the schemas of every pipeline and no table."""
+    return postgres_server.create_database(schemas, OWNER)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def make_without_migrations(server: PostgresServer, database: str) -> None:
 
 
 def test_tables_of_a_release_before_migrations_become_those_of_a_new_platform_and_keep_their_rows(
-    postgres_server: PostgresServer, empty: str, folder: Path
+    postgres_server: PostgresServer, schemas: str, empty: str, folder: Path
 ) -> None:
     server = postgres_server
     make_without_migrations(server, empty)
@@ -146,7 +147,7 @@ def test_tables_of_a_release_before_migrations_become_those_of_a_new_platform_an
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rows(server, empty, TRAINED, "forest")
     assert rows(server, empty, "SELECT run_id FROM forest.trainings", "forest") == [("run-1",)]
-    new = without_tables(server)
+    new = server.create_database(schemas, OWNER)
     assert migrated(server, new, folder, PIPELINES)[0] == 0
     assert len(everything(server, new)) > 30
     assert everything(server, empty) == everything(server, new)

@@ -37,7 +37,8 @@ def quotes() -> Quotes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Started]:
-    with sipsa_server(HISTORY_START="2025-05-01") as started:
+    # The last month of which each monthly report has come out.
+    with sipsa_server(HISTORY_START="2025-06-01") as started:
         yield started
 
 
