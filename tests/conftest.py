@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 SLOWEST = 25
 SERVERS = {"postgres_server", "s3_server", "mlflow_url"}
+# Threads of BLAS and OpenMP wait for each other by spinning: with cores that other workers use too, a fit of
+# 0.2 s took 9 s of CPU. Both read their number when they are first imported, so that no fixture can set it.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 RUN_FOLDER = "QUINTET_TESTS_FOLDER"
 """The variable that names the folder of a run, which its workers share."""
 _FOLDER = pytest.StashKey[Path]()

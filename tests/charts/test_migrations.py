@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from tests.pipeline_databases import OWNER
 from tests.services import PostgresServer, wait_until
 
 FILES = REPOSITORY / "charts/postgres/files"
+PROGRAM = FILES / "migrate.py"
 PIPELINES: dict[str, Any] = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())[
     "postgres"
 ]["pipelines"]
@@ -64,13 +68,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def login(server: PostgresServer, database: str) -> dict[str, str]:
+    return {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "PGDATABASE": database}
+
+
 def start(
     server: PostgresServer, database: str, folder: Path, pipelines: dict[str, Any]
 ) -> subprocess.Popen[str]:
-    login = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "PGDATABASE": database}
     process = subprocess.Popen(
-        [sys.executable, FILES / "migrate.py", folder],
-        env={**os.environ, **login},
+        [sys.executable, PROGRAM, folder],
+        env={**os.environ, **login(server, database)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -83,15 +90,20 @@ def start(
     return process
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, error = process.communicate(timeout=60)
-    return process.returncode, out, error
-
-
 def migrated(
     server: PostgresServer, database: str, folder: Path, pipelines: dict[str, Any] = FOREST
 ) -> tuple[int, str, str]:
-    return ended(start(server, database, folder, pipelines))
+    """What the program ends with, prints and says of a failure; in this process: it has Alembic imported."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        for name, value in login(server, database).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", [str(PROGRAM), str(folder)])
+        patch.setattr(sys, "stdin", io.StringIO(json.dumps(pipelines)))
+        try:
+            runpy.run_path(str(PROGRAM), run_name="__main__")
+        except SystemExit as failure:
+            return 1, printed.getvalue(), str(failure.code)
+    return 0, printed.getvalue(), ""
 
 
 def rows(server: PostgresServer, database: str, statement: str, role: str = "postgres") -> list[Any]:
@@ -172,9 +184,9 @@ def test_two_at_once_run_each_migration_once(
     # Not to be repeated: a second run of it would fail.
     (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN + "SELECT pg_sleep(0.3);")
     both = [start(postgres_server, empty, folder, PIPELINES) for _ in range(2)]
-    results = [ended(process) for process in both]
-    assert [code for code, _, _ in results] == [0, 0], results
-    assert sorted(out.splitlines()[-1] for _, out, _ in results) == [
+    results = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], results
+    assert sorted(out.splitlines()[-1] for out, _ in results) == [
         "0 migrations have run.",
         f"{MIGRATIONS + 1} migrations have run.",
     ]
@@ -188,7 +200,7 @@ def test_a_migration_that_fails_changes_nothing_and_can_be_put_right(
     third.write_text(NEW_COLUMN.replace("source", "more") + "SELECT 1 / 0;")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
-    assert error == "forest: 0003_more.sql failed and has changed nothing: division by zero\n"
+    assert error == "forest: 0003_more.sql failed and has changed nothing: division by zero"
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'ingest_watermarks'"
     assert {("source",), ("more",)} & set(rows(postgres_server, empty, columns)) == {("source",)}
     third.write_text(NEW_COLUMN.replace("source", "more"))

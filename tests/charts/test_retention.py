@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 def run_retention(url: str, decisions: Path, *options: str) -> str:
     """What the program prints. It runs in this process, which has imported MLflow: that takes seconds."""
     program = str(CHARTS / "mlflow/files/scripts/retention.py")
-    # Another test of this process may have set another server or registry, which would count before the variable.
+    # What another test of this process has set would count before the variables.
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
