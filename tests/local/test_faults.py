@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -71,24 +72,71 @@ class CommandLine:
         return {each["Key"]: each["ETag"] for each in listed}
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """How a platform began: with a run that Ctrl-C stopped in its `load`, and another of the same date."""
+
+    quintet: CommandLine
+    first: str
+    """What the first run said, which found nothing."""
+    code: int
+    """What it ended with."""
+    left: list[str]
+    """The processes after it."""
+    second: str
+    """What the second run said."""
+
+
 @pytest.fixture(scope="module")
-def quintet() -> Iterator[CommandLine]:
-    """A platform with a capture in it; a test finds its services running."""
+def beginning() -> Iterator[Beginning]:
     with folder() as state:
-        command = CommandLine(state)
-        said = command("run", CAPTURE, "--date", DATE)
-        assert said.count(" Ready") == 0
-        assert "▸ postgres: PostgreSQL, with the roles and tables of the chart" in said
-        yield command
-        command("down")
-        assert command.processes == []
+        quintet = CommandLine(state)
+        run = quintet.start("run", CAPTURE, "--date", DATE)
+        load = state.runs / CAPTURE / "manual__2026-01-31T12-00-00-00-00/load/try-1/log.jsonl"
+        assert wait_until(load.exists, SECONDS, pause=0.005)
+        run.send_signal(signal.SIGINT)
+        first, _ = run.communicate(timeout=60)
+        left = quintet.processes
+        yield Beginning(quintet, first, run.returncode, left, quintet("run", CAPTURE, "--date", DATE))
+        quintet("down")
+        assert quintet.processes == []
 
 
-@pytest.fixture(autouse=True)
-def running(quintet: CommandLine) -> None:
+@pytest.fixture
+def quintet(beginning: Beginning) -> CommandLine:
+    """A platform with a capture in it, whose services run."""
+    quintet = beginning.quintet
     entries = quintet.state.running()
     if not all(name in entries and entries[name].process for name in SERVICES):
         quintet("up")
+    return quintet
+
+
+@contextmanager
+def another_program() -> Iterator[Running]:
+    """A program of somebody else, whose pid was once a service's."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    try:
+        yield Running(process.pid, psutil.Process(process.pid).create_time() - 3600)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_run_from_nothing_starts_the_services(beginning: Beginning) -> None:
+    assert beginning.first.count(" Ready") == 0
+    assert "▸ postgres: PostgreSQL, with the roles and tables of the chart" in beginning.first
+
+
+def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(
+    beginning: Beginning, quintet: CommandLine
+) -> None:
+    assert beginning.code == 130
+    assert len(beginning.left) == len(quintet.processes)
+    assert not any("forest.load" in command or "dag_runner" in command for command in beginning.left)
+    assert "✓ export success" in beginning.second
+    assert '"rows_read": 5810, "rows_new": 5810' in beginning.second
 
 
 def test_a_run_goes_on_from_the_one_before_and_the_same_date_is_the_same_run(quintet: CommandLine) -> None:
@@ -110,38 +158,23 @@ def test_status_says_what_runs(quintet: CommandLine) -> None:
 
 
 def test_services_that_were_killed_are_named_and_start_again_with_their_data(quintet: CommandLine) -> None:
-    before, objects = quintet.rows, quintet.stored()
+    before, objects, ports = quintet.rows, quintet.stored(), quintet.state.ports()
     for entry in quintet.state.running().values():
         os.kill(entry.pid, signal.SIGKILL)
     ended = wait_until(lambda: not any(e.process for e in quintet.state.running().values()), 30)
     assert ended
     assert quintet("status").count("ended by itself") == len(SERVICES)
-    quintet("up")
+    # Meanwhile other programs have got a port and pids. The two that are left out have left workers.
+    with socket.create_server(("127.0.0.1", ports["s3"])), another_program() as other:
+        for name in set(SERVICES) - {"postgres", "mlflow"}:
+            quintet.state.note_running(name, other)
+        (quintet.state.folder / "postgres/data/postmaster.pid").write_text(f"{other.pid}\n")
+        quintet("up")
+        assert quintet("status").count(" Ready") == len(SERVICES)
+    assert quintet.state.ports()["s3"] != ports["s3"]
+    assert quintet.state.ports()["postgres"] == ports["postgres"]
     assert quintet.rows == before
     assert quintet.stored() == objects
-
-
-def test_a_port_that_is_taken_is_changed_and_a_pid_that_another_program_has_is_left_alone(
-    quintet: CommandLine,
-) -> None:
-    quintet("down")
-    ports = quintet.state.ports()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    try:
-        born = psutil.Process(other.pid).create_time()
-        for name in SERVICES:
-            quintet.state.note_running(name, Running(other.pid, born - 3600))
-        (quintet.state.folder / "postgres/data/postmaster.pid").write_text(f"{other.pid}\n")
-        quintet("down")
-        with socket.create_server(("127.0.0.1", ports["mlflow"])):
-            quintet("up")
-            assert quintet.state.ports()["mlflow"] != ports["mlflow"]
-            assert quintet.state.ports()["postgres"] == ports["postgres"]
-            assert quintet("status").count(" Ready") == len(SERVICES)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
 
 
 def test_a_server_that_nobody_remembers_is_ended_first(quintet: CommandLine) -> None:
@@ -156,21 +189,6 @@ def test_two_commands_do_not_fight_over_one_state(quintet: CommandLine) -> None:
     with quintet.state.alone():
         said = quintet("run", CAPTURE, code=1)
     assert f"Another command (process {os.getpid()}) works with {quintet.state.folder}" in said
-
-
-def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(quintet: CommandLine) -> None:
-    services = len(quintet.processes)
-    date = "2026-01-31T13:00:00Z"
-    run = quintet.start("run", CAPTURE, "--date", date)
-    started = quintet.state.runs / CAPTURE / "manual__2026-01-31T13-00-00-00-00/load/try-1/log.jsonl"
-    assert wait_until(started.exists, 60, pause=0.005)
-    run.send_signal(signal.SIGINT)
-    run.communicate(timeout=60)
-    assert run.returncode == 130
-    assert len(quintet.processes) == services
-    said = quintet("run", CAPTURE, "--date", date)
-    assert "✓ export success" in said
-    assert '"rows_read": 5810, "rows_new": 5810' in said
 
 
 def test_a_command_that_was_killed_leaves_no_run_behind(quintet: CommandLine) -> None:
@@ -213,3 +231,11 @@ def test_a_full_disk_is_named_before_anything_starts(
     monkeypatch.setattr("quintet.local.state.BYTES_NEEDED", 1 << 60)
     with pytest.raises(Exception, match=r"MiB left and \d+ MiB are needed: free some"):
         quintet.state.refuse_full_disk()
+
+
+def test_down_leaves_a_pid_alone_that_another_program_has(quintet: CommandLine) -> None:
+    quintet("down")
+    with another_program() as other:
+        for name in SERVICES:
+            quintet.state.note_running(name, other)
+        quintet("down")
