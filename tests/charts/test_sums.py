@@ -118,7 +118,7 @@ def test_postgres_has_room_for_what_its_roles_may_open(
     assert (settings["max_connections"], settings["shared_buffers"]) == (connections, buffers)
 
 
-@pytest.mark.parametrize(("limit", "share"), [("512Mi", "320MiB"), ("2Gi", "1856MiB"), ("200Mi", "100MiB")])
+@pytest.mark.parametrize(("limit", "share"), [("768Mi", "384MiB"), ("2Gi", "1664MiB"), ("200Mi", "100MiB")])
 def test_minio_frees_memory_below_its_limit(limit: str, share: str) -> None:
     minio = named(render("minio", {"resources": {"limits": {"memory": limit}}}), "StatefulSet", "minio")
     (container,) = containers(minio["spec"]["template"])
