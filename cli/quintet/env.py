@@ -41,7 +41,7 @@ def connections(kube: Kube, ports: dict[str, int], *, promotion: bool = False) -
         promotion: of the step that promotes, which alone writes the record and moves the alias.
     """
     database = urlsplit(kube.secret("postgres-forest-promotion" if promotion else "postgres-forest", "url"))
-    user = "mlflow-promotion" if promotion else "mlflow-forest"
+    user = "mlflow-forest-promotion" if promotion else "mlflow-forest"
     login = database.netloc.rpartition("@")[0]
     return {
         "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),

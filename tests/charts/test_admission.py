@@ -24,7 +24,7 @@ def config(release: tuple[Manifest, ...], name: str) -> Any:
     return json.loads(text)
 
 
-@pytest.mark.parametrize("own", [{}, {"mlflow-promotion": "ours"}])
+@pytest.mark.parametrize("own", [{}, {"mlflow-forest-promotion": "ours"}])
 def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> None:
     release = render("quintet", {"global": {"secrets": {"existing": own}}})
     pods, images = config(release, "airflow-step-pods"), config(release, "airflow-step-images")
@@ -37,20 +37,18 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
     policy = variables(release)
     assert {image: set(secrets) for image, secrets in policy["allowed"].items()} == given
     assert set(policy["known"]) == set().union(*given.values())
-    promotion = own.get("mlflow-promotion", "mlflow-promotion")
-    pipelines = ("bitcoin", "crime", "forest", "penguins")
-    records = {f"postgres-{pipeline}-promotion" for pipeline in pipelines}
-    assert set(policy["guarded"]) == {promotion, "postgres-excel"} | records
-    for pipeline in pipelines:
-        writing = {image for image, secrets in given.items() if f"postgres-{pipeline}-promotion" in secrets}
-        assert [image.rpartition("/")[2].rpartition("-")[0] for image in writing] == [pipeline]
-        assert not any(f"postgres-{pipeline}" in given[image] for image in writing)
-    assert {image.rpartition("/")[2] for image, secrets in given.items() if promotion in secrets} == {
-        "bitcoin-promote",
-        "crime-promote",
-        "forest-promote",
-        "penguins-publish",
-    }
+    promoting = ("bitcoin-promote", "crime-promote", "forest-promote", "penguins-publish")
+    guarded = {"postgres-excel"}
+    for step in promoting:
+        pipeline = step.partition("-")[0]
+        names = {f"{server}-{pipeline}-promotion" for server in ("mlflow", "postgres")}
+        secrets = {own.get(name, name) for name in names}
+        (image,) = (image for image in given if image.endswith(f"/{step}"))
+        assert {asking for asking in given if secrets & given[asking]} == {image}
+        assert secrets <= given[image]
+        assert not {f"postgres-{pipeline}", f"mlflow-{pipeline}"} & given[image]
+        guarded |= secrets
+    assert set(policy["guarded"]) == guarded
 
 
 @pytest.mark.parametrize(
@@ -58,7 +56,7 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
 )
 def test_an_image_is_known_without_its_tag(reference: str) -> None:
     allowed = variables(render("quintet", {"global": {"images": {"forest-promote": reference}}}))["allowed"]
-    assert "mlflow-promotion" in allowed["registry.example.com:5000/q/promote"]
+    assert "mlflow-forest-promotion" in allowed["registry.example.com:5000/q/promote"]
 
 
 def test_it_refuses_in_the_tasks_namespace_alone_and_can_be_left_out() -> None:

@@ -26,8 +26,9 @@ from stepkit.settings import Run, Settings
 from tests.charts.render import CHARTS, named, render
 from tests.services import answers, free_ports, process
 
-USERS = ("admin", "forest", "crime", "bitcoin", "penguins", "promotion", "serving")
-ASKED = ("forest", "crime", "promotion", "serving")
+PIPELINES = ("bitcoin", "crime", "forest", "penguins")
+USERS = ("admin", *PIPELINES, *(f"{name}-promotion" for name in PIPELINES), "serving")
+ASKED = ("forest", "forest-promotion", "crime", "crime-promotion", "serving")
 """Whose rights are asked for; those of the other pipelines are as crime's."""
 
 
@@ -111,9 +112,10 @@ def server(folder: Path) -> Iterator[str]:
 def platform(folder: Path) -> Iterator[Platform]:
     with server(folder) as url:
         platform = Platform(url)
-        # Of a release whose steps had one user in common.
-        former = {"username": "steps", "password": password("steps")}
-        assert platform.status("admin", "POST", "/api/2.0/mlflow/users/create", former) == 200
+        # Of a release whose pipelines had users in common.
+        for user in ("steps", "promotion"):
+            former = {"username": user, "password": password(user)}
+            assert platform.status("admin", "POST", "/api/2.0/mlflow/users/create", former) == 200
         run_users(url, folder)
         named = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=forest-cover-experiment"
         experiment = json.loads(platform.ask("forest", "GET", named)[1])["experiment"]["experiment_id"]
@@ -123,9 +125,12 @@ def platform(folder: Path) -> Iterator[Platform]:
         platform = Platform(url, experiment, json.loads(answer)["run"]["info"]["run_id"])
         put = f"{ARTIFACTS}/bundle/contract.json"
         assert platform.status("forest", "PUT", put, {}) == 200
-        assert platform.status("promotion", "POST", *version_from(f"{PLACE}/bundle")) == 200
+        assert platform.status("forest-promotion", "POST", *version_from(f"{PLACE}/bundle")) == 200
         alias = {"name": "forest", "alias": "champion", "version": "1"}
-        assert platform.status("promotion", "POST", "/api/2.0/mlflow/registered-models/alias", alias) == 200
+        assert (
+            platform.status("forest-promotion", "POST", "/api/2.0/mlflow/registered-models/alias", alias)
+            == 200
+        )
         yield platform
 
 
@@ -141,11 +146,11 @@ def version_from(source: str) -> tuple[str, dict[str, str]]:
 ALLOWED = {
     "read the run": (
         ("GET", "/api/2.0/mlflow/runs/get?run_id={run}", None),
-        {"forest", "promotion", "serving"},
+        {"forest", "forest-promotion", "serving"},
     ),
     "read its artifacts": (
         ("GET", "/get-artifact?run_uuid={run}&path=bundle/contract.json", None),
-        {"forest", "promotion", "serving"},
+        {"forest", "forest-promotion", "serving"},
     ),
     "write to the run": (
         ("POST", "/api/2.0/mlflow/runs/set-tag", {"run_id": "{run}", "key": "k", "value": "v"}),
@@ -158,7 +163,7 @@ ALLOWED = {
     "delete the run": (("POST", "/api/2.0/mlflow/runs/delete", {"run_id": "{run}"}), set()),
     "follow the alias": (
         ("GET", "/api/2.0/mlflow/registered-models/alias?name=forest&alias=champion", None),
-        {"forest", "promotion", "serving"},
+        {"forest", "forest-promotion", "serving"},
     ),
     "move the alias": (
         (
@@ -166,7 +171,7 @@ ALLOWED = {
             "/api/2.0/mlflow/registered-models/alias",
             {"name": "forest", "alias": "champion", "version": "1"},
         ),
-        {"promotion"},
+        {"forest-promotion"},
     ),
     "tag a version": (
         (
@@ -174,7 +179,7 @@ ALLOWED = {
             "/api/2.0/mlflow/model-versions/set-tag",
             {"name": "forest", "version": "1", "key": "k", "value": "v"},
         ),
-        {"promotion"},
+        {"forest-promotion"},
     ),
     "set a version's stage": (
         (
@@ -182,7 +187,7 @@ ALLOWED = {
             "/api/2.0/mlflow/model-versions/transition-stage",
             {"name": "forest", "version": "1", "stage": "Production", "archive_existing_versions": False},
         ),
-        {"promotion"},
+        {"forest-promotion"},
     ),
     "delete the model": (("DELETE", "/api/2.0/mlflow/registered-models/delete", {"name": "forest"}), set()),
     "delete its artifacts": (("DELETE", f"{ARTIFACTS}/bundle/contract.json", None), set()),
@@ -256,7 +261,7 @@ def test_a_training_and_a_promotion_do_their_work_as_their_users(
             mlflow.log_params({"trees": 2})
             mlflow.log_metrics({"f1_macro": 0.5})
             mlflow.log_dict({}, "bundle/contract.json")
-        log_in("promotion")
+        log_in("forest-promotion")
         version = MlflowRegistry(settings).show(Model("svc", run_id, "digest", "rows"), lambda: None)
     finally:
         mlflow.set_tracking_uri(None)
@@ -277,12 +282,10 @@ def test_the_administrator_makes_what_others_may_not(platform: Platform) -> None
     assert platform.status("admin", "GET", "/api/2.0/mlflow/users/list") == 200
 
 
-def test_the_user_that_all_steps_had_in_common_is_gone(platform: Platform) -> None:
+def test_users_that_all_pipelines_had_in_common_are_gone(platform: Platform) -> None:
     read = "/api/2.0/mlflow/runs/get?run_id={run}"
-    assert {user: platform.status(user, "GET", read) for user in ("steps", "forest")} == {
-        "steps": 401,
-        "forest": 200,
-    }
+    statuses = {user: platform.status(user, "GET", read) for user in ("steps", "promotion", "forest")}
+    assert statuses == {"steps": 401, "promotion": 401, "forest": 200}
 
 
 def test_an_experiment_at_another_place_is_refused_by_the_set_up(platform: Platform, folder: Path) -> None:

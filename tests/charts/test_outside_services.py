@@ -92,7 +92,7 @@ def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
 
 
 def test_an_outside_mlflow_replaces_the_server_in_every_address_and_key() -> None:
-    users = ("mlflow-promotion", "mlflow-serving", *(f"mlflow-{name}" for name in MODELS))
+    users = ["mlflow-serving", *(f"mlflow-{name}{of}" for name in MODELS for of in ("", "-promotion"))]
     release = render(
         "quintet",
         {

@@ -34,11 +34,13 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     doubled = {name for name, data in copies.items() if len(data) == 2}
     pipelines = default_values("quintet")["postgres"]["pipelines"]
     of_pipelines = {f"{server}-{name}" for server in ("postgres", "minio") for name in pipelines}
-    of_users = {f"mlflow-{name}" for name, given in pipelines.items() if given.get("promotes")}
     of_promotion = {
-        f"postgres-{name}-promotion" for name, given in pipelines.items() if given.get("promotes")
+        secret
+        for name, given in pipelines.items()
+        if given.get("promotes")
+        for secret in (f"postgres-{name}-promotion", f"mlflow-{name}", f"mlflow-{name}-promotion")
     }
-    assert doubled == {"mlflow-promotion"} | of_pipelines | of_promotion | of_users
+    assert doubled == of_pipelines | of_promotion
     assert all(data == [data[0]] * len(data) for data in copies.values())
 
 

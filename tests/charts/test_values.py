@@ -31,8 +31,9 @@ NAMED_BY_THE_USER = {
     ("minio", "users"),
     ("mlflow", "users"),
     *(
-        ("mlflow", "users", pipeline, kind)
+        ("mlflow", "users", f"{pipeline}{of}", kind)
         for pipeline in ("bitcoin", "crime", "forest", "penguins")
+        for of in ("", "-promotion")
         for kind in ("experiments", "models")
     ),
     ("mlflow", "retention", "decisions"),

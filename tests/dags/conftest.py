@@ -57,7 +57,9 @@ PODS = {
     },
     "steps": {
         "forest-promote": {
-            "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-promotion", "key": "password"}},
+            "secret_env": {
+                "MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest-promotion", "key": "password"}
+            },
             "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "50m"}},
         }
     },

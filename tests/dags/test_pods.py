@@ -70,7 +70,7 @@ def test_narrower_settings_win_and_secrets_are_references() -> None:
     assert environment["DATABASE_URL"] == {"secretKeyRef": {"name": "postgres-forest", "key": "url"}}
     assert environment["SOURCE_API_BASE_URL"] == {"configMapKeyRef": {"name": "sources", "key": "forest"}}
     assert environment["MLFLOW_TRACKING_PASSWORD"] == {
-        "secretKeyRef": {"name": "mlflow-promotion", "key": "password"}
+        "secretKeyRef": {"name": "mlflow-forest-promotion", "key": "password"}
     }
 
 

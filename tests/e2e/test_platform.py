@@ -52,15 +52,16 @@ def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platfor
 
 
 def test_a_pod_gets_the_secrets_of_its_own_step_alone(kube: Kube, platform: Platform) -> None:
-    for secret in ("mlflow-promotion", "postgres-forest-promotion"):
+    for secret in ("mlflow-forest-promotion", "postgres-forest-promotion"):
         assert admission.refusal(kube, "forest-promote", secret) == ""
     assert admission.refusal(kube, "forest-train", "postgres-forest", ["python"]) == ""
     for refused in (
-        admission.refusal(kube, "forest-train", "mlflow-promotion"),
-        admission.refusal(kube, "forest-promote", "mlflow-promotion", ["python"]),
+        admission.refusal(kube, "forest-train", "mlflow-forest-promotion"),
+        admission.refusal(kube, "forest-promote", "mlflow-forest-promotion", ["python"]),
         admission.refusal(kube, "forest-train", "postgres-forest-promotion"),
         admission.refusal(kube, "forest-promote", "postgres-forest-promotion", ["python"]),
         admission.refusal(kube, "crime-promote", "postgres-forest-promotion"),
+        admission.refusal(kube, "crime-promote", "mlflow-forest-promotion"),
         admission.refusal(kube, "crime-train", "mlflow-forest"),
         admission.refusal(kube, "forest-train", "postgres-crime"),
     ):
@@ -134,8 +135,7 @@ def test_train_and_promote(kube: Kube, platform: Platform) -> None:
         ("forest-extract", {"run"}),
         ("forest-train", {"run"}),
         ("crime-train", set()),
-        # One user of MLflow promotes all models; the record that says who is champion is each pipeline's own.
-        ("crime-promote", {"alias", "tag"}),
+        ("crime-promote", set()),
         ("excel-load", set()),
         ("sipsa-extract", set()),
     ],

@@ -16,7 +16,7 @@ PORTS = {"postgres": 1, "s3": 2, "mlflow": 3}
 
 @pytest.mark.parametrize(
     ("promotion", "role", "user"),
-    [(False, "forest", "mlflow-forest"), (True, "forest_promotion", "mlflow-promotion")],
+    [(False, "forest", "mlflow-forest"), (True, "forest_promotion", "mlflow-forest-promotion")],
 )
 def test_only_who_asks_for_them_has_the_rights_of_promotion(
     answers: dict[str, Any], kube: Kube, promotion: bool, role: str, user: str
@@ -28,7 +28,7 @@ def test_only_who_asks_for_them_has_the_rights_of_promotion(
         },
         "minio-forest": {"access-key": "forest", "secret-key": "s"},
         "mlflow-forest": {"username": "mlflow-forest", "password": "m"},
-        "mlflow-promotion": {"username": "mlflow-promotion", "password": "m"},
+        "mlflow-forest-promotion": {"username": "mlflow-forest-promotion", "password": "m"},
     }
     answers[SECRETS] = {"items": []}
     for name, data in held.items():

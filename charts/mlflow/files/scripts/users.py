@@ -18,8 +18,8 @@ from typing import Any
 START_SECONDS = 300
 THROUGH_THE_SERVER = "mlflow-artifacts:/"
 """How locations begin that the server chooses."""
-FORMER_USERS = ("steps",)
-"""Users of earlier releases, who could do more than any of now."""
+FORMER_USERS = ("promotion", "steps")
+"""Users of earlier releases, whom all pipelines had in common."""
 
 
 class Server:
