@@ -44,14 +44,21 @@ def own_server() -> Iterator[Postgres]:
 @pytest.fixture
 def empty_server(own_server: Postgres) -> Iterator[Postgres]:
     yield own_server
+    connection = psycopg2.connect(own_server.url("postgres", password=PASSWORD))
+    connection.autocommit = True
+    cursor = connection.cursor()
     for database in DATABASES:
-        own_server.psql("--command", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
     for database in ("postgres", "template1"):
-        own_server.psql("-c", f"GRANT CONNECT ON DATABASE {database} TO PUBLIC")
+        cursor.execute(f"GRANT CONNECT ON DATABASE {database} TO PUBLIC")
+    cursor.execute("SELECT rolname FROM pg_roles")
+    there = {role for (role,) in cursor.fetchall()}
     # In reverse of who made whom: a role that granted something cannot go before it is taken back.
     for role in [*ROLES, "installer"]:
-        if own_server.psql("-At", "-c", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
-            own_server.psql("-c", f"DROP OWNED BY {role} CASCADE", "-c", f"DROP ROLE {role}")
+        if role in there:
+            cursor.execute(f"DROP OWNED BY {role} CASCADE")
+            cursor.execute(f"DROP ROLE {role}")
+    connection.close()
 
 
 class Setup:
