@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from quintet.local import demo
 from quintet.local.platform import choose
+from quintet.local.postgres import Postgres, made_of
 from quintet.local.state import State
 from quintet.progress import UserError
 
@@ -50,6 +52,18 @@ def test_the_address_of_the_database_follows_its_port(state: State) -> None:
     with socket.create_server(("127.0.0.1", port)):
         moved = choose(state, ["postgres"])
     assert f":{moved.ports['postgres']}/quintet" in moved.credentials["postgres-forest"]["url"]
+
+
+def test_databases_are_made_again_for_other_passwords_and_in_a_new_data_folder(tmp_path: Path) -> None:
+    server = Postgres(tmp_path, 5432, None)
+    server.data.mkdir()
+    version = server.data / "PG_VERSION"
+    version.touch()
+    made = made_of(server, {"forest": "first"})
+    assert made_of(server, {"forest": "first"}) == made
+    assert made_of(server, {"forest": "second"}) != made
+    os.utime(version, (0, 0))
+    assert made_of(server, {"forest": "first"}) != made
 
 
 def test_a_damaged_file_is_named(state: State) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi.testclient import TestClient
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
@@ -135,8 +136,15 @@ class Api:
         return self
 
 
+@pytest.fixture(scope="session")
+def loop() -> Iterator[BlockingPortal]:
+    """The event loop of all APIs in this process, as one of its own for each request costs more than it."""
+    with start_blocking_portal() as portal:
+        yield portal
+
+
 @pytest.fixture
-def api(registry: Registry, tmp_path: Path) -> Callable[..., Api]:
+def api(registry: Registry, tmp_path: Path, loop: BlockingPortal) -> Callable[..., Api]:
     """Makes the API over the registry; its thread is not started."""
 
     def make(**changes: object) -> Api:
@@ -149,8 +157,10 @@ def api(registry: Registry, tmp_path: Path) -> Callable[..., Api]:
         settings = Settings(**fixed | changes)
         metrics = Metrics()
         champion = Champion(settings, RegistryClient(settings), BundleCache(tmp_path), metrics, unproved)
-        app, admin = (build(settings, champion, metrics) for build in (create_app, create_admin_app))
-        return Api(champion, TestClient(app), TestClient(admin))
+        clients = [TestClient(build(settings, champion, metrics)) for build in (create_app, create_admin_app)]
+        for client in clients:
+            client.portal = loop
+        return Api(champion, *clients)
 
     return make
 

@@ -82,12 +82,16 @@ def settings_of(registry: Registry, folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def bundle(history: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_of(history, tmp_path_factory.mktemp("bars") / "bundle")
+
+
 @pytest.fixture
-def client(tmp_path: Path, history: list[dict[str, Any]]) -> Any:
+def client(tmp_path: Path, bundle: Path) -> Any:
     """Serves the model with some settings."""
-    folder = bundle_of(history, tmp_path / "bundle")
     registry = Registry()
-    registry.promote(1, folder)
+    registry.promote(1, bundle)
     with serve(registry):
 
         def start(**more: Any) -> TestClient:
@@ -110,10 +114,10 @@ def predicted(client: TestClient, body: object) -> dict[str, Any]:
 
 
 def test_the_last_bars_give_what_training_would_give(
-    client: Client, history: list[dict[str, Any]], tmp_path: Path
+    client: Client, history: list[dict[str, Any]], bundle: Path
 ) -> None:
     api = client()
-    served = load(tmp_path / "bundle")
+    served = load(bundle)
     expected = served.predict(features(bars_of(history))).probabilities
     for end in (LEAST_BARS, 250, 400):
         found = predicted(api, {"bars": history[end - LEAST_BARS : end]})

@@ -115,6 +115,7 @@ class LocalAirflow:
         self._runs = platform.state.runs
         self._log = platform.state.log("airflow")
         self._ended = threading.Event()
+        self._session: Any = None
 
     @contextlib.contextmanager
     def watching(self, runner: Runner) -> Iterator[None]:
@@ -202,8 +203,11 @@ class LocalAirflow:
 
     def _select(self, query: str, *values: str) -> list[dict[str, Any]]:
         try:
-            with contextlib.closing(psycopg2.connect(self._url, connect_timeout=5)) as session:
-                rows = session.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+            # One session for all questions, as a run is asked about many times a second.
+            if self._session is None or self._session.closed:
+                self._session = psycopg2.connect(self._url, connect_timeout=5)
+                self._session.autocommit = True
+            with self._session.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as rows:
                 rows.execute(query, values)
                 found = [dict(row) for row in rows.fetchall()]
         except psycopg2.errors.UndefinedTable:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from bundle import Contract, Engine, Feature, Label, write
 from tests import services
-from tests.serving.conftest import Server, api, registry, start, started
+from tests.serving.conftest import Server, api, loop, registry, start, started
 from tests.serving.registry_server import Registry, serve
 
-__all__ = ["api", "registry", "start"]
+__all__ = ["api", "loop", "registry", "start"]
 
 FEATURES = tuple(f"number_{at}" for at in range(12))
 # One tree: two inner nodes and three leaves of two classes.
