@@ -31,8 +31,9 @@ PARAMETERS = {
     "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
-# What the threads of a step may use; see `size`.
-TWO_THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+# What the threads of a step may use; see `size`. Two of BLAS wait for each other by spinning, long
+# where cores are busy.
+THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
 
 
 with DAG(
@@ -130,14 +131,14 @@ version.""",
         "crime",
         "balance-data",
         arguments={"document_uri": result("scale_data", "document_uri"), **stages["balance_data"]},
-        environment=TWO_THREADS,
+        environment=THREADS,
         size=megabytes(256, 4096, cpu="2"),
     )
     extract_features = step(
         "crime",
         "extract-features",
         arguments={"document_uri": result("balance_data", "document_uri"), **stages["extract_features"]},
-        environment=TWO_THREADS,
+        environment=THREADS,
         size=megabytes(256, 3072, cpu="2"),
     )
     train = step(
@@ -147,7 +148,7 @@ version.""",
         variants=[{"algorithm": algorithm} for algorithm in ALGORITHMS],
         map_index_template="{{ task.variant['algorithm'] }}",
         max_active_tis_per_dagrun=2,
-        environment=TWO_THREADS,
+        environment=THREADS,
         size=megabytes(256, 4096, cpu="2"),
         timeout=timedelta(hours=1),
     )
