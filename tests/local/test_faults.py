@@ -201,6 +201,8 @@ def test_a_command_that_was_killed_leaves_no_run_behind(quintet: CommandLine) ->
     run.kill()
     run.communicate(timeout=60)
     assert wait_until(lambda: len(quintet.processes) == services, 30)
+    tries = [folder.relative_to(started.parents[2]) for folder in started.parents[2].glob("*/*")]
+    assert tries == [Path("extract/try-1")]
 
 
 def test_a_killed_airflow_ends_the_run_with_a_sentence(quintet: CommandLine) -> None:

@@ -15,13 +15,19 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import psutil
+
 Answer = Callable[[dict[str, Any]], None]
+POLL_SECONDS = 0.05
+ALONE_SECONDS = 0.5
+"""Without a step for so long, none is about to start or to end."""
 
 
 def main() -> None:
@@ -57,6 +63,16 @@ def _read(requests: queue.SimpleQueue[dict[str, Any] | None], at_work: threading
     requests.put(None)
     if at_work.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
+        _end_after_the_step()
+
+
+def _end_after_the_step() -> NoReturn:
+    """End this process when its step has: Airflow keeps SIGTERM to itself, and would try the step again."""
+    alone = 0.0
+    while alone < ALONE_SECONDS:
+        time.sleep(POLL_SECONDS)
+        alone = 0.0 if psutil.Process().children() else alone + POLL_SECONDS
+    os._exit(0)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
