@@ -29,6 +29,7 @@ from stepkit import postgres
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
+from tests.conftest import as_promotion
 from tests.unit.bitcoin.markets import swinging
 from tests.unit.bitcoin.rows import HOUR, rows
 
@@ -140,7 +141,8 @@ def test_the_same_rows_are_not_trained_again(
 ) -> None:
     given = {"trials": "4"}
     found = features(settings("r1"), min_rows=100, training_parameters=given, bucket=bucket)
-    with postgres.transaction(settings("r1")) as cursor:
+    promoting = dataclasses.replace(settings("r1"), database_url=as_promotion(settings("r1").database_url))
+    with postgres.transaction(promoting) as cursor:
         cursor.execute(
             "INSERT INTO bitcoin.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
             " VALUES ('bitcoin', %s, %s, 'training', 'r1')",

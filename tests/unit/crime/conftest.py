@@ -89,8 +89,10 @@ def download(settings: Callable[..., Settings], portal: Portal, bucket: str) -> 
 
 @pytest.fixture
 def query(crime_database: str) -> Callable[..., list[Any]]:
-    def run(statement: str) -> list[Any]:
-        connection = psycopg2.connect(crime_database)
+    """Asks Postgres as the pipeline's role, unless a URL of another is given."""
+
+    def run(statement: str, url: str = crime_database) -> list[Any]:
+        connection = psycopg2.connect(url)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement)

@@ -13,6 +13,7 @@ from crime import crimes_file, download_data
 from crime.download_data import Downloaded
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
+from tests.conftest import as_promotion
 from tests.unit.crime.conftest import Portal, serving
 
 Download = Callable[..., Downloaded]
@@ -141,7 +142,8 @@ def test_what_has_been_trained_on_is_skipped(
     query(
         "INSERT INTO crime.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id) VALUES"
         f" ('crime', '{found.data_sha256}', '{found.parameters_sha256}', 'etl_with_taskflow', 'run-1')"
-        " RETURNING 1"
+        " RETURNING 1",
+        as_promotion(crime_database),
     )
     assert download("run-1", training_parameters={"seed": 1}) == found, "its own training may be repeated"
     with pytest.raises(NothingToDo, match="run run-1 has trained on these rows"):

@@ -22,7 +22,9 @@ OTHER_KEY = {"kind": "key", "key": ["elevation"], "test_share": 0.2, "salt": "",
 
 
 @pytest.fixture
-def champion(world: Make, training: Training, client: MlflowClient, tmp_path: Path) -> Callable[..., None]:
+def champion(
+    promoting: Make, training: Training, client: MlflowClient, tmp_path: Path
+) -> Callable[..., None]:
     """Makes a trained model champion, its bundle changed to say another split, or none."""
 
     def make(split: dict[str, Any] | None) -> None:
@@ -40,7 +42,7 @@ def champion(world: Make, training: Training, client: MlflowClient, tmp_path: Pa
         client.log_artifacts(run_id, str(folder), "bundle")
         digest = bundle.load(folder).digest
         model = Model("logistic_regression", run_id, digest, training.snapshot["snapshot_sha256"])
-        settings = world("record")
+        settings = promoting("record")
         with postgres.transaction(settings) as rows:
             Decisions(rows, settings, "forest").record(Decision("promoted", "for the test", model, None))
 

@@ -15,6 +15,7 @@ from forest.snapshot import NUMBERS
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import execute
+from tests.conftest import as_promotion
 from tests.scripted_http import response, serving
 from tests.unit.forest_training.conftest import TABLE
 
@@ -93,7 +94,7 @@ def test_a_single_class_is_a_skip(
 
 
 def test_rows_that_were_trained_with_these_parameters_are_a_skip(
-    run_preprocess: Make, insert: Make, query: Make, covertype: pd.DataFrame
+    run_preprocess: Make, insert: Make, query: Make, covertype: pd.DataFrame, forest_database: str
 ) -> None:
     insert(covertype[:3000])
     parameters = {"seed": "1", "min_metric": "0.4"}
@@ -102,6 +103,7 @@ def test_rows_that_were_trained_with_these_parameters_are_a_skip(
         "INSERT INTO forest.trainings (model_name, data_sha256, parameters_sha256, dag_id, run_id)"
         " VALUES ('forest', %s, %s, 'training', 'run-1')",
         [first.snapshot_sha256, parameters_hash(parameters)],
+        as_promotion(forest_database),
     )
     with pytest.raises(NothingToDo, match="run run-1 has trained on these rows"):
         run_preprocess("run-2", training_parameters={"min_metric": "0.4", "seed": "1"})

@@ -22,11 +22,11 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture
-def record(world: Make) -> Callable[[Model], None]:
+def record(promoting: Make) -> Callable[[Model], None]:
     """Makes a model champion in the record."""
 
     def make(model: Model) -> None:
-        settings = world("record")
+        settings = promoting("record")
         with postgres.transaction(settings) as rows:
             Decisions(rows, settings, "forest").record(Decision("promoted", "for the test", model, None))
 
