@@ -18,6 +18,9 @@ MAX_HEAD_BYTES = 65_536
 """Of a request's head, and of what may come between two parts of a chunked body: extensions and trailers."""
 MAX_UNTAKEN_BYTES = 67_108_864
 """What all clients together may leave unread of their answers, beyond what the kernel's buffers take."""
+MAX_PIPELINED = 32
+"""Requests that may wait behind the one that is being answered. What comes in one piece is parsed at once: it
+can hold thousands, each of which takes kilobytes until it is answered."""
 ANSWER_SECONDS = 30
 """So long may a client leave unread what the kernel's buffers do not take."""
 PROBES = {"/health", "/ready"}
@@ -27,6 +30,10 @@ OTHER_FILES = 300
 """What a process opens beside its public port's connections: the other port's, models, the registry's."""
 
 Part = Literal["head", "body"]
+
+
+class PipelineFull(Exception):
+    """A client has sent more requests than may wait."""
 
 
 class Full:
@@ -112,6 +119,17 @@ class Connection(HttpToolsProtocol):
             or cycle.scope is not self.scope
         ):
             self._time_rest(len(data))
+
+    def on_message_begin(self) -> None:
+        """Drops a client that sends on and on without waiting for an answer.
+
+        Raises:
+            PipelineFull: Ends the parser's work on what has come.
+        """
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._drop("bound")
+            raise PipelineFull
+        HttpToolsProtocol.on_message_begin(self)
 
     def on_body(self, body: bytes) -> None:
         """Notes that a body goes on, which endless trailers do not."""

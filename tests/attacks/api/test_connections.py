@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -58,6 +59,20 @@ def flooded(connection: socket.socket, start: bytes, unit: bytes) -> int:
 def test_a_request_without_end_is_cut_off(server: Server, start: bytes, unit: bytes) -> None:
     with connected(server) as connection:
         assert flooded(connection, start, unit) < MOST_BYTES
+    assert server.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(("requests", "all_answered"), [(20, True), (1000, False)])
+def test_only_so_many_requests_wait_behind_an_answer(
+    server: Server, requests: int, all_answered: bool
+) -> None:
+    last = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    received = b""
+    with connected(server) as connection, contextlib.suppress(ConnectionResetError):
+        connection.sendall(HIDDEN * requests + last)
+        while part := connection.recv(65_536):
+            received += part
+    assert (received.count(b"HTTP/1.1 200 OK") == requests + 1) == all_answered
     assert server.get("/health").status_code == 200
 
 
