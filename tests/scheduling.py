@@ -11,6 +11,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
+    "tests/local/test_faults.py": "a platform",
     "tests/local/test_runs.py": "a platform",
     "tests/local/test_step.py": "a platform",
     "tests/unit/forest_training/test_comparable_champion.py": "forest's candidates",
@@ -21,7 +22,6 @@ TOGETHER = {
 }
 """Files that share what takes long to make."""
 APART = {
-    "tests/charts/test_kubernetes_versions.py",
     "tests/unit/bitcoin/test_training.py",
     "tests/unit/crime/test_training.py",
     "tests/unit/penguins/test_steps.py",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ import pytest
 from quintet.local.platform import Platform, services_of
 from quintet.local.processes import Running, wait_until
 from quintet.local.state import State
-from tests.local.conftest import CAPTURE, folder
+from tests.local.conftest import CAPTURE, Local, folder
 from tests.table_hash import tables
 
 SERVICES = services_of(["forest"])
@@ -85,6 +86,8 @@ class Beginning:
     """The processes after it."""
     second: str
     """What the second run said."""
+    rows: dict[str, str]
+    """The hash of each table's rows after it."""
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,8 @@ def beginning() -> Iterator[Beginning]:
         run.send_signal(signal.SIGINT)
         first, _ = run.communicate(timeout=60)
         left = quintet.processes
-        yield Beginning(quintet, first, run.returncode, left, quintet("run", CAPTURE, "--date", DATE))
+        second = quintet("run", CAPTURE, "--date", DATE)
+        yield Beginning(quintet, first, run.returncode, left, second, quintet.rows)
         quintet("down")
         assert quintet.processes == []
 
@@ -137,6 +141,13 @@ def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(
     assert not any("forest.load" in command or "dag_runner" in command for command in beginning.left)
     assert "✓ export success" in beginning.second
     assert '"rows_read": 5810, "rows_new": 5810' in beginning.second
+
+
+def test_two_platforms_side_by_side_make_the_same(
+    beginning: Beginning, platform: Local, captured: list[Any]
+) -> None:
+    assert not set(beginning.quintet.state.ports().values()) & set(platform.platform.ports.values())
+    assert beginning.rows == tables(platform.database)
 
 
 def test_a_run_goes_on_from_the_one_before_and_the_same_date_is_the_same_run(quintet: CommandLine) -> None:

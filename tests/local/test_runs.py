@@ -20,8 +20,7 @@ from quintet.local import served
 from quintet.local.processes import wait_until
 from quintet.progress import UserError
 from stepkit.s3 import split
-from tests import table_hash
-from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local, local
+from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local
 
 SAMPLES = "forest.forest_cover_samples"
 
@@ -129,36 +128,6 @@ def test_a_pipeline_reaches_its_own_objects_and_serving_only_reads(
     assert platform.s3_of("serving").get_object(**stored)["ContentLength"] == 1
     with pytest.raises(ClientError, match="AccessDenied"):
         platform.s3_of("serving").put_object(**stored, Body=b"")
-
-
-def test_two_platforms_side_by_side_make_the_same(
-    platform: Local, captured: list[Any], trained: list[Any]
-) -> None:
-    with local() as other:
-        assert not set(other.platform.ports.values()) & set(platform.platform.ports.values())
-        again = other.run(CAPTURE) + other.run(TRAINING, SMALL)
-        assert table_hash.tables(other.database) == table_hash.tables(platform.database)
-        snapshots = [
-            snapshot(each, result_of(tasks, "preprocess_forest_data")["snapshot_uri"])
-            for each, tasks in ((platform, trained), (other, again))
-        ]
-        assert snapshots[0] == snapshots[1]
-        trainings = [
-            {
-                task["rendered_map_index"]: table_hash.result(task["result"])
-                for task in tasks
-                if task["map_index"] >= 0
-            }
-            for tasks in (trained, again)
-        ]
-        assert trainings[0] == trainings[1]
-
-
-def snapshot(platform: Local, uri: str) -> str:
-    bucket, key = split(uri)
-    path = platform.platform.state.folder / "snapshot.parquet"
-    platform.s3.download_file(bucket, key, str(path))
-    return table_hash.parquet(path)
 
 
 def test_a_step_that_is_killed_is_tried_again_and_leaves_the_same(
