@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.engines.arrays import LARGEST
 from bundle.errors import BundleError
+from stepkit.text import normalise
 
 if TYPE_CHECKING:
     from bundle.contract import Contract, Feature, Split
@@ -19,7 +20,7 @@ _OTHER_FIELDS = {"class_name", "unknown_categories", "unknown_fields", "probabil
 
 
 def alike(categories: Iterable[str]) -> tuple[str, str] | None:
-    """Gives two categories that are one but for case and outer blanks, if there are any."""
+    """Gives two categories that look the same but for case and outer blanks, if there are any."""
     met: dict[str, str] = {}
     for category in categories:
         if (other := met.setdefault(key(category), category)) is not category:
@@ -29,7 +30,7 @@ def alike(categories: Iterable[str]) -> tuple[str, str] | None:
 
 def key(category: str) -> str:
     """Gives what two spellings of a category have in common."""
-    return category.strip().casefold()
+    return normalise(category).strip().casefold()
 
 
 def check(contract: Contract) -> None:
@@ -102,8 +103,8 @@ def _check_feature(feature: Feature) -> None:
             _text(category, f"a category of {name}")
         if twins := alike(feature.categories):
             raise _refusal(
-                f"{name} has the categories {twins[0]!r} and {twins[1]!r}: neither case nor outer blanks tell"
-                " categories apart in a request, so write them alike before training"
+                f"{name} has the categories {twins[0]!a} and {twins[1]!a}: neither case, outer blanks nor"
+                " what nobody sees tells categories apart in a request, so write them alike before training"
             )
         return
     if feature.categories:

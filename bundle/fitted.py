@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from bundle.engines import BOOSTER
 from bundle.errors import BundleError, BundleRefused
 from bundle.inputs import Inputs
 from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+from stepkit.text import normalise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,8 +66,8 @@ def export(
         The bundle's digest.
 
     Raises:
-        BundleRefused: a part of the pipeline has no form in a bundle, or two categories differ in case or
-            outer blanks alone.
+        BundleRefused: a part of the pipeline has no form in a bundle, or two categories look the same but
+            for case and outer blanks.
     """
     columns, *maps, classifier = (step for _, step in pipeline.steps)
     engine, arrays = engine_of(*maps, classifier)
@@ -88,7 +90,7 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
 
     Args:
         path: a directory that does not exist yet.
-        contract: what the model takes and gives.
+        contract: what the model takes and gives; its categories are written as they look.
         arrays: the engine's, by name; `model.ubj` is XGBoost's own file, as bytes (uint8).
         frame: columns of the contract's features, and of what its transforms of rows take, from which the
             smoke rows are taken.
@@ -102,6 +104,7 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
     """
     try:
         check(contract)
+        contract = replace(contract, features=tuple(map(_as_it_looks, contract.features)))
         inputs = Inputs(contract)
     except BundleError as error:
         raise BundleRefused(str(error)) from error
@@ -119,6 +122,14 @@ def write(path: Path, contract: Contract, arrays: Mapping[str, NDArray[Any]], fr
     digests = {str(file.relative_to(path)): _sha256(file) for file in files}
     (path / DIGESTS).write_text(json.dumps(digests, indent=1))
     return load(path).digest
+
+
+def _as_it_looks(feature: Feature) -> Feature:
+    """Gives a feature whose categories clients can write as they read them."""
+    if feature.type == "number":
+        return feature
+    categories = tuple(map(normalise, feature.categories))
+    return replace(feature, categories=categories, imputed=normalise(str(feature.imputed)))
 
 
 def columns_of(frame: DataFrame) -> dict[str, NDArray[Any]]:

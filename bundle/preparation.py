@@ -19,7 +19,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 def normalise_category(value: str, categories: Iterable[str]) -> str:
-    """Gives the known category that equals `value` but for case and outer blanks, else `value` itself."""
+    """Gives the known category that looks like `value` but for case and outer blanks, else `value` itself."""
     wanted = key(value)
     return next((category for category in categories if key(category) == wanted), value)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.transforms import Input, Kind, RowTransform, UnusableInput, given, refused_parameter
+from stepkit.text import normalise
 
 TIME = "occurred_at"
 _DATE_LENGTH = len("2026-06-26")
@@ -75,12 +76,13 @@ class Times(RowTransform):
 
     def _instant(self, row: int, text: Any) -> datetime:
         try:
+            text = normalise(text)
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 # By way of UTC: a time that the clocks jumped over is one that they show.
                 moment = moment.replace(tzinfo=self._zone).astimezone(UTC)
             moment = moment.astimezone(self._zone)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise UnusableInput(row, TIME, f"{text!r:.60} is no time: write 2026-06-26T19:30:00") from None
         if len(text) <= _DATE_LENGTH:
             raise UnusableInput(row, TIME, f"{text!r} has no time of day: write {text}T19:30:00")

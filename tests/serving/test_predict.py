@@ -1,12 +1,16 @@
 """What /predict answers, and what it refuses."""
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bundle import Feature
+from tests import told_bundle
 from tests.serving.conftest import NAMES, TARGET, Api, Trained
 from tests.serving.registry_server import Registry
 
@@ -59,6 +63,51 @@ def test_case_and_blanks_of_a_category_do_not_matter(client: Api, samples: Sampl
     url = "/predict?probabilities=true"
     plain, other = client.client.post(url, json={"samples": [samples[0], written]}).json()["predictions"]
     assert plain == other
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["of now", "of before"])
+def test_a_category_is_known_however_its_look_is_encoded(
+    api: Callable[..., Api], registry: Registry, tmp_path: Path, old: bool
+) -> None:
+    kinds = ("Lim\u00f3n-Tahit\u00ed", "Pi\u00f1a oro")
+    feature = Feature("kind", "category", imputed=kinds[0], categories=kinds)
+    folder = told_bundle.written(tmp_path / "bundle", kind=feature)
+    if old:  # whose categories are as some workbook had them
+        contract = json.loads((folder / "contract.json").read_text())
+        named = next(each for each in contract["features"] if each["name"] == "kind")
+        named["categories"] = [unicodedata.normalize("NFD", kind) for kind in kinds]
+        named["imputed"] = named["categories"][0]
+        (folder / "contract.json").write_text(json.dumps(contract))
+        told_bundle.sign(folder)
+    registry.promote(1, folder)
+    client = api().refresh().client
+    place = {"occurred_at": "2026-07-04T21:30:00", "latitude": 41.9, "longitude": -87.63}
+    others = (
+        ("Limo\u0301n\u2013tahiti\u0301", " LIMÓN\u2011TAHITÍ\u00a0", "L\u200bimón-Tahití\ufeff"),
+        ("Pin\u0303a\u00a0oro",),
+    )
+    for kind, written_otherwise in zip(kinds, others, strict=True):
+        sent = [{**place, "kind": each} for each in (kind, *written_otherwise)]
+        answer = client.post("/predict?probabilities=true", json={"samples": sent}).json()
+        first, *rest = answer["predictions"]
+        assert first["unknown_categories"] == []
+        assert rest == [first] * len(rest)
+
+
+def test_an_old_model_of_two_categories_that_look_the_same_is_refused(
+    api: Callable[..., Api], registry: Registry, tmp_path: Path
+) -> None:
+    folder = told_bundle.written(tmp_path / "bundle")
+    contract = json.loads((folder / "contract.json").read_text())
+    named = next(each for each in contract["features"] if each["name"] == "kind")
+    named["categories"], named["imputed"] = ["Lim\u00f3n", "Limo\u0301n"], "Lim\u00f3n"
+    (folder / "contract.json").write_text(json.dumps(contract))
+    told_bundle.sign(folder)
+    registry.promote(1, folder)
+    champion = api().refresh().champion
+    assert champion.model is None
+    assert champion.refusal is not None
+    assert "kind has the categories 'Lim\\xf3n' and 'Limo\\u0301n'" in champion.refusal.reason
 
 
 def test_an_unknown_category_is_answered_and_flagged(client: Api, samples: Samples) -> None:

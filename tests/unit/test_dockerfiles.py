@@ -116,3 +116,26 @@ def test_an_image_runs_its_step(pipeline: str, step: str) -> None:
     start = "" if (pipeline, step) == ("excel", "parse") else '"tini", "--", '
     entry = f'ENTRYPOINT [{start}"python", "-m", "{pipeline}.{step}"]'
     assert entry in stages(pipeline)[step][1]
+
+
+def test_the_api_s_image_holds_what_it_imports_of_the_rooms() -> None:
+    text = (REPOSITORY / "serving/Dockerfile").read_text()
+    held = {
+        file
+        for line in re.findall(r"^COPY (?!--from)(.*) /app/\S+$", text, re.M)
+        for source in line.split()
+        for file in [REPOSITORY / source, *(REPOSITORY / source).rglob("*.py")]
+        if file.suffix == ".py"
+    }
+    roots = (REPOSITORY, REPOSITORY / "serving")
+    needed = {
+        file
+        for path in held
+        for name in imported(path)
+        for root in roots
+        for file in [(root / name.replace(".", "/")).with_suffix(".py")]
+        if file.is_file()
+    }
+    assert needed - held == set()
+    stepkit = {file.name for file in held if file.parent.name == "stepkit"}
+    assert stepkit == {"__init__.py", *(file.name for file in needed if file.parent.name == "stepkit")}

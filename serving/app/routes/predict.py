@@ -30,9 +30,9 @@ async def predict(
 ) -> Response:
     """Classifies samples, each with the features of `/metadata` that no transform makes and all inputs.
 
-    A nullable feature may be null or left out. Case and outer blanks of a category do not matter. A category
-    that training did not see is answered and named in `unknown_categories`, a field that is no feature in
-    `unknown_fields`.
+    A nullable feature may be null or left out. Case and outer blanks of a category do not matter, nor how its
+    accents, dashes and blanks are encoded. A category that training did not see is answered and named in
+    `unknown_categories`, a field that is no feature in `unknown_fields`.
     """
     answer = await predictor.answer(request.scope, request.receive, probabilities, strict)
     return Response(answer, media_type="application/json")

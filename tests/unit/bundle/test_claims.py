@@ -164,8 +164,12 @@ REFUSED: list[tuple[Contract, str]] = [
     (of(replace(SOIL, categories=("a", 2))), "a category of soil is 2: it must be a text"),
     (
         of(replace(SOIL, categories=("a", "b", " A"))),
-        "soil has the categories 'a' and ' A': neither case nor outer blanks tell categories apart in a"
-        " request, so write them alike before training",
+        "soil has the categories 'a' and ' A': neither case, outer blanks nor what nobody sees tells"
+        " categories apart in a request, so write them alike before training",
+    ),
+    (
+        of(replace(SOIL, categories=("a", "Lim\u00f3n", "Limo\u0301n"))),
+        "soil has the categories 'Lim\\xf3n' and 'Limo\\u0301n': neither case, outer blanks nor what nobody",
     ),
 ]
 
@@ -184,9 +188,11 @@ def test_what_a_contract_may_not_claim_is_refused(contract: Contract, sentence: 
         (["a", "b", "a b"], None),
         (["STRASSE", "b", "straße"], ("STRASSE", "straße")),
         (["a", "b", "b\t", "A"], ("b", "b\t")),
+        (["5-10", "5\u201310", "b"], ("5-10", "5\u201310")),
+        (["b", "B\u200b "], ("b", "B\u200b ")),
     ],
 )
-def test_categories_are_alike_but_for_case_and_outer_blanks(
+def test_categories_are_alike_that_look_the_same_but_for_case_and_outer_blanks(
     categories: list[str], twins: tuple[str, str] | None
 ) -> None:
     assert alike(categories) == twins

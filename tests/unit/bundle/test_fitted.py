@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 import bundle
-from bundle import BundleError, BundleRefused, Engine, Feature, Label, Split, Transform
+from bundle import BundleError, BundleRefused, Contract, Engine, Feature, Label, Split, Transform
 from bundle.fitted import UNSEEN, columns_of, engine_of, versions, write
 
 ROWS = 40
@@ -233,3 +233,28 @@ def test_parts_that_do_not_fit_leave_no_bundle(export: Export, tmp_path: Path) -
     assert not other.exists()
     with pytest.raises(BundleError, match=r"arrays/coefficients\.npy has shape \(2, 7\)"):
         write(other, replace(contract, features=contract.features[:1]), arrays, FRAME)
+
+
+def test_categories_are_written_as_they_look_and_answered_as_before(tmp_path: Path) -> None:
+    decomposed, dashed = "Bogota\u0301\u00a0D.C.\u200b", "5\u201310"
+    feature = Feature("soil", "category", imputed=decomposed, categories=("a", decomposed, dashed))
+    contract = Contract(
+        model="toy",
+        target="plants",
+        engine=Engine("linear", {}),
+        features=(feature,),
+        labels=(Label(0, "no"), Label(1, "yes")),
+        metrics={},
+        data_sha256="rows",
+        versions={},
+    )
+    arrays = {"coefficients": np.array([[0.0] * 3, [1.0, 2.0, 3.0]]), "intercepts": np.zeros(2)}
+    frame = pd.DataFrame({"soil": ["a", decomposed, dashed]})
+    write(tmp_path / "bundle", contract, arrays, frame)
+    loaded = bundle.load(tmp_path / "bundle")
+    assert loaded.contract.features[0].categories == ("a", "Bogotá D.C.", "5-10")
+    assert loaded.contract.features[0].imputed == "Bogotá D.C."
+    for name, values in (("as training had them", frame["soil"]), ("typed", ["a", "bogotá d.c.", "5-10"])):
+        answer = loaded.predict({"soil": np.array(values, dtype=object)})
+        assert not answer.unknown["soil"].any(), name
+        np.testing.assert_allclose(answer.probabilities[:, 1], 1 / (1 + np.exp([-1.0, -2.0, -3.0])))

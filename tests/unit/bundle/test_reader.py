@@ -85,10 +85,18 @@ def test_a_prediction_flags_categories_that_training_did_not_see(path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("rawah", "Rawah"), (" RAWAH ", "Rawah"), ("Neota", "Neota"), ("Rocky", "Rocky")]
+    ("value", "expected"),
+    [
+        ("rawah", "Rawah"),
+        (" RAWAH ", "Rawah"),
+        ("Neota", "Neota"),
+        ("Rocky", "Rocky"),
+        ("Rawah\u200b\u00a0", "Rawah"),
+        ("pen\u0303on", "Peñon"),
+    ],
 )
-def test_categories_are_known_whatever_their_case(value: str, expected: str) -> None:
-    assert bundle.normalise_category(value, ("Rawah", "Neota")) == expected
+def test_categories_are_known_whatever_their_case_and_encoding(value: str, expected: str) -> None:
+    assert bundle.normalise_category(value, ("Rawah", "Neota", "Peñon")) == expected
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ PARAMETERS: dict[str, Any] = {
         ("2026-03-08T02:30:00.000", "2026-03-08T08:30:00"),
         ("2026-07-15T17:00:00.000Z", "2026-07-15T17:00:00"),
         ("2026-07-15T12:00:00-0500", "2026-07-15T17:00:00"),
+        ("2026\u201307\u201315\u00a012:00:00\u221205:00\u200b", "2026-07-15T17:00:00"),
     ],
-    ids=["winter", "summer", "twice", "the second of both", "jumped over", "utc", "an offset"],
+    ids=["winter", "summer", "twice", "the second of both", "jumped over", "utc", "an offset", "as typeset"],
 )
 def test_a_time_without_an_offset_is_the_zones(text: str, utc: str) -> None:
     first, second = Times(PARAMETERS).instants([text, "2026-07-15T12:00:00"])
