@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.metrics import RequestCounts
+from app.upgrades import WithoutUpgrades
 
 SPARE_CONNECTIONS = 100
 """Beyond the bound: for probes and refusals. One more takes the place of one that never asked, or rests."""
@@ -73,7 +74,7 @@ class Limits:
     counts: RequestCounts
 
 
-class Connection(HttpToolsProtocol):
+class Connection(WithoutUpgrades):
     """uvicorn's connection, dropped when its client stalls. uvicorn itself times none but idle ones."""
 
     limits: ClassVar[Limits]
@@ -109,7 +110,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Times what is still to come; the usual request comes whole, and is not timed."""
-        HttpToolsProtocol.data_received(self, data)
+        WithoutUpgrades.data_received(self, data)
         cycle = self.cycle
         if (
             self._timed is not None
@@ -129,16 +130,16 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._drop("bound")
             raise PipelineFull
-        HttpToolsProtocol.on_message_begin(self)
+        WithoutUpgrades.on_message_begin(self)
 
     def on_body(self, body: bytes) -> None:
         """Notes that a body goes on, which endless trailers do not."""
-        HttpToolsProtocol.on_body(self, body)
+        WithoutUpgrades.on_body(self, body)
         self._met_body = True
 
     def on_response_complete(self) -> None:
         """Times the rest of a last answer too, for which the transport waits without end."""
-        HttpToolsProtocol.on_response_complete(self)
+        WithoutUpgrades.on_response_complete(self)
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
             self._begin_untaken()
 

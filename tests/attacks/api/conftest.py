@@ -55,9 +55,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The API as a process, which serves the model to all tests of a module."""
+    """The API as a process, which serves the model to all tests here."""
     with serve(Registry()) as held, ExitStack() as running:
         held.promote(1, sound)
         folder = tmp_path_factory.mktemp("server")
