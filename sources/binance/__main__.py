@@ -7,4 +7,9 @@ from binance.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings()
-    uvicorn.run(create_app(settings), host=settings.bind_host, port=settings.port)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.bind_host,
+        port=settings.port,
+        http="h11",  # httptools, where it is installed too, loses the body of a request that offers HTTP/2
+    )

@@ -107,7 +107,7 @@ def create_app(
     def health(request: Request) -> Response:
         return JSONResponse({"status": "OK", "now": clock.now_ms()})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/health", health),
             Route("/api/v3/ping", weighed(1, ping)),
@@ -116,6 +116,8 @@ def create_app(
             Route("/api/v3/klines", weighed(2, klines)),
         ]
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _unit(request: Request) -> int:

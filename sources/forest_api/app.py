@@ -10,11 +10,13 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 
+from forest_api.doors import Doors
 from forest_api.progress import AllBatchesServedError, Progress
 from forest_api.samples import COLUMNS, CovertypeRows
 from forest_api.settings import Settings, SliceBy
 
 GROUPS = range(1, 11)
+RESTART = "/restart_data_generation"
 INVALID_GROUP = "Número de grupo inválido"
 ALL_BATCHES_SERVED = "Ya se recolectó toda la información minima necesaria"
 
@@ -59,7 +61,9 @@ def create_app(
         title="Forest data API",
         summary="Samples of the covertype data set, one batch after another.",
         version="1.0.0",
+        redirect_slashes=False,
     )
+    app.add_middleware(Doors, unsafe=RESTART)
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:
@@ -83,7 +87,7 @@ def create_app(
         draw = random.Random(None if seed is None else f"{seed}/{group_number}/{batch}")  # noqa: S311
         return Batch(group_number=group_number, batch_number=batch, data=rows.sample(slice_number, draw))
 
-    @app.get("/restart_data_generation", responses=REFUSED)
+    @app.get(RESTART, responses=REFUSED)
     def restart_data_generation(group_number: GroupNumber) -> list[str]:
         """Lets the group begin again at batch 0."""
         _check(group_number)

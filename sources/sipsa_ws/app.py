@@ -87,13 +87,15 @@ def create_app(
         """Says that the server answers, and what its clock shows."""
         return JSONResponse({"status": "OK", "now": clock.now().isoformat()})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(PATH, interface, methods=["GET"]),
             Route(PATH, operation, methods=["POST"]),
             Route("/health", health, methods=["GET"]),
         ]
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _cut(pieces: list[bytes]) -> Iterator[bytes]:

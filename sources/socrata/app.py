@@ -34,24 +34,33 @@ def create_app(settings: Settings | None = None, ticks: Callable[[], float] = ti
     clock = Clock(settings.replay_now, settings.replay_speed, ticks)
     store = Store(Crimes(settings.rows_per_year, settings.sample_seed), clock.refreshed, settings.months)
     gate = Gate(settings, ticks)
-    app = FastAPI(title="Chicago data by SODA 2.1 (synthetic)", version="2.1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Chicago data by SODA 2.1 (synthetic)",
+        version="2.1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.add_middleware(GZipMiddleware, compresslevel=1)
 
     @app.exception_handler(RefusedError)
     def refuse(request: Request, refusal: RefusedError) -> Response:
         return Response(refusal.body, refusal.status, media_type=answers.JSON_TYPE)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     def health() -> dict[str, str]:
         """Says that the process answers."""
         return {"status": "ok", "now": clock.now().isoformat()}
 
+    @app.head("/api/views/{name}", include_in_schema=False)
     @app.get("/api/views/{name}")
     def view(name: str, request: Request) -> Response:
         """Describes a data set."""
         gate.check(request)
         return JSONResponse(answers.metadata(_dataset(name.removesuffix(".json")), clock.refreshed()))
 
+    @app.head("/resource/{name}", include_in_schema=False)
     @app.get("/resource/{name}")
     def resource(name: str, request: Request) -> Response:
         """Answers a query."""

@@ -233,3 +233,10 @@ def test_a_file_that_holds_no_bars_is_refused(tmp_path: Path, text: str, reason:
     path.write_bytes(gzip.compress(text.encode()))
     with pytest.raises(ValueError, match=reason):
         Bars(path)
+
+
+def test_head_is_answered_and_a_slash_leads_to_no_other_address(client: Callable[..., TestClient]) -> None:
+    api = client()
+    for path in ("/health", "/api/v3/ping"):
+        assert api.head(path).status_code == 200
+        assert api.get(f"{path}/", follow_redirects=False).status_code == 404

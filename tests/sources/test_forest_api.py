@@ -184,6 +184,32 @@ def test_health_and_docs(client: Callable[..., TestClient]) -> None:
     assert set(api.get("/openapi.json").json()["paths"]["/data"]["get"]["responses"]) == {"200", "400", "422"}
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/docs", "/openapi.json", "/data?group_number=3"])
+def test_head_is_answered_as_get(client: Callable[..., TestClient], path: str) -> None:
+    api = client(sample_seed=7)
+    head, whole = (api.request(method, path, follow_redirects=False) for method in ("HEAD", "GET"))
+    assert (head.status_code, head.headers, head.content) == (whole.status_code, whole.headers, b"")
+    assert head.headers.get("location", "/docs") == "/docs"
+
+
+def test_head_changes_nothing(client: Callable[..., TestClient], clock: Clock) -> None:
+    api = client()
+    get(api)
+    clock.now += 120
+    assert get(api)["batch_number"] == 1
+    assert api.head("/restart_data_generation?group_number=3").status_code == 405
+    assert get(api)["batch_number"] == 1
+
+
+@pytest.mark.parametrize("path", ["/data/?group_number=3", "/health/", "/docs/"])
+def test_a_slash_at_the_end_is_answered_and_leads_to_no_other_address(
+    client: Callable[..., TestClient], path: str
+) -> None:
+    api = client(sample_seed=7)
+    answer = api.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.content) == (200, api.get(path.replace("/?", "?").rstrip("/")).content)
+
+
 def test_unwritable_state_is_refused_at_start(tmp_path: Path, rows: CovertypeRows) -> None:
     (tmp_path / "progress.sqlite3").mkdir()
     with pytest.raises(OSError, match="STATE_DIR"):

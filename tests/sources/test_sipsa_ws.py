@@ -112,6 +112,22 @@ def test_zeep_with_the_published_interface_reads_every_operation(server: Started
         assert not [field for field in fields if row[field] is None]
 
 
+def test_a_request_that_offers_http_2_is_read(server: Started) -> None:
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAAB"}
+    body = envelope("consultarInsumosSipsaMesMadr", "<arg0>3</arg0>")
+    plain, offering = (
+        urllib3.request("POST", f"{server.url}{PATH}", body=body, headers=headers)
+        for headers in (SOAP12, SOAP12 | offer)
+    )
+    assert (offering.status, offering.data) == (200, plain.data)
+    assert b"consultarInsumosSipsaMesMadrResponse" in plain.data
+
+
+def test_a_slash_at_the_end_leads_to_no_other_address() -> None:
+    for path in (f"{PATH}/", "/health/"):
+        assert client().get(path, follow_redirects=False).status_code == 404
+
+
 def test_zeep_reads_a_fault_that_comes_with_200() -> None:
     with sipsa_server(FAULT_ANSWERS="1", HISTORY_START="2025-07-11") as server:
         service = zeep.Client(str(PUBLISHED)).create_service(BINDING, f"{server.url}{PATH}")

@@ -268,3 +268,10 @@ def test_no_crime_happened_in_the_hour_that_the_clocks_jump_over() -> None:
 def test_columns_are_the_portals() -> None:
     assert len(CRIMES.columns) == 31
     assert sum(column.computed for column in CRIMES.columns) == 9
+
+
+def test_head_is_answered_and_a_slash_leads_to_no_other_address(client: TestClient) -> None:
+    for path in ("/health", "/api/views/ijzp-q8t2.json", CRIMES_PATH):
+        head, whole = client.head(path), client.get(path)
+        assert (head.status_code, head.headers["content-type"]) == (200, whole.headers["content-type"])
+        assert client.get(f"{path}/", follow_redirects=False).status_code == 404

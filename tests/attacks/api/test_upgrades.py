@@ -1,4 +1,4 @@
-"""Requests that offer another protocol, as Java's HTTP client and curl --http2 do: answered in this one, whole."""
+"""Requests that offer another protocol, as Java's HTTP client does: answered in this one, whole."""
 
 from __future__ import annotations
 
