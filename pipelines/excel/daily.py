@@ -8,7 +8,8 @@ from typing import Any
 
 from excel.dates import day_of
 from excel.findings import Findings
-from excel.schema import DAILY, LARGEST_VARIATION, FaultyCellError, Texts, is_missing, price
+from excel.schema import DAILY, LARGEST_VARIATION, FaultyCellError, Texts, is_blank, is_missing, price
+from excel.valueless import Valueless
 from excel.workbook import Sheet, Workbook, WorkbookRefused
 
 PRICE, VARIATION = "Precio", "Var%"
@@ -28,52 +29,60 @@ def read(workbook: Workbook) -> Findings:
     sheet = workbook.rows(name)
     head, markets = _markets(sheet, name)
     found = Findings(DAILY, period=(_day(sheet[:head], name),))
-    texts, seen = Texts(), dict[tuple[str, str], int]()
-    group = ""
+    texts, seen = Texts(), dict[tuple[str, str], str]()
+    group: Any = ""
     for number, cells in enumerate(sheet[head + 1 :], head + 2):
         label = cells[0]
         prices = [(market, at, cells[at], _at(cells, at + 1)) for at, market in markets]
         if all(cost == "" and variation == "" for _, _, cost, variation in prices):
-            group = label if isinstance(label, str) and label.strip() else group
+            names_a_group = isinstance(label, Valueless) or (isinstance(label, str) and label.strip())
+            group = label if names_a_group else group
         elif not (isinstance(label, str) and label.strip().lower() == "producto"):
-            _read_row(number, label, group, prices, found, texts, seen)
+            _read_row(f"sheet {name} row {number}", label, group, prices, found, texts, seen)
     return found
 
 
 def _read_row(
-    number: int,
+    place: str,
     label: Any,
-    group: str,
+    group: Any,
     prices: Sequence[tuple[str, int, Any, Any]],
     found: Findings,
     texts: Texts,
-    seen: dict[tuple[str, str], int],
+    seen: dict[tuple[str, str], str],
 ) -> None:
     found.rows_read += len(prices)
     try:
-        product, product_group = texts[label], texts[group]
+        product = texts[label]
+        product_group = _group(texts, group)
     except FaultyCellError as error:
         for _ in prices:
-            found.refuse_row(f"row {number} column Producto: {error}, or no group stands above it")
+            found.refuse_row(f"{place} column Producto: {error}")
         return
     predominant = label.rstrip().endswith("*")
     for market, _, cost, change in prices:
         if is_missing(cost):
-            found.rows_missing += 1
+            found.miss_row(is_blank(cost))
             continue
         try:
             cost = price(cost)
             change = _variation(change)
         except FaultyCellError as error:
-            found.refuse_row(f"row {number} column {market}: {error}")
+            found.refuse_row(f"{place} column {market}: {error}")
             continue
         if (product, market) in seen:
-            found.refuse_row(
-                f"row {number} column {market}: repeats {product} of row {seen[product, market]}"
-            )
+            found.refuse_row(f"{place} column {market}: repeats {product} of {seen[product, market]}")
             continue
-        seen[product, market] = number
+        seen[product, market] = place
         found.rows.append((product_group, product, market, cost, change, predominant))
+
+
+def _group(texts: Texts, cell: Any) -> str:
+    try:
+        return texts[cell]
+    except FaultyCellError as error:
+        reason = f"the line that names its group: {error}" if cell else "no line above it names its group"
+        raise FaultyCellError(reason) from None
 
 
 def _variation(cell: Any) -> float | None:

@@ -31,7 +31,7 @@ _MACROS = ("vba", "macro")
 """In content types and relationships, such as `…vbaProject`, `…macroEnabled…`, `…xlIntlMacrosheet`."""
 _MACRO_NAMES = ("vbaproject.bin", "/macrosheets/", "_vba_project")
 
-_DAMAGE = (
+DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, expat.ExpatError),
     *(NotImplementedError, ValueError, LookupError, OverflowError, EOFError, OSError),
 )
@@ -53,7 +53,7 @@ def check(body: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(body)) as opened:
             parts = opened.infolist()
             _check_sizes(parts)
-            names = _names(parts)
+            names = by_name(parts)
             refuse_macros(name for name in names if any(mark in f"/{name}" for mark in _MACRO_NAMES))
             if _TYPES not in names:
                 raise WorkbookRefused(
@@ -65,7 +65,7 @@ def check(body: bytes) -> None:
             for name, part in names.items():
                 if name.endswith(".rels"):
                     kinds += _kinds(opened, part)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise WorkbookRefused(f"it is cut off or damaged: {str(error)[:200]}") from None
     refuse_macros(kind for kind in kinds if any(mark in kind for mark in _MACROS))
     if not any(kind.startswith(_WORKBOOKS) for kind in kinds):
@@ -101,7 +101,7 @@ def _check_sizes(parts: list[zipfile.ZipInfo]) -> None:
             raise WorkbookRefused("it is protected by a password: save it without one and drop it again")
 
 
-def _names(parts: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+def by_name(parts: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """Gives the parts by their names as programs compare them: in small letters, with one kind of slash."""
     named: dict[str, zipfile.ZipInfo] = {}
     for part in parts:
@@ -116,25 +116,39 @@ def _names(parts: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
 
 def _kinds(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[str]:
     """Yields the content types or relationships that a part lists, in small letters."""
+    for _, attributes in elements(opened, part):
+        yield from (
+            attributes[name].strip().lower() for name in ("ContentType", "Type") if name in attributes
+        )
+
+
+def elements(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> list[tuple[str, dict[str, str]]]:
+    """Gives the elements of a small part, each by its name and its attributes.
+
+    Raises:
+        WorkbookRefused: the part is not small, or declares entities.
+        expat.ExpatError: it is not well-formed.
+    """
     if part.file_size > MOST_LINKS_BYTES:
         raise WorkbookRefused(
             f"its part {part.filename[:100]} has {part.file_size >> 20} MB, more than the "
             f"{MOST_LINKS_BYTES >> 20} that are read"
         )
-    found: list[str] = []
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = xml_parser(part)
+    parser.StartElementHandler = lambda name, attributes: found.append((name, attributes))
+    parser.Parse(opened.read(part), True)
+    return found
+
+
+def xml_parser(part: zipfile.ZipInfo) -> expat.XMLParserType:
+    """Gives a parser that refuses a part that declares entities: they may fill all memory."""
 
     def declares(*_: object) -> None:
         raise WorkbookRefused(
             f"its part {part.filename[:100]} declares entities, as no workbook does: open and save it again"
         )
 
-    def begins(_: str, attributes: dict[str, str]) -> None:
-        found.extend(
-            attributes[name].strip().lower() for name in ("ContentType", "Type") if name in attributes
-        )
-
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = declares
-    parser.StartElementHandler = begins
-    parser.Parse(opened.read(part), True)
-    yield from found
+    return parser

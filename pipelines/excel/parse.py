@@ -102,7 +102,7 @@ def _read(
         rows_read=found.rows_read,
         rows_missing=found.rows_missing,
         rows_refused=found.rows_refused,
-        reasons=found.reasons,
+        reasons=[*found.reasons, *found.doubts()],
         started_at=started_at,
     )
     kept = found.layout if found.refused is None else None
@@ -128,12 +128,15 @@ def _findings(body: bytes) -> Findings:
 
 def whole_refusal(found: Findings, max_refused_share: float) -> str | None:
     """Says why a workbook is refused as a whole although it could be read; None when it is not."""
-    if not found.rows:
-        return f"it holds no price: {found.rows_missing} of {found.rows_read} say that there was none"
     if found.rows_refused > max_refused_share * found.rows_read:
         return (
             f"{found.rows_refused} of its {found.rows_read} rows are refused, more than "
             f"{max_refused_share:.0%}; the first: {found.reasons[0]}"
+        )
+    if not found.rows:
+        return (
+            f"it holds no price: of {found.rows_read}, {found.rows_missing} say that there was none, "
+            f"{found.rows_refused} are refused"
         )
     return None
 

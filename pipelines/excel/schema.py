@@ -105,6 +105,11 @@ def is_missing(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
+def is_blank(cell: Any) -> bool:
+    """Says whether a cell is empty, which says nothing of why."""
+    return isinstance(cell, str) and not cell.strip()
+
+
 def price(cell: Any) -> float:
     """Gives the price in a cell.
 

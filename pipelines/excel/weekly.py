@@ -9,13 +9,22 @@ from typing import Any
 
 from excel.dates import week_of
 from excel.findings import Findings
-from excel.schema import HIGHEST_PRICE, TENDENCIES, WEEKLY, FaultyCellError, Texts, is_missing, price
+from excel.schema import (
+    HIGHEST_PRICE,
+    TENDENCIES,
+    WEEKLY,
+    FaultyCellError,
+    Texts,
+    is_blank,
+    is_missing,
+    price,
+)
 from excel.workbook import Sheet, Workbook, WorkbookRefused
 
 SHEETS = tuple(f"1.{number}" for number in range(1, 9))
 """Prices a kilogram. Sheets 1.9 and 1.10 are now supply, now rice at the mill, and not read."""
 PRICES = {"price_min": "Precio mínimo", "price_max": "Precio máximo", "price_mean": "Precio medio"}
-_HEADER = ("producto", "mercado mayorista")
+HEADER = ("Producto", "Mercado mayorista")
 _GROUP = re.compile(r"1\.\d+\.?\s*(.+?)[*\s]*$")
 _HEAD_ROWS = 30
 _COLUMNS = 6
@@ -69,10 +78,10 @@ def _read_sheet(
                 and tendency in TENDENCIES
             ):
                 if is_missing(low) and is_missing(high) and is_missing(mean):
-                    found.rows_missing += 1
+                    found.miss_row(is_blank(low) and is_blank(high) and is_blank(mean))
                     continue
                 low, high, mean, tendency = _checked(low, high, mean, tendency)
-            key = texts[product], texts[market]
+            key = _named(texts, product, market)
         except FaultyCellError as error:
             found.refuse_row(f"sheet {name} row {number} {error}")
             continue
@@ -82,6 +91,14 @@ def _read_sheet(
         note(key)
         keep((group, *key, low, high, mean, TENDENCIES[tendency]))
     found.rows_read += read
+
+
+def _named(texts: Texts, product: Any, market: Any) -> tuple[str, str]:
+    try:
+        return texts[product], texts[market]
+    except FaultyCellError as error:
+        column = HEADER[0] if product not in texts else HEADER[1]
+        raise FaultyCellError(f"column {column}: {error}") from None
 
 
 def _checked(low: Any, high: Any, mean: Any, tendency: Any) -> tuple[float, float, float, str]:
@@ -102,7 +119,7 @@ def _checked(low: Any, high: Any, mean: Any, tendency: Any) -> tuple[float, floa
 def _first_row(sheet: Sheet, name: str) -> int:
     """Gives the index of the first row below the header, which takes two rows."""
     for at, cells in enumerate(sheet[:_HEAD_ROWS]):
-        if tuple(str(cell).strip().lower() for cell in cells[:2]) == _HEADER:
+        if [str(cell).strip().lower() for cell in cells[:2]] == [name.lower() for name in HEADER]:
             below = sheet[at + 1] if at + 1 < len(sheet) else []
             if tuple(str(cell).strip() for cell in below[2:5]) == tuple(PRICES.values()) and len(cells) >= 6:
                 return at + 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import olefile
@@ -11,6 +13,7 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, Shee
 from excel import package
 from excel.package import WorkbookRefused as WorkbookRefused
 from excel.schema import LONGEST_TEXT
+from excel.valueless import Places, XlsSheets, XlsxSheets
 
 OLE, ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _MACRO_STORAGE = "_vba_project"
@@ -30,10 +33,13 @@ class Workbook:
     """
 
     def __init__(self, body: bytes) -> None:
+        self._sheets: Callable[[], XlsSheets | XlsxSheets]
         if body.startswith(ZIP):
             package.check(body)
+            self._sheets = cache(lambda: XlsxSheets(body))
         elif body.startswith(OLE):
-            _check_ole(body)
+            stream = _checked_ole(body)
+            self._sheets = cache(lambda: XlsSheets(stream))
         else:
             raise WorkbookRefused(
                 "its bytes are neither those of an XLSX nor of an XLS file: save it as a workbook"
@@ -47,6 +53,7 @@ class Workbook:
         sheets = self._opened.sheets_metadata
         package.refuse_macros(f"sheet {sheet.name!r}" for sheet in sheets if sheet.typ in _MACRO_SHEETS)
         self._names = {name.strip(): name for name in names}
+        self._places = {name: at for at, name in enumerate(names)}
 
     @property
     def sheets(self) -> list[str]:
@@ -54,14 +61,36 @@ class Workbook:
         return list(self._names)
 
     def rows(self, sheet: str) -> Sheet:
-        """Gives the cells of a sheet from A1 on, an empty one as an empty text.
+        """Gives the cells of a sheet from A1 on.
+
+        An empty one is an empty text; one that holds something and has no value is a `Valueless`.
 
         Raises:
             WorkbookRefused: the sheet cannot be read.
         """
         name = self._names[sheet]
         rows: Sheet = _reading(lambda: self._opened.get_sheet_by_name(name).to_python(skip_empty_area=False))
+        try:
+            places = self._sheets().valueless(self._places[name])
+        except package.DAMAGE as error:
+            raise WorkbookRefused(
+                f"its sheet {sheet} is damaged: {str(error)[:200]}; open it and save it anew"
+            ) from None
+        _put(places, rows)
         return rows
+
+
+def _put(places: Places, rows: Sheet) -> None:
+    """Puts cells into their places, also behind the last ones that have a value."""
+    if not places:
+        return
+    width = max(len(rows[0]) if rows else 0, *(column + 1 for _, column in places))
+    height = max(len(rows), *(row + 1 for row, _ in places))
+    for cells in rows:
+        cells.extend([""] * (width - len(cells)))
+    rows.extend([""] * width for _ in range(height - len(rows)))
+    for (row, column), cell in places.items():
+        rows[row][column] = cell
 
 
 def _reading(read: Any) -> Any:
@@ -82,12 +111,16 @@ def _reading(read: Any) -> Any:
         ) from None
 
 
-def _check_ole(body: bytes) -> None:
+def _checked_ole(body: bytes) -> bytes:
+    """Gives the workbook's own stream of an OLE file; nothing where it has none."""
     try:
         with olefile.OleFileIO(io.BytesIO(body)) as opened:
             streams = ["/".join(path) for path in opened.listdir(streams=True, storages=True)]
+            name = next((name for name in ("Workbook", "Book") if opened.exists(name)), None)
+            stream: bytes = opened.openstream(name).read() if name else b""
     except (OSError, ValueError, IndexError) as error:
         raise WorkbookRefused(f"it is cut off or damaged: {error}") from None
     if "EncryptedPackage" in streams:
         raise WorkbookRefused("it is protected by a password: save it without one and drop it again")
     package.refuse_macros(name for name in streams if _MACRO_STORAGE in name.lower())
+    return stream

@@ -67,12 +67,20 @@ def test_a_daily_workbook_need_not_name_the_columns_of_a_pair() -> None:
 @pytest.mark.parametrize(
     ("cell", "value", "sentence"),
     [
-        ("B6", "mil", "row 6 column Armenia, Mercar: 'mil' is not a price"),
-        ("B6", -5, "row 6 column Armenia, Mercar: -5.0 is not a price above 0 and at most 10,000,000"),
-        ("B6", True, "row 6 column Armenia, Mercar: True is not a price"),
-        ("C6", "much", "row 6 column Armenia, Mercar: 'much' is not a variation, a fraction such as 0.03"),
-        ("A9", "Ahuyama", "row 9 column Armenia, Mercar: repeats Ahuyama of row 6"),
-        ("A6", "x" * 200, "row 6 column Producto: "),
+        ("B6", "mil", "sheet Hoja1 row 6 column Armenia, Mercar: 'mil' is not a price"),
+        (
+            "B6",
+            -5,
+            "sheet Hoja1 row 6 column Armenia, Mercar: -5.0 is not a price above 0 and at most 10,000",
+        ),
+        ("B6", True, "sheet Hoja1 row 6 column Armenia, Mercar: True is not a price"),
+        (
+            "C6",
+            "much",
+            "sheet Hoja1 row 6 column Armenia, Mercar: 'much' is not a variation, a fraction",
+        ),
+        ("A9", "Ahuyama", "sheet Hoja1 row 9 column Armenia, Mercar: repeats Ahuyama of sheet Hoja1 row 6"),
+        ("A6", "x" * 200, "sheet Hoja1 row 6 column Producto: "),
     ],
 )
 def test_a_faulty_cell_of_a_daily_workbook_is_named(cell: str, value: Any, sentence: str) -> None:
@@ -92,7 +100,7 @@ def test_a_faulty_cell_of_a_daily_workbook_is_named(cell: str, value: Any, sente
         ),
         (["Ajo", "Cali", 5, 9, 7, "?"], "sheet 1.1 row 6 column Tendencia: '?' is none of + ++"),
         (GOOD, "sheet 1.1 row 6 repeats Acelga in Armenia, Mercar of a row above it"),
-        (["", "Cali", 5, 9, 7, "="], "sheet 1.1 row 6 '' is not a name"),
+        (["", "Cali", 5, 9, 7, "="], "sheet 1.1 row 6 column Producto: '' is not a name"),
     ],
 )
 def test_a_faulty_row_of_a_weekly_workbook_is_named(row: list[Any], sentence: str) -> None:

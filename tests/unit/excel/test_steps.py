@@ -102,7 +102,7 @@ def test_a_file_with_too_many_faulty_cells_is_refused_as_a_whole(landing: Landin
     assert (loaded.files_refused, landing.prices()["daily"]) == (1, [])
     ((reasons,),) = landing.query("SELECT reasons FROM excel_data.file_audit")
     assert reasons[0].startswith(
-        "2 of its 9 rows are refused, more than 10%; the first: row 6 column Armenia"
+        "2 of its 9 rows are refused, more than 10%; the first: sheet Hoja1 row 6 column"
     )
     assert len(reasons) == 3
 
