@@ -66,7 +66,7 @@ def _read_sheet(
     keep, note = found.rows.append, seen.add
     read = 0
     # By columns, as a row at a time costs as much again as the library's reading.
-    columns = itertools.islice(zip(*sheet[first:], strict=True), _COLUMNS)
+    columns = [column[first:] for column in itertools.islice(zip(*sheet, strict=True), _COLUMNS)]
     for number, product, market, low, high, mean, tendency in zip(itertools.count(first + 1), *columns):
         if market == "" and low == high == mean == "":
             continue  # an empty row, or a line below the table

@@ -117,6 +117,13 @@ def test_a_week_without_prices_and_one_without_a_tendency() -> None:
     assert found.rows[0] == ("Grupo 1", "Ajo", "Cúcuta", 5.0, 9.0, 7.0, None)
 
 
+@pytest.mark.parametrize("notes", [True, False])
+def test_a_group_without_products_is_empty(notes: bool) -> None:
+    found = reader.read(workbooks.weekly([], notes=notes))
+    assert (found.refused, found.reasons) == (None, [])
+    assert [row[0] for row in found.rows] == [f"Grupo {number}" for number in range(2, 9)]
+
+
 @pytest.mark.parametrize(
     ("sheets", "sentence"),
     [

@@ -52,8 +52,16 @@ def daily(**changed: Any) -> bytes:
     return xlsx({"Hoja1": rows})
 
 
-def weekly(prices: Sequence[Sequence[Any]], title: str = "1 al 7 de mayo de 2021") -> bytes:
-    """Gives a weekly workbook with these rows in sheet 1.1 and one price in each other."""
+def weekly(
+    prices: Sequence[Sequence[Any]], title: Any = "1 al 7 de mayo de 2021", notes: bool = True
+) -> bytes:
+    """Gives a weekly workbook with these rows in sheet 1.1 and one price in each other.
+
+    Args:
+        prices: the rows.
+        title: the week in words.
+        notes: whether a line stands below each table.
+    """
     sheets: dict[str, list[list[Any]]] = {"Índice": [[f"Boletín semanal precios mayoristas - {title}"]]}
     for number in range(1, 9):
         rows = prices if number == 1 else [[f"Producto {number}", "Cali, Cavasa", 1, 3, 2, "="]]
@@ -62,8 +70,8 @@ def weekly(prices: Sequence[Sequence[Any]], title: str = "1 al 7 de mayo de 2021
             [f"1.{number}. Grupo {number}**"],
             ["Producto", "Mercado mayorista", "Pesos por kilogramo", "", "", "Tendencia*"],
             ["", "", "Precio mínimo", "Precio máximo", "Precio medio", ""],
-            *map(list, prices if number == 1 else rows),
-            ["n.d: no disponible"],
+            *map(list, rows),
+            *([["n.d: no disponible"]] if notes else []),
         ]
     return xlsx(sheets)
 
