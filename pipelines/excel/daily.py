@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from excel.dates import day_of
+from excel.dates import ImpossibleDateError, day_of
 from excel.findings import Findings
 from excel.schema import DAILY, LARGEST_VARIATION, FaultyCellError, Texts, is_blank, is_missing, price
 from excel.valueless import Valueless
@@ -128,9 +128,13 @@ def _check_pairs(sheet: Sheet, name: str, row: int, markets: Sequence[tuple[int,
 
 
 def _day(head: Sheet, name: str) -> date:
-    for cells in head:
+    for number, cells in enumerate(head, 1):
         for cell in cells:
-            if isinstance(cell, str) and (day := day_of(cell)):
+            try:
+                day = day_of(cell)
+            except ImpossibleDateError as error:
+                raise WorkbookRefused(f"sheet {name} row {number}: {error}") from None
+            if day:
                 return day
     raise WorkbookRefused(f"sheet {name} has no title that names a day, such as `2 de agosto de 2023`")
 

@@ -1,9 +1,12 @@
-"""The days that a workbook's title names, in Spanish."""
+"""The days that a workbook's title names, as people write them in Spanish or as a cell with a date."""
 
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from stepkit.text import normalise
 
 MONTHS = {
     "enero": 1,
@@ -20,42 +23,90 @@ MONTHS = {
     "diciembre": 12,
     "setiembre": 9,
 }
+YEARS = range(1990, 2101)
 LONGEST_WEEK = timedelta(days=6)
-_DAY = re.compile(r"(\d{1,2}) de (\w+) de (\d{4})")
-_WEEK = re.compile(r"(\d{1,2})(?: de (\w+))?(?: de (\d{4}))? al? (\d{1,2}) de (\w+) de (\d{4})")
+_SHORTEST = 3
+"""Letters of a month's name that tell it from the others."""
+_BY_BEGINNING = {
+    name[:length]: number for name, number in MONTHS.items() for length in range(_SHORTEST, len(name) + 1)
+}
+
+_DAY = r"(?<!\d)(\d{1,2}|primero)(?:er|e?ro|o|\.? ?[°º])?"
+_MONTH = rf"({'|'.join(sorted(_BY_BEGINNING, key=len, reverse=True))})\b\.?"
+_OF = r"(?: del? | ?[-/,] ?| )"
+_YEAR = r"(\d{4})(?!\d)"
+_WEEKDAY = r"(?:(?:lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado|domingo),? )?"
+_TO = rf"(?: ?- ?| (?:al?|hasta(?: el)?|y(?: el)?) ){_WEEKDAY}"
+_A_DAY = re.compile(rf"{_DAY}{_OF}{_MONTH}{_OF}{_YEAR}")
+_A_WEEK = re.compile(rf"{_DAY}(?:{_OF}{_MONTH}(?:{_OF}{_YEAR})?)?{_TO}{_DAY}{_OF}{_MONTH}{_OF}{_YEAR}")
 
 
-def day_of(title: str) -> date | None:
-    """Gives the day in a text such as `Miércoles 2 de agosto de 2023`; None when there is none."""
-    found = _DAY.search(_one_line(title))
-    return _date(*found.groups()) if found else None
+class ImpossibleDateError(ValueError):
+    """A title has the words of a day or a week that there cannot be; the text says why."""
 
 
-def week_of(title: str) -> tuple[date, date] | None:
+def day_of(title: Any) -> date | None:
+    """Gives the day in a cell: one with a date, or a text such as `Miércoles 2 de agosto de 2023`.
+
+    Returns:
+        None when there is none.
+
+    Raises:
+        ImpossibleDateError: the text names a day that there cannot be.
+    """
+    if isinstance(title, date):
+        found, said = title.date() if isinstance(title, datetime) else title, str(title)
+        if found.year not in YEARS:
+            raise ImpossibleDateError(_outside(said))
+        return found
+    if not isinstance(title, str) or (match := _A_DAY.search(_plain(title))) is None:
+        return None
+    day, month, year = match.groups()
+    return _date(day, month, year, match[0])
+
+
+def week_of(title: Any) -> tuple[date, date] | None:
     """Gives first and last day in a text such as `28 de diciembre de 2024 al 3 de enero de 2025`.
 
     What the first day leaves out, as in `1 al 7 de mayo de 2021`, is that of the last; a year that it leaves
-    out is the one before when its month comes later. None when the text names no week.
+    out is the one before when its month comes later.
+
+    Returns:
+        None when the text names no week.
+
+    Raises:
+        ImpossibleDateError: it names one that there cannot be.
     """
-    found = _WEEK.search(_one_line(title))
-    if found is None:
+    if not isinstance(title, str) or (match := _A_WEEK.search(_plain(title))) is None:
         return None
-    first_day, first_month, first_year, last_day, last_month, last_year = found.groups()
-    last = _date(last_day, last_month, last_year)
-    first = _date(first_day, first_month or last_month, first_year or last_year)
-    if first and last and first > last and first_month and not first_year:
-        first = _date(first_day, first_month, str(last.year - 1))
-    if first is None or last is None or not timedelta(0) <= last - first <= LONGEST_WEEK:
-        return None
+    said = match[0]
+    first_day, first_month, first_year, last_day, last_month, last_year = match.groups()
+    last = _date(last_day, last_month, last_year, said)
+    first = _date(first_day, first_month or last_month, first_year or last_year, said)
+    if first > last and first_month and not first_year:
+        first = _date(first_day, first_month, str(last.year - 1), said)
+    if first > last:
+        raise ImpossibleDateError(f"`{said}` is not a week: its last day is before its first")
+    if last - first > LONGEST_WEEK:
+        raise ImpossibleDateError(
+            f"`{said}` is not a week: it takes {(last - first).days + 1} days, a week at most"
+            f" {LONGEST_WEEK.days + 1}"
+        )
     return first, last
 
 
-def _date(day: str, month: str, year: str) -> date | None:
+def _date(day: str, month: str, year: str, said: str) -> date:
+    if int(year) not in YEARS:
+        raise ImpossibleDateError(_outside(said))
     try:
-        return date(int(year), MONTHS[month.lower()], int(day))
-    except (KeyError, ValueError):
-        return None
+        return date(int(year), _BY_BEGINNING[month], 1 if day == "primero" else int(day))
+    except ValueError:
+        raise ImpossibleDateError(f"`{said}` names the day {day} {month} {year}, which is none") from None
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _outside(said: str) -> str:
+    return f"`{said}` is not within the years {YEARS[0]} and {YEARS[-1]}"
+
+
+def _plain(title: str) -> str:
+    return " ".join(normalise(title).lower().split())

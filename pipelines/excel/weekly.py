@@ -7,7 +7,7 @@ import re
 from datetime import date
 from typing import Any
 
-from excel.dates import week_of
+from excel.dates import ImpossibleDateError, week_of
 from excel.findings import Findings
 from excel.schema import (
     HIGHEST_PRICE,
@@ -44,7 +44,7 @@ def read(workbook: Workbook) -> Findings:
     for name in SHEETS:
         sheet = workbook.rows(name)
         first = _first_row(sheet, name)
-        week = _week(sheet, name)
+        week = _week(sheet[:first], name)
         if found.period and week != found.period:
             raise WorkbookRefused(
                 f"sheet {name} is of the week of {week[0]}, the sheets before it of that of {found.period[0]}"
@@ -129,10 +129,15 @@ def _first_row(sheet: Sheet, name: str) -> int:
     raise WorkbookRefused(f"sheet {name} has no row `Producto | Mercado mayorista` at its head")
 
 
-def _week(sheet: Sheet, name: str) -> tuple[date, date]:
-    for cells in sheet[:_HEAD_ROWS]:
-        if isinstance(cells[0], str) and (week := week_of(cells[0])):
-            return week
+def _week(head: Sheet, name: str) -> tuple[date, date]:
+    for number, cells in enumerate(head, 1):
+        for cell in cells:
+            try:
+                week = week_of(cell)
+            except ImpossibleDateError as error:
+                raise WorkbookRefused(f"sheet {name} row {number}: {error}") from None
+            if week:
+                return week
     raise WorkbookRefused(f"sheet {name} has no title that names a week, such as `1 al 7 de mayo de 2021`")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from excel import reader
-from excel.dates import day_of, week_of
 from excel.schema import DAILY, WEEKLY
 from tests.unit.excel import workbooks
 
@@ -162,32 +161,28 @@ def test_a_title_without_a_week_is_refused() -> None:
     assert refused == "sheet 1.1 has no title that names a week, such as `1 al 7 de mayo de 2021`"
 
 
-@pytest.mark.parametrize(
-    ("title", "week"),
-    [
-        ("Boletín - 1 al 7 de mayo de 2021", (date(2021, 5, 1), date(2021, 5, 7))),
-        ("29 de mayo al 4 de junio de 2021", (date(2021, 5, 29), date(2021, 6, 4))),
-        ("28 de diciembre de 2024 al\n3 de enero de 2025", (date(2024, 12, 28), date(2025, 1, 3))),
-        ("28 de diciembre al 3 de enero de 2025", (date(2024, 12, 28), date(2025, 1, 3))),
-        ("12 al 16 de Abril de 2025", (date(2025, 4, 12), date(2025, 4, 16))),
-        ("7 al 1 de mayo de 2021", None),
-        ("1 al 30 de mayo de 2021", None),
-        ("30 al 31 de febrero de 2021", None),
-        ("1 al 7 de brumario de 2021", None),
-    ],
-)
-def test_weeks_of_titles(title: str, week: tuple[date, date] | None) -> None:
-    assert week_of(title) == week
+@pytest.mark.parametrize("cell", [date(2023, 8, 2), datetime(2023, 8, 2, 7, 30), "2 de agosto del 2023"])
+def test_the_day_of_a_title_may_be_a_date_or_a_text(cell: Any) -> None:
+    found = reader.read(workbooks.daily(A2=cell))
+    assert (found.refused, found.period, len(found.rows)) == (None, (date(2023, 8, 2),), 7)
 
 
 @pytest.mark.parametrize(
-    ("title", "day"),
+    ("body", "sentence"),
     [
-        ("Miércoles 2 de agosto de 2023", date(2023, 8, 2)),
-        ("2 de Agosto  de 2023", date(2023, 8, 2)),
-        ("31 de septiembre de 2023", None),
-        ("agosto de 2023", None),
+        (
+            workbooks.daily(A2="31 de septiembre de 2023"),
+            "sheet Hoja1 row 2: `31 de septiembre de 2023` names the day 31 septiembre 2023, which is none",
+        ),
+        (
+            workbooks.daily(A2=date(1900, 1, 1)),
+            "sheet Hoja1 row 2: `1900-01-01` is not within the years 1990 and 2100",
+        ),
+        (
+            workbooks.weekly([GOOD], title="1 al 30 de mayo de 2021"),
+            "sheet 1.1 row 1: `1 al 30 de mayo de 2021` is not a week: it takes 30 days, a week at most 7",
+        ),
     ],
 )
-def test_days_of_titles(title: str, day: date | None) -> None:
-    assert day_of(title) == day
+def test_a_title_with_an_impossible_date_is_refused_with_it(body: bytes, sentence: str) -> None:
+    assert reader.read(body).refused == sentence
