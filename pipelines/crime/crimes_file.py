@@ -19,6 +19,7 @@ from pyarrow import csv as arrow_csv
 from crime.schema import CHICAGO, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.text import normalise
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _AHEAD = timedelta(days=2)
@@ -177,8 +178,10 @@ def _text(value: Any) -> str | None:
     match value:
         case str() if _NO_TEXT.search(value):
             raise TypeError(f"holds {value[:100]!r}, which is not one line of text")
-        case None | str():
-            return value
+        case None:
+            return None
+        case str():
+            return normalise(value)
         case bool():
             return "true" if value else "false"
         case int() | float():

@@ -6,8 +6,6 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from stepkit.text import normalise
-
 MONTHS = {
     "enero": 1,
     "febrero": 2,
@@ -109,4 +107,4 @@ def _outside(said: str) -> str:
 
 
 def _plain(title: str) -> str:
-    return " ".join(normalise(title).lower().split())
+    return " ".join(title.lower().split())

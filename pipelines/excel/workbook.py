@@ -14,6 +14,7 @@ from excel import package
 from excel.package import WorkbookRefused as WorkbookRefused
 from excel.schema import LONGEST_TEXT
 from excel.valueless import Places, XlsSheets, XlsxSheets
+from stepkit.text import normalise
 
 OLE, ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 _MACRO_STORAGE = "_vba_project"
@@ -52,16 +53,17 @@ class Workbook:
             )
         sheets = self._opened.sheets_metadata
         package.refuse_macros(f"sheet {sheet.name!r}" for sheet in sheets if sheet.typ in _MACRO_SHEETS)
-        self._names = {name.strip(): name for name in names}
+        self._names = {normalise(name).strip(): name for name in names}
+        self._written: dict[str, str] = _Written()
         self._places = {name: at for at, name in enumerate(names)}
 
     @property
     def sheets(self) -> list[str]:
-        """The names of the sheets, without the blanks that some end in."""
+        """The names of the sheets as they look, without the blanks that some end in."""
         return list(self._names)
 
     def rows(self, sheet: str) -> Sheet:
-        """Gives the cells of a sheet from A1 on.
+        """Gives the cells of a sheet from A1 on, texts as they look.
 
         An empty one is an empty text; one that holds something and has no value is a `Valueless`.
 
@@ -69,7 +71,9 @@ class Workbook:
             WorkbookRefused: the sheet cannot be read.
         """
         name = self._names[sheet]
-        rows: Sheet = _reading(lambda: self._opened.get_sheet_by_name(name).to_python(skip_empty_area=False))
+        read: Sheet = _reading(lambda: self._opened.get_sheet_by_name(name).to_python(skip_empty_area=False))
+        written = self._written
+        rows = [[written[cell] if type(cell) is str else cell for cell in cells] for cells in read]
         try:
             places = self._sheets().valueless(self._places[name])
         except package.DAMAGE as error:
@@ -78,6 +82,14 @@ class Workbook:
             ) from None
         _put(places, rows)
         return rows
+
+
+class _Written(dict[str, str]):
+    """Texts as they look, by their cells. A workbook repeats few, so most cells are read by look-up."""
+
+    def __missing__(self, cell: str) -> str:
+        text = self[cell] = normalise(cell)
+        return text
 
 
 def _put(places: Places, rows: Sheet) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stepkit.outcomes import InvalidRowError
+from stepkit.text import normalise
 
 
 @dataclass(frozen=True)
@@ -167,4 +168,4 @@ def _text(field: Any) -> str:
         return ""
     if isinstance(field, bool | float):
         raise ValueError("is neither text nor a whole number")
-    return str(field).strip()
+    return normalise(str(field)).strip()

@@ -1,4 +1,4 @@
-"""Fills the raw table with the lines of the file, as they are."""
+"""Fills the raw table with the lines of the file, as they look."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 from stepkit.s3 import file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
+from stepkit.text import normalise
 
 DATA = Path(__file__).parent / "data" / "penguins_size.csv"
 _logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def lines(path: Path) -> Iterator[tuple[int | str, ...]]:
                 if len(fields) != len(COLUMNS):
                     fault = InvalidRowError(f"has {len(fields)} fields, not {len(COLUMNS)}")
                     raise fault.at(path, reader.line_num, "line")
-                yield reader.line_num, *fields
+                yield reader.line_num, *map(normalise, fields)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RefusedInput(
             f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path

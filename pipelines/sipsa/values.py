@@ -9,6 +9,7 @@ from operator import getitem
 
 from sipsa.schema import BOGOTA, Column, Kind, Report
 from stepkit.outcomes import InvalidRowError
+from stepkit.text import normalise
 
 MAX_TEXT_LENGTH = 200
 _MOST_LENGTH = 1000
@@ -34,7 +35,7 @@ class _Parsed(dict[str | None, str | None]):
     def __missing__(self, text: str | None) -> str | None:
         if text and len(text) > _MOST_LENGTH:
             raise ValueError(f"has more than {_MOST_LENGTH} characters")
-        value = self._parse(text.strip()) if text else None
+        value = self._parse(normalise(text).strip()) if text else None
         if value is None and self._required:
             raise ValueError("is missing")
         if len(self) < _MOST_KEPT:

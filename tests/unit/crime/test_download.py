@@ -171,6 +171,14 @@ def test_a_portal_that_says_later_now_and_then_gives_the_same(
     assert len(hashes) == 1
 
 
+def test_texts_are_kept_as_they_look(tmp_path: Path) -> None:
+    row = {"id": "7", "block": "008XX W O\u2019HARE\u00a0ST\u200b", "district_name": "Ca\u0301nada \u2013 B"}
+    crimes_file.write_rows([row], tmp_path / "rows.csv", list(row), "ijzp-q8t2")
+    assert crimes_file.read(tmp_path / "rows.csv", list(row)).to_pylist() == [
+        {"id": "7", "block": "008XX W O'HARE ST", "district_name": "Cánada - B"}
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

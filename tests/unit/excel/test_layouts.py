@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,24 @@ def test_a_week_without_prices_and_one_without_a_tendency() -> None:
     found = reader.read(workbooks.weekly(rows))
     assert (found.rows_missing, found.reasons) == (1, [])
     assert found.rows[0] == ("Grupo 1", "Ajo", "Cúcuta", 5.0, 9.0, 7.0, None)
+
+
+def unusual(text: Any) -> Any:
+    """Gives a text that looks the same: letters decomposed, other blanks and dashes, characters unseen."""
+    if not isinstance(text, str):
+        return text
+    apart = unicodedata.normalize("NFD", text)
+    return f"\u200b{apart.replace(' ', chr(0xA0)).replace('-', chr(0x2013))}\ufeff"
+
+
+def test_texts_that_look_the_same_are_the_same() -> None:
+    rows = [[unusual(cell) for cell in row] for row in workbooks.DAILY]
+    assert reader.read(workbooks.xlsx({unusual("Hoja1"): rows})) == reader.read(workbooks.daily())
+    prices = [["Piña", "Bogotá, D.C., Corabastos", 5, 9, 7, "--"], ["Ajo", "Cúcuta", *["n.d."] * 4]]
+    titled = workbooks.weekly([*prices, [*map(unusual, prices[0])]], title=unusual("1 al 7 de mayo de 2021"))
+    found = reader.read(titled)
+    assert found.reasons == ["sheet 1.1 row 7 repeats Piña in Bogotá, D.C., Corabastos of a row above it"]
+    assert found.rows == reader.read(workbooks.weekly(prices)).rows
 
 
 @pytest.mark.parametrize("notes", [True, False])

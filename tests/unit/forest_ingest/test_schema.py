@@ -40,6 +40,11 @@ def test_any_fields_are_a_sample_or_refused_by_column(spoilt: list[tuple[int, An
             assert column.low <= value <= column.high
 
 
+def test_a_category_or_a_number_is_read_as_it_looks() -> None:
+    row = [*ROW[:10], "\u200bRawah\u00a0", "\ufeffC7745", "1\u00a0"]
+    assert SampleParser().parse(row) == SampleParser().parse(ROW)
+
+
 @given(st.recursive(FIELDS, st.lists, max_leaves=20))
 def test_what_is_no_list_of_thirteen_is_refused(row: Any) -> None:
     if not isinstance(row, list) or len(row) != len(COLUMNS):

@@ -52,9 +52,21 @@ def test_a_date_is_the_day_in_bogota(sent: str, day: str) -> None:
     assert parsed(city_row(fechaCaptura=sent))["fecha_captura"] == day
 
 
+def test_a_number_is_read_as_it_looks() -> None:
+    assert parsed(city_row(precioPromedio="\u00a02083\u200b"))["precio_promedio"] == "2083"
+    with pytest.raises(InvalidRowError, match="is not a price above 0"):
+        parsed(city_row(precioPromedio="\u22125"))
+
+
 @pytest.mark.parametrize(
     ("sent", "name"),
-    [("Papa negra*", "Papa negra"), (">Calabaza", "Calabaza"), (" Ibagué, \n La 21 ", "Ibagué, La 21")],
+    [
+        ("Papa negra*", "Papa negra"),
+        (">Calabaza", "Calabaza"),
+        (" Ibagué, \n La 21 ", "Ibagué, La 21"),
+        ("Pimento\u0301n\u200b", "Pimentón"),
+        ("Papa\u00a0\u2013\u00a0negra\u00a0*", "Papa - negra"),
+    ],
 )
 def test_a_name_loses_what_is_not_of_it(sent: str, name: str) -> None:
     assert parsed(city_row(producto=sent))["producto"] == name
