@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from psycopg2.extensions import cursor
 
 from forest.capture import moment, parse_capture
 from forest.schema import SOURCE_NAMES, TABLES, Sample, SampleParser, Table
-from stepkit import postgres
+from stepkit import csv_files, postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore, file_sha256
@@ -186,31 +184,11 @@ def read_csv(path: Path) -> Iterator[Sample]:
         RefusedInput: it is no CSV file with the source's header, or a line of it is not a sample.
     """
     parser = SampleParser()
-    try:
-        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as text:
-            lines = csv.reader(text, strict=True)
-            header = next(lines, None)
-            if header is None:
-                raise RefusedInput(
-                    f"{path} is empty: its first line must be {','.join(SOURCE_NAMES)}",
-                    Code.EMPTY_INPUT,
-                    file=path,
-                )
-            if header != list(SOURCE_NAMES):
-                raise RefusedInput(
-                    f"{path}: its first line is not the header {','.join(SOURCE_NAMES)}",
-                    Code.SCHEMA_CHANGED,
-                    file=path,
-                    row=1,
-                )
-            for fields in lines:
-                yield parser.parse(fields)
-    except InvalidRowError as error:
-        raise error.at(path, lines.line_num, "line") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedInput(
-            f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path
-        ) from error
+    for number, fields in csv_files.lines(path, SOURCE_NAMES):
+        try:
+            yield parser.parse(fields)
+        except InvalidRowError as error:
+            raise error.at(path, number, "line") from None
 
 
 if __name__ == "__main__":

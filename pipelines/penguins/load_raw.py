@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import psycopg2
 from psycopg2 import sql
 
 from penguins.schema import COLUMNS, RAW
-from stepkit import postgres
+from stepkit import csv_files, postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 from stepkit.s3 import file_sha256
@@ -61,25 +60,10 @@ def lines(path: Path) -> Iterator[tuple[int | str, ...]]:
     Raises:
         RefusedInput: the header or the number of fields of a line is another, or the file is no CSV file.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as text:
-            reader = csv.reader(text, strict=True)
-            if (header := tuple(next(reader, ()))) != COLUMNS:
-                raise RefusedInput(
-                    f"{path}: line 1 is {','.join(header)!r}, not {','.join(COLUMNS)}",
-                    Code.SCHEMA_CHANGED,
-                    file=path,
-                    row=1,
-                )
-            for fields in reader:
-                if len(fields) != len(COLUMNS):
-                    fault = InvalidRowError(f"has {len(fields)} fields, not {len(COLUMNS)}")
-                    raise fault.at(path, reader.line_num, "line")
-                yield reader.line_num, *map(normalise, fields)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedInput(
-            f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path
-        ) from error
+    for number, fields in csv_files.lines(path, COLUMNS):
+        if len(fields) != len(COLUMNS):
+            raise InvalidRowError(f"has {len(fields)} fields, not {len(COLUMNS)}").at(path, number, "line")
+        yield number, *map(normalise, fields)
 
 
 if __name__ == "__main__":

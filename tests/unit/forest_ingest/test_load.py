@@ -122,7 +122,7 @@ def test_a_whole_file_is_loaded_once(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("a,b\n1,2\n", "all.csv: its first line is not the header Elevation,Aspect"),
+        ("a,b\n1,2\n", "all.csv: line 1 is 'a,b', not the header Elevation,Aspect"),
         ("", "all.csv is empty: its first line must be Elevation"),
         (",".join(SOURCE_NAMES) + "\n1,2\n", "all.csv: line 2 has 2 fields"),
         (",".join(SOURCE_NAMES) + "\nhigh" + ",1" * 12 + "\n", "all.csv: line 2 column Elevation: 'high'"),

@@ -111,10 +111,17 @@ def test_a_snapshot_comes_back_with_its_hash(raw: pd.DataFrame, tmp_path: Path) 
         Snapshot.read(tmp_path / "s.parquet")
 
 
+def test_a_file_that_a_spreadsheet_has_saved_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    text = DATA.read_text().replace("Torgersen", "Torgersen\u200b").replace("\n", "\r\n")
+    path.write_bytes(f"{text}\r\n".encode("utf-8-sig"))
+    assert list(lines(path)) == list(lines(DATA))
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "line 1 is"),
+        ("", "is empty: its first line must be species,island"),
         ("a,b\n", "line 1 is 'a,b'"),
         (",".join(COLUMNS) + "\n1,2\n", "line 2 has 2 fields, not 7"),
         (",".join(COLUMNS) + '\n"1', "cannot be read as CSV"),
