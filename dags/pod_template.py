@@ -120,16 +120,21 @@ def pod_template(
                     "securityContext": CONTAINER_SECURITY,
                     "volumeMounts": [
                         {"name": "tmp", "mountPath": TEMPORARY},
-                        *(
-                            {"name": secret, "mountPath": path, "readOnly": True}
-                            for path, secret in files.items()
-                        ),
+                        *({"name": _volume(path), "mountPath": path, "readOnly": True} for path in files),
                     ],
                 }
             ],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}},
-                *({"name": secret, "secret": {"secretName": secret}} for secret in files.values()),
+                *(
+                    {"name": _volume(path), "secret": {"secretName": secret}}
+                    for path, secret in files.items()
+                ),
             ],
         },
     }
+
+
+def _volume(path: str) -> str:
+    """Name the volume of a folder: two may be of one Secret, whose name may have dots, as no volume's may."""
+    return path.strip("/").replace("/", "-")

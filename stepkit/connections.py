@@ -13,6 +13,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from stepkit import trust
 from stepkit.addresses import addresses_of
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.patience import Unfinished
@@ -148,6 +149,8 @@ class _Budgeted(urllib3.PoolManager):
     def _new_pool(self, *arguments: Any, **options: Any) -> urllib3.HTTPConnectionPool:
         pool = super()._new_pool(*arguments, **options)
         pool.conn_kw["budget"] = self.budget
+        if isinstance(pool, urllib3.HTTPSConnectionPool):
+            pool.conn_kw["ssl_context"] = trust.context()
         return pool
 
 
@@ -169,6 +172,7 @@ class ProxiedManager(_Budgeted, urllib3.ProxyManager):
     """Pools of connections through a proxy, which looks names up by itself; arguments as `DirectManager`."""
 
     def __init__(self, proxy: str, budget: Budget, **settings: Any) -> None:
-        super().__init__(proxy, **settings)
+        encrypted = proxy.lower().startswith("https:")
+        super().__init__(proxy, proxy_ssl_context=trust.context() if encrypted else None, **settings)
         self.budget = budget
         self.pool_classes_by_scheme = {"http": _Pool, "https": _EncryptedPool}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -15,96 +14,26 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_before_delay
 from urllib3.exceptions import HTTPError, LocationValueError, ProxyError
 
+from stepkit import trust
+from stepkit.answers import Answer as Answer
+from stepkit.answers import Limits as Limits
+from stepkit.answers import Stream as Stream
 from stepkit.connections import Budget
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.patience import Patience, retry_after
 from stepkit.patience import Unfinished as Unfinished
-from stepkit.proxies import Pools
+from stepkit.proxies import LOGIN_WANTED, Pools, not_let_through, proxy_of, unreached
 from stepkit.urls import checked_url, host_of, origin_of, same_host
 
 T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
-_CHUNK = 1 << 16
 _FRAME_BYTES = 1 << 20
 """What heads, redirects and the sizes of chunks may take beside a body."""
 _ANYWHERE = frozenset({"accept", "accept-encoding", "content-type"})
 """Headers that go along when a redirect leads to another origin: no token is among them."""
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server said: any final status that is not worth a retry."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long and how often a client tries, and how much it takes; times are in seconds."""
-
-    attempts: int = 5
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    answer_timeout: float = 120.0
-    """From the beginning of a request to the last byte of its answer, redirects included."""
-    first_wait: float = 0.5
-    longest_wait: float = 60.0
-    """The longest wait of the client's own choice."""
-    longest_asked_wait: float = 600.0
-    """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
-    longest_trying: float = 720.0
-    """No attempt begins later: with the longest answer it stays below what a step has."""
-    max_bytes: int = 64 << 20
-    """Of a body, unpacked; packed it may be as large, and a frame of 1 MiB around it."""
-    max_redirects: int = 3
-
-
-class Stream:
-    """An answer on its way: status and headers are there, the body is read piece by piece.
-
-    A file to read from, for parsers, or an iterator of pieces. Reading raises `Unfinished` when the answer
-    breaks off or takes too long, and `RefusedInput` when it is too large; a consumer lets both pass.
-    """
-
-    def __init__(self, url: str, response: urllib3.BaseHTTPResponse, limits: Limits, budget: Budget) -> None:
-        self.url = url
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._response = response
-        self._limits, self._budget = limits, budget
-        self._taken = 0
-
-    def read(self, size: int = _CHUNK) -> bytes:
-        """Returns the next piece, of `size` bytes at most, unpacked; empty at the end."""
-        try:
-            piece: bytes = self._response.read1(size)
-        except HTTPError as error:
-            raise Unfinished(f"broke off after {self._taken} bytes ({type(error).__name__})") from error
-        self._taken += len(piece)
-        if self._taken > self._limits.max_bytes:
-            raise RefusedInput(
-                f"{self.url} sent more than {self._limits.max_bytes} bytes",
-                Code.UNREADABLE_INPUT,
-                file=self.url,
-                service=host_of(self.url),
-            )
-        if piece:
-            self._budget.left()
-        return piece
-
-    def __iter__(self) -> Iterator[bytes]:
-        while piece := self.read():
-            yield piece
-
-    def whole(self) -> Answer:
-        """Reads what is left of the body into memory."""
-        return Answer(self.url, self.status, self.headers, b"".join(self))
 
 
 class Client:
@@ -260,11 +189,15 @@ class Client:
             except LocationValueError as error:
                 raise RefusedInput(f"{url!r} is not a URL: {error}", Code.INVALID_SETTING) from error
             except ProxyError as error:
-                raise Unfinished("was not reached through the proxy that the environment names") from error
+                raise unreached(url, error) from error
             except HTTPError as error:
-                raise Unfinished(f"did not answer ({type(error).__name__})") from error
+                if refused := trust.refusal(host_of(url), error):
+                    raise refused from error
+                raise Unfinished(f"did not answer ({trust.reason_of(error)})") from error
             try:
                 location = response.headers.get("Location")
+                if response.status == LOGIN_WANTED and proxy_of(url):
+                    raise not_let_through(url, response.status)
                 if response.status in self._retried:
                     raise Unfinished(
                         f"answered {response.status}", retry_after(response.headers.get("Retry-After"))

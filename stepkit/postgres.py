@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection, cursor
 
-from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput
+from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput, StepEnd
 from stepkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ _REASON_LIMIT = 1_000
 _LOGIN_REFUSED = re.compile(
     r"authentication failed|no pg_hba\.conf entry|role \S+ does not exist|permitted to log in"
 )
+_UNTRUSTED = re.compile(
+    r"certificate verify failed|does not match host name|root certificate file \S+ does not exist"
+)
 _CHUNK_ROWS = 5_000
 _CHUNK_BYTES = 1 << 18
 
@@ -37,7 +40,7 @@ def transaction(settings: Settings) -> Iterator[cursor]:
 
     Raises:
         OutsideDown: Postgres cannot be reached, refuses the login, or drops, cancels or aborts the work.
-        RefusedInput: `DATABASE_URL` is not set.
+        RefusedInput: `DATABASE_URL` is not set, or no authority vouches for Postgres.
     """
     opened: connection | None = None
     try:
@@ -137,7 +140,7 @@ class _CsvReader(io.RawIOBase):
         return self._chunk
 
 
-def down(error: BaseException, work: str = "the work") -> OutsideDown:
+def down(error: BaseException, work: str = "the work") -> StepEnd:
     """Returns what an error of Postgres means for a step.
 
     Args:
@@ -145,6 +148,13 @@ def down(error: BaseException, work: str = "the work") -> OutsideDown:
         work: what Postgres was to do.
     """
     reason = " ".join(str(error).split())[:_REASON_LIMIT] or type(error).__name__
+    if _UNTRUSTED.search(reason):
+        return RefusedInput(
+            f"Postgres is refused for its certificate: {reason}. PGSSLROOTCERT must name a file with the"
+            " certificate of its authority (in the charts: global.postgres.caSecret)",
+            Code.UNTRUSTED_CERTIFICATE,
+            service=POSTGRES,
+        )
     return OutsideDown(f"Postgres did not finish {work}: {reason}", _code(error), service=POSTGRES)
 
 

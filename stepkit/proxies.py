@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second
@@ -11,9 +12,16 @@ from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the
 )
 
 import urllib3
+from urllib3.exceptions import ProxyError
 
+from stepkit import trust
 from stepkit.connections import Budget, DirectManager, ProxiedManager
 from stepkit.outcomes import Code, RefusedInput
+from stepkit.patience import Unfinished
+from stepkit.urls import host_of
+
+LOGIN_WANTED = 407
+"""Only a proxy answers so."""
 
 
 class Pools:
@@ -53,6 +61,34 @@ class Pools:
                 f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})",
                 Code.INVALID_SETTING,
             ) from error
+
+
+def unreached(url: str, error: ProxyError) -> Exception:
+    """Returns what it means that a proxy did not let a request through: to be tried again, or not."""
+    proxy = host_of(proxy_of(url) or "")
+    why = trust.reason_of(error.original_error)
+    if refused := trust.refusal(f"the proxy {proxy}", error, proxy):
+        return refused
+    if found := re.search(r"\b(403|407)\b", why):
+        return not_let_through(url, int(found[1]))
+    return Unfinished(f"was not reached through the proxy {proxy} that the environment names ({why})")
+
+
+def not_let_through(url: str, status: int) -> RefusedInput:
+    """Returns the ending for a proxy that answers, and refuses."""
+    proxy = host_of(proxy_of(url) or "")
+    if status == LOGIN_WANTED:
+        return RefusedInput(
+            f"the proxy {proxy} wants a login before it asks {host_of(url)} ({status}): write it into"
+            f" {urlsplit(url).scheme.upper()}_PROXY, as http://user:password@host:port",
+            Code.INVALID_SETTING,
+            service=proxy,
+        )
+    return RefusedInput(
+        f"the proxy {proxy} refuses to connect to {host_of(url)} ({status}): have its rules allow that",
+        Code.REQUEST_REFUSED,
+        service=proxy,
+    )
 
 
 def proxy_of(url: str) -> str | None:

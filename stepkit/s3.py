@@ -18,7 +18,7 @@ from botocore.config import Config
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from stepkit.outcomes import Code, RefusedInput
-from stepkit.s3_errors import AlreadyThere, Conflict, naming
+from stepkit.s3_errors import AlreadyThere, Conflict, naming, refuse_untrusted
 from stepkit.s3_errors import ObjectMissing as ObjectMissing
 
 T = TypeVar("T")
@@ -239,7 +239,9 @@ def _client(environment: tuple[tuple[str, str], ...]) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.Session().client("s3", config=config)
+    made = boto3.Session().client("s3", config=config)
+    made.meta.events.register_first("needs-retry.s3", refuse_untrusted)
+    return made
 
 
 def split(uri: str) -> tuple[str, str]:

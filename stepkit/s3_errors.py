@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from stepkit import trust
 from stepkit.outcomes import S3, Code, OutsideDown, RefusedInput
 
 _BAD_KEY = ("KeyTooLongError", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "InvalidURI")
@@ -46,6 +48,19 @@ def naming(uri: str) -> Iterator[None]:
         raise _ending(uri, answer) from error
     except BotoCoreError as error:
         raise OutsideDown(f"S3 does not answer for {uri}: {error}", file=uri, service=S3) from error
+
+
+def refuse_untrusted(caught_exception: Exception | None = None, **_: object) -> None:
+    """Ends what boto3 would try again: an answer to its event `needs-retry`.
+
+    Raises:
+        RefusedInput: S3 is encrypted as no further attempt mends it.
+    """
+    if caught_exception is None:
+        return
+    url = getattr(caught_exception, "kwargs", {}).get("endpoint_url", "")
+    if refused := trust.refusal(f"S3 at {urlsplit(url).netloc}" if url else "S3", caught_exception, S3):
+        raise refused from caught_exception
 
 
 def _ending(uri: str, error: ClientError) -> Exception:

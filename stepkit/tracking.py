@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from stepkit import trust
 from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
 from stepkit.settings import Settings
 
@@ -23,15 +24,24 @@ _REFUSES = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turns MLflow's failures to answer into `OutsideDown`; its refusals of bad requests stay as they are."""
+    """Turns MLflow's failures to answer into `OutsideDown`; its refusals of bad requests stay as they are.
+
+    Raises:
+        OutsideDown: MLflow does not answer, or refuses the credentials.
+        RefusedInput: it is encrypted as no further attempt mends it.
+    """
     import requests
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except requests.RequestException as error:
+        if refused := trust.refusal("MLflow", error, MLFLOW):
+            raise refused from error
         raise OutsideDown(f"MLflow does not answer: {error}", service=MLFLOW) from error
     except MlflowException as error:
+        if refused := trust.refusal("MLflow", error, MLFLOW):
+            raise refused from error
         if error.error_code in _REFUSES:
             raise OutsideDown(
                 f"MLflow refuses the request: {error}", Code.ACCESS_REFUSED, service=MLFLOW

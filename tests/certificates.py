@@ -13,8 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 DAY = datetime.timedelta(days=1)
 
 
-def authority(folder: Path) -> Path:
+def authority(folder: Path, until: datetime.timedelta = DAY) -> Path:
     """Make an authority and, signed by it, a certificate of localhost: ca.crt, server.crt and server.key.
+
+    Args:
+        folder: takes the three files.
+        until: when the certificate of localhost ends, from now.
 
     Returns:
         ca.crt.
@@ -32,8 +36,8 @@ def authority(folder: Path) -> Path:
             .issuer_name(names["ca"])
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now - 2 * DAY)
+            .not_valid_after(now + (until if name == "server" else DAY))
             .add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True)
         )
         if name == "server":

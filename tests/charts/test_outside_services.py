@@ -157,6 +157,84 @@ def test_who_connects_to_postgres_has_its_authority() -> None:
     assert "PGSSLROOTCERT" not in text(render("quintet"))
 
 
+PROXY = {"url": "http://proxy.example.com:3128", "peers": [{"ipBlock": {"cidr": "198.51.100.7/32"}}]}
+OTHERS: dict[str, Any] = {
+    "global": {
+        "caSecret": "corp.authorities",
+        "postgres": {"caSecret": "corp.authorities"},
+        "s3": {"checksums": "when_required"},
+    },
+    "airflow": {"steps": {"proxy": {**PROXY, "noProxy": ["s3.example.com"]}}},
+}
+"""What a network asks for whose S3, proxy and authorities are its own."""
+
+
+def test_who_asks_s3_mlflow_or_a_source_trusts_the_authorities_of_the_values() -> None:
+    release = render("quintet", OTHERS)
+    path = "/etc/authorities/ca.crt"
+    clients = set()
+    for name, pod in pod_templates(release).items():
+        for container in containers(pod):
+            env = {variable["name"]: variable.get("value") for variable in container.get("env", [])}
+            if not {"AWS_ACCESS_KEY_ID", "LOGS_ACCESS_KEY", "MODEL_ALIAS"} & set(env):
+                continue
+            clients.add(name)
+            for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"):
+                assert env[variable] == path, name
+            mount = {"name": "authorities", "mountPath": "/etc/authorities", "readOnly": True}
+            assert mount in container["volumeMounts"], name
+            secret = {"secretName": "corp.authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+            assert {"name": "authorities", "secret": secret} in pod["spec"]["volumes"], name
+    assert {"Deployment mlflow", "Deployment airflow-scheduler", "Deployment inference-forest"} <= clients
+    pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    assert pods["secret_files"] == {
+        "/etc/authorities": "corp.authorities",
+        "/etc/postgres-ca": "corp.authorities",
+    }
+    assert {pods["env"][name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE")} == {path}
+    assert "/etc/authorities" not in text(render("quintet"))
+
+
+def test_every_client_of_s3_leaves_checksums_out_where_the_values_say_so() -> None:
+    release = render("quintet", OTHERS)
+    keys = {"AWS_ACCESS_KEY_ID", "LOGS_ACCESS_KEY"}
+    clients = {
+        name
+        for name, pod in pod_templates(release).items()
+        for container in containers(pod)
+        if keys & {variable["name"] for variable in container.get("env", [])}
+    }
+    assert {"Deployment mlflow", "Deployment airflow-scheduler", "Deployment inference-bitcoin"} <= clients
+    for variable in ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION"):
+        assert clients <= {name for name, value in variables(release, variable).items() if value}
+        assert set(variables(release, variable).values()) == {"when_required"}
+        assert step_env(release)[variable] == "when_required"
+    assert "AWS_REQUEST_CHECKSUM" not in text(render("quintet"))
+
+
+def test_steps_go_out_through_the_proxy_of_the_values() -> None:
+    release = render("quintet", OTHERS)
+    env = step_env(release)
+    assert {env["HTTP_PROXY"], env["HTTPS_PROXY"]} == {PROXY["url"]}
+    assert env["NO_PROXY"] == "localhost,127.0.0.1,.svc,.cluster.local,s3.example.com"
+    egress = named(release, "NetworkPolicy", "steps")["spec"]["egress"]
+    assert {"to": PROXY["peers"], "ports": [{"port": 3128}]} in egress
+    assert "PROXY" not in json.dumps(step_env(render("quintet")))
+
+
+@pytest.mark.parametrize(("url", "port"), [("http://proxy.example.com", 80), ("https://[fd00::7]", 443)])
+def test_a_proxy_without_a_port_has_that_of_its_scheme(url: str, port: int) -> None:
+    release = render("airflow", {"steps": {"proxy": {**PROXY, "url": url}}})
+    assert {"to": PROXY["peers"], "ports": [{"port": port}]} in named(release, "NetworkPolicy", "steps")[
+        "spec"
+    ]["egress"]
+
+
+def test_a_proxy_that_no_policy_leads_to_is_refused() -> None:
+    with pytest.raises(ChartError, match=r"airflow\.steps\.proxy\.url .*airflow\.steps\.proxy\.peers"):
+        render("airflow", {"steps": {"proxy": {"url": PROXY["url"]}}})
+
+
 def test_a_server_that_must_prove_itself_needs_an_authority() -> None:
     values = {**BY_AUTHORITY, "global": {"secrets": BY_AUTHORITY["global"]["secrets"]}}
     with pytest.raises(ChartError, match=r"sslMode is verify-full.*global\.postgres\.caSecret"):

@@ -82,12 +82,13 @@ def test_size_of_the_values_wins_over_that_of_the_dag() -> None:
 
 
 def test_a_step_has_the_files_of_secrets_that_the_chart_names(step_files: Path) -> None:
-    given = {**PODS, "secret_files": {"/etc/postgres-ca": "authority"}}
-    (step_files / "pods.json").write_text(json.dumps(given))
+    files = {"/etc/postgres-ca": "corp.authorities", "/etc/authorities": "corp.authorities"}
+    (step_files / "pods.json").write_text(json.dumps({**PODS, "secret_files": files}))
     spec = pod_of("extract")["spec"]
-    assert {"name": "authority", "secret": {"secretName": "authority"}} in spec["volumes"]
-    mount = {"name": "authority", "mountPath": "/etc/postgres-ca", "readOnly": True}
-    assert mount in spec["containers"][0]["volumeMounts"]
+    for path, name in (("/etc/postgres-ca", "etc-postgres-ca"), ("/etc/authorities", "etc-authorities")):
+        assert {"name": name, "secret": {"secretName": "corp.authorities"}} in spec["volumes"]
+        mount = {"name": name, "mountPath": path, "readOnly": True}
+        assert mount in spec["containers"][0]["volumeMounts"]
 
 
 def test_options_are_one_word_each_and_an_empty_one_is_left_out() -> None:

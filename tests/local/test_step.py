@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.local.conftest import Local
+from tests.scripted_http import response, serving
 
 ROOTS = (".", "pipelines", "sources", "serving", "cli")
 SECONDS = 120
@@ -28,10 +29,10 @@ def environment(repository: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(str(repository / root) for root in ROOTS)}
 
 
-def step(platform: Local, *words: str) -> subprocess.CompletedProcess[str]:
+def step(platform: Local, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(platform, *words),
-        env=environment(REPOSITORY),
+        env=environment(REPOSITORY) | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -51,6 +52,16 @@ def test_a_step_runs_like_a_task_of_an_earlier_run(platform: Local, captured: li
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == load["result"]
     assert "a former try has loaded this run" in done.stderr
+
+
+def test_a_source_outside_is_asked_through_the_proxy_of_the_terminal(platform: Local) -> None:
+    with serving(response(400, '{"detail": "no"}')) as proxy:
+        source = "--source-url=http://source.example"
+        done = step(
+            platform, "forest", "extract", source, "--run-after=2026-11-21T10:00:00Z", HTTP_PROXY=proxy.url
+        )
+    assert done.returncode == 2, done.stderr
+    assert proxy.requests[0].startswith("http://source.example/data?group_number=")
 
 
 def test_options_of_ones_own_win(platform: Local, captured: list[Any]) -> None:

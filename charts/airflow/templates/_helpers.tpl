@@ -62,6 +62,9 @@ Helpers of the airflow chart.
 {{ include "airflow.secretEnv" (dict "root" . "env" "AIRFLOW__API__SECRET_KEY" "secret" "airflow-keys" "key" "api-secret-key") }}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
+{{- with include "common.clientEnv" . }}
+{{- . }}
+{{- end }}
 {{- if .Values.logs.bucket }}
 {{ include "airflow.secretEnv" (dict "root" . "env" "LOGS_ACCESS_KEY" "secret" "minio-airflow" "key" "access-key") }}
 {{ include "airflow.secretEnv" (dict "root" . "env" "LOGS_SECRET_KEY" "secret" "minio-airflow" "key" "secret-key") }}
@@ -109,6 +112,9 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 {{- with include "common.postgresCaMount" . }}
 {{ . }}
 {{- end }}
+{{- with include "common.caMount" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{- define "airflow.volumes" -}}
@@ -119,6 +125,9 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 - name: scripts
   configMap: {name: airflow-scripts}
 {{- with include "common.postgresCaVolume" . }}
+{{ . }}
+{{- end }}
+{{- with include "common.caVolume" . }}
 {{ . }}
 {{- end }}
 {{- end }}

@@ -10,6 +10,8 @@ Secret and rule of the network asks for it. A chart that is installed alone need
   "storageClass" ""
   "secrets" (dict "generate" true "existing" dict)
   "postgres" (dict "caSecret" "")
+  "caSecret" ""
+  "s3" (dict "checksums" "when_supported")
   "tasks" (dict "namespace" "")
   "networkPolicy" (include "common.network" . | fromJson) -}}
 {{- $given := .Values.global | default dict -}}

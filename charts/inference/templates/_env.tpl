@@ -22,6 +22,9 @@
 {{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-serving" "key" "access-key") }}
 {{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-serving" "key" "secret-key") }}
 {{- end }}
+{{- with include "common.clientEnv" .root }}
+{{- . }}
+{{- end }}
 - {name: BUNDLE_CACHE_DIR, value: /var/cache/bundle}
 - {name: POLL_SECONDS, value: {{ .model.pollSeconds | quote }}}
 - {name: MAX_SAMPLES, value: {{ .model.maxSamples | int64 | quote }}}

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     UNREADABLE_INPUT = "unreadable input"
     UNSCHEDULABLE = "unschedulable"
     UNUSABLE_MODEL = "unusable model"
+    UNTRUSTED_CERTIFICATE = "untrusted certificate"
     UPSTREAM_FAILED = "upstream failed"
     WAITS_FOR_POOL = "waits for the pool"
     WAITS_FOR_RUN = "waits for another run"

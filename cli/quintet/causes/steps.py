@@ -56,6 +56,12 @@ _REFUSALS: dict[str, tuple[Kind, str, str]] = {
         "The source is up but refuses what it is asked: {service}.",
         "Compare the source's address and the step's options with what the sentence says.",
     ),
+    Code.UNTRUSTED_CERTIFICATE: (
+        Kind.UNTRUSTED_CERTIFICATE,
+        "Nobody whom the step trusts vouches for the certificate of {service}.",
+        "Where the issuer is your own or your proxy's, add it to the Secret that global.caSecret names; else"
+        " the server's certificate has to be mended.",
+    ),
     Code.TOO_LITTLE_DATA: (
         Kind.TOO_LITTLE_DATA,
         "There are too few rows to learn from: {place}.",

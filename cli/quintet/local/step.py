@@ -14,8 +14,11 @@ from quintet.local.state import State
 from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 from stepkit.settings import Run
+from stepkit.trust import BUNDLES
 
 OF_THE_TERMINAL = ("TERM", "COLUMNS", "LINES", "USER", "EDITOR", "PYTHONBREAKPOINT")
+OUTWARD = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", *BUNDLES)
+"""By which a source outside is reached, where `--source-url` names one; the platform's own ports are not."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +58,8 @@ def main(arguments: argparse.Namespace) -> NoReturn:
         plain.pop("RESULT_PATH", None)
     else:
         plain = {"RUN_ID": f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "TASK_ID": step, **plain}
-    own = {name: os.environ[name] for name in (*INHERITED, *OF_THE_TERMINAL) if name in os.environ}
+    kept = (*INHERITED, *OF_THE_TERMINAL, *OUTWARD)
+    own = {name: os.environ[name] for name in kept if name in os.environ}
     program = python(pipeline)
     os.chdir(REPOSITORY)
     os.execve(program, [str(program), "-m", module, *options], {**own, **plain, **secret})  # noqa: S606

@@ -340,7 +340,7 @@ def test_the_proxy_of_the_environment_is_asked_and_sees_the_whole_url(
 def test_an_encrypted_request_goes_through_a_tunnel(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(response(502)) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url.removeprefix("http://"))
-        with pytest.raises(OutsideDown, match="not reached through the proxy that the environment names, 3"):
+        with pytest.raises(OutsideDown, match=r"names \(OSError: Tunnel .* 502 .*\), 3 times"):
             client.get("https://source.example/data")
     assert proxy.requests[0] == "source.example:443"
     assert proxy.received[0].startswith(b"CONNECT ")

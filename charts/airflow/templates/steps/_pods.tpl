@@ -11,11 +11,19 @@ labels:
   app.kubernetes.io/instance: {{ .Release.Name }}
   app.kubernetes.io/component: step
   app.kubernetes.io/part-of: quintet
-{{- $steps := deepCopy .Values.steps }}
+{{- $files := dict }}
+{{- $env := include "common.clientVariables" . | fromJson }}
+{{- with $global.caSecret }}
+{{- $_ := set $files (include "common.caFolder" $) . }}
+{{- end }}
 {{- with $global.postgres.caSecret }}
-{{- $_ := set $steps "env" (merge (dict "PGSSLROOTCERT" (printf "%s/ca.crt" (include "common.postgresCaFolder" $))) $steps.env) }}
-secret_files:
-  {{ include "common.postgresCaFolder" $ }}: {{ . }}
+{{- $_ := set $files (include "common.postgresCaFolder" $) . }}
+{{- $_ := set $env "PGSSLROOTCERT" (printf "%s/ca.crt" (include "common.postgresCaFolder" $)) }}
+{{- end }}
+{{- $steps := deepCopy .Values.steps }}
+{{- $_ := set $steps "env" (merge $env (include "airflow.proxyVariables" . | fromJson) $steps.env) }}
+{{- with $files }}
+secret_files: {{ toJson . }}
 {{- end }}
 {{ include "airflow.stepEnvironment" (dict "root" . "given" $steps) }}
 pipelines:
