@@ -41,6 +41,8 @@ class Limits:
     """The longest wait of the client's own choice."""
     longest_asked_wait: float = 600.0
     """The most that all waits a server asks for may come to; below the 15 minutes that a step has."""
+    least_limited_wait: float = 15.0
+    """The least after 429 and its like where the server says nothing of it: most limits are of a minute."""
     longest_trying: float = 720.0
     """No attempt begins later: with the longest answer it stays below what a step has."""
     max_bytes: int = 64 << 20

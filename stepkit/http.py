@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -20,13 +21,18 @@ from stepkit.answers import Limits as Limits
 from stepkit.answers import Stream as Stream
 from stepkit.connections import Budget
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
-from stepkit.patience import Patience, retry_after
+from stepkit.patience import Patience
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import LOGIN_WANTED, Pools, not_let_through, proxy_of, unreached
+from stepkit.told_waits import retry_after, told_wait
 from stepkit.urls import checked_url, host_of, origin_of, same_host
 
 T = TypeVar("T")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
+_LIMITED = frozenset({418, 429})
+"""Sent to who asks too often; 418 is of exchanges, to who went on after 429."""
+_TELLING_BYTES = 1 << 14
+"""Of a refusal, as far as it is searched for a time."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _FRAME_BYTES = 1 << 20
@@ -39,8 +45,8 @@ _logger = logging.getLogger(__name__)
 class Client:
     """Gets answers over HTTP, in one session, through the proxy that the environment names, if it does.
 
-    A server sets the wait before the next attempt by `Retry-After`, in seconds or as a date; else it grows,
-    as `stepkit.patience` says.
+    A server sets the wait before the next attempt as `stepkit.told_waits` reads it; else it grows, as
+    `stepkit.patience` says.
 
     Args:
         limits: how long, how often, how much.
@@ -147,7 +153,11 @@ class Client:
             url = f"{url}?{urlencode(parameters)}"
         limits = self._limits
         patience = Patience(
-            limits.attempts, limits.first_wait, limits.longest_wait, limits.longest_asked_wait
+            limits.attempts,
+            limits.first_wait,
+            limits.longest_wait,
+            limits.longest_asked_wait,
+            limits.least_limited_wait,
         )
         late = stop_before_delay(limits.longest_trying)
         retrying = Retrying(
@@ -164,7 +174,7 @@ class Client:
             if patience.asked_too_much:
                 raise OutsideDown(
                     f"{url} {failure} and asks to wait {failure.wait:.0f} s, where {patience.left:.0f} s are"
-                    " left to wait: run the step again after that time",
+                    f" left to wait: next try after {_moment_in(failure.wait or 0.0)}",
                     service=host_of(url),
                 ) from failure
             times = retrying.statistics["attempt_number"]
@@ -199,9 +209,7 @@ class Client:
                 if response.status == LOGIN_WANTED and proxy_of(url):
                     raise not_let_through(url, response.status)
                 if response.status in self._retried:
-                    raise Unfinished(
-                        f"answered {response.status}", retry_after(response.headers.get("Retry-After"))
-                    )
+                    raise _later(response)
                 if response.status not in _REDIRECTS or not location:
                     return consume(Stream(url, response, self._limits, self._budget))
                 if method == "POST" and response.status not in _KEEP_METHOD:
@@ -222,6 +230,28 @@ class Client:
             Code.INVALID_SETTING,
             service=host_of(url),
         )
+
+
+def _later(response: urllib3.BaseHTTPResponse) -> Unfinished:
+    reason, limited = f"answered {response.status}", response.status in _LIMITED
+    if not limited:
+        return Unfinished(reason, retry_after(response.headers.get("Retry-After")))
+
+    def beginning() -> bytes:
+        try:
+            return response.read(_TELLING_BYTES)
+        except HTTPError:
+            return b""
+
+    return Unfinished(reason, told_wait(response.headers, beginning), limited)
+
+
+def _moment_in(seconds: float) -> str:
+    try:
+        moment = datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return "that time"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _tell(url: str, state: RetryCallState) -> None:

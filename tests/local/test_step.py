@@ -57,9 +57,7 @@ def test_a_step_runs_like_a_task_of_an_earlier_run(platform: Local, captured: li
 def test_a_source_outside_is_asked_through_the_proxy_of_the_terminal(platform: Local) -> None:
     with serving(response(400, '{"detail": "no"}')) as proxy:
         source = "--source-url=http://source.example"
-        done = step(
-            platform, "forest", "extract", source, "--run-after=2026-11-21T10:00:00Z", HTTP_PROXY=proxy.url
-        )
+        done = step(platform, "forest", "extract", source, HTTP_PROXY=proxy.url)
     assert done.returncode == 2, done.stderr
     assert proxy.requests[0].startswith("http://source.example/data?group_number=")
 

@@ -12,8 +12,8 @@ import pytest
 
 from stepkit.http import Client, Limits, Stream, Unfinished
 from stepkit.outcomes import OutsideDown, RefusedInput
-from stepkit.patience import retry_after
 from stepkit.proxies import proxy_of
+from stepkit.told_waits import retry_after
 from stepkit.urls import same_host
 from tests.scripted_http import response, serving
 

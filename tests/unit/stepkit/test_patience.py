@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity import Future, RetryCallState, Retrying
 
-from stepkit.patience import Patience, Unfinished, retry_after
+from stepkit.patience import Patience, Unfinished
+from stepkit.told_waits import retry_after
 
 FIRST, LONGEST = 0.5, 6.0
 DRAWS = 400
