@@ -31,6 +31,7 @@ SERIES = {
 INGESTION = {
     "start": param("string", "Opening of the first bar of all, ISO 8601."),
     "max_bars": param("integer", "About so many bars in one run at most.", 1),
+    "max_refused_share": param("number", "Share of refused rows that refuses all of a run's.", 0),
     "latest_bars": param("integer", "Newest bars that serving finds.", 1),
 }
 TRAINING = {
@@ -52,6 +53,7 @@ TRAINING = {
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
 series = {"symbol": setting("symbol"), "interval": setting("interval")}
+refused = {"max_refused_share": setting("max_refused_share")}
 
 
 with DAG(
@@ -70,10 +72,13 @@ skip.""",
     extract = step(
         "bitcoin",
         "extract",
-        arguments={**series, "start": setting("start"), "max_bars": setting("max_bars")},
+        arguments={**series, "start": setting("start"), "max_bars": setting("max_bars"), **refused},
     )
     load = step(
-        "bitcoin", "load", arguments={"raw_uri": result("extract", "raw_uri")}, outlets=[bars_changed]
+        "bitcoin",
+        "load",
+        arguments={"raw_uri": result("extract", "raw_uri"), **refused},
+        outlets=[bars_changed],
     )
     export = step(
         "bitcoin",

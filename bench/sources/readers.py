@@ -76,8 +76,7 @@ def crime(settings: Settings, *, url: str) -> dict[str, Any]:
 def bitcoin(settings: Settings, *, url: str) -> dict[str, Any]:
     """Reads bars, and writes and reads the document of them."""
     taken = bitcoin_extract.take(Market(url, _client(ask_again={418})), "BTCUSDT", "1h", FIRST, 5000)
-    taken.bars(url)
-    bars = capture.read(taken.to_json(), url).bars(url)
+    bars, _ = capture.read(taken.to_json(), url).bars(url, capture.MAX_REFUSED_SHARE)
     return {"bars": len(bars), "last": moment(bars[-1].open_time).isoformat()}
 
 

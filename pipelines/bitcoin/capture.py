@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from bitcoin.schema import LENGTHS, Bar, check_order, parse
+from bitcoin.schema import LENGTHS, Bar, parse
+from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.refused_rows import RefusedRows
+
+MaxRefusedShare = Annotated[
+    float, Option("share of refused rows above which all are refused", minimum=0, maximum=1)
+]
+MAX_REFUSED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,26 +31,35 @@ class Capture:
         """Writes the document that `read` reads."""
         return json.dumps(asdict(self)).encode()
 
-    def bars(self, source: str) -> list[Bar]:
-        """Gives the bars of the rows.
+    def bars(self, source: str, max_refused_share: float) -> tuple[list[Bar], RefusedRows]:
+        """Gives the bars of the rows, and what is refused: no bar, out of order, or not closed when asked for.
 
         Args:
             source: where the document is, to name in a refusal.
+            max_refused_share: see `RefusedRows.check`.
 
         Raises:
-            RefusedInput: a row is no bar, is out of order, or was not closed when it was asked for.
+            RefusedInput: too many rows are refused.
         """
-        bars = []
+        bars: list[Bar] = []
+        refused = RefusedRows(read=len(self.rows))
         for number, row in enumerate(self.rows, 1):
             try:
                 bar = parse(row, self.interval)
                 if bar.close_time >= self.server_time:
                     raise InvalidRowError(f"{bar.close_time} was still to come", "close_time")
+                if bars and bar.open_time <= bars[-1].open_time:
+                    raise InvalidRowError(
+                        f"{bar.open_time} does not follow {bars[-1].open_time}: bars must come in the order"
+                        " of their times",
+                        "open_time",
+                    )
             except InvalidRowError as error:
-                raise error.at(source, number) from None
-            bars.append(bar)
-        check_order(bars, source)
-        return bars
+                refused.refuse(number, error)
+            else:
+                bars.append(bar)
+        refused.check(source, max_refused_share)
+        return bars, refused
 
 
 def read(body: bytes, source: str) -> Capture:

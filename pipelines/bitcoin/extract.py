@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
 from bitcoin import capture
-from bitcoin.capture import Capture
+from bitcoin.capture import MAX_REFUSED_SHARE, Capture, MaxRefusedShare
 from bitcoin.market import PAGE, Market
 from bitcoin.schema import LENGTHS, Interval, moment
 from stepkit import postgres
@@ -32,6 +32,9 @@ class Extracted:
     first: str
     last: str
     """When the first and the last of them open."""
+    rows_refused: int = 0
+    refusals_uri: str = ""
+    """Where these rows are listed with their reasons; empty without any."""
 
 
 def extract(
@@ -44,21 +47,28 @@ def extract(
         str, Option("opening of the first bar of all, ISO 8601", env="HISTORY_START")
     ] = "2023-01-01T00:00:00Z",
     max_bars: Annotated[int, Option("about so many bars in one run at most", minimum=1)] = 50_000,
+    max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
     bucket: Annotated[str, Option("bucket of the raw answers", env="DATA_BUCKET")] = "data",
 ) -> Extracted:
     """Stores the closed bars after the watermark in S3, once a run: a retry uses what it finds there."""
     store = ObjectStore()
-    raw_uri = f"s3://{bucket}/bitcoin/raw/{symbol}-{interval}/{settings.run.key}/bars.json"
+    folder = f"s3://{bucket}/bitcoin/raw/{symbol}-{interval}/{settings.run.key}"
+    raw_uri, refusals_uri = f"{folder}/bars.json", f"{folder}/refused_rows.json"
     if not store.exists(raw_uri):
         since = next_opening(settings, symbol, interval, _milliseconds(start))
         taken = take(Market(source_url), symbol, interval, since, max_bars)
-        taken.bars(f"{source_url} ({symbol} {interval})")
+        taken.bars(f"{source_url} ({symbol} {interval})", max_refused_share)
         store.put_if_absent(raw_uri, taken.to_json(), "application/json")
     body = store.get(raw_uri)
-    bars = capture.read(body, raw_uri).bars(raw_uri)
+    bars, refused = capture.read(body, raw_uri).bars(raw_uri, max_refused_share)
     first, last = (moment(bars[at].open_time).isoformat() for at in (0, -1))
     _logger.info("%d bars of %s %s from %s to %s", len(bars), symbol, interval, first, last)
-    return Extracted(raw_uri, hashlib.sha256(body).hexdigest(), len(bars), first, last)
+    found = Extracted(raw_uri, hashlib.sha256(body).hexdigest(), len(bars), first, last)
+    if not refused.refused:
+        return found
+    store.put(refusals_uri, refused.report(raw_uri), "application/json")
+    _logger.warning("%d rows are refused: %s", refused.refused, refusals_uri)
+    return replace(found, rows_refused=refused.refused, refusals_uri=refusals_uri)
 
 
 def next_opening(settings: Settings, symbol: str, interval: str, start: int) -> int:
@@ -77,10 +87,12 @@ def next_opening(settings: Settings, symbol: str, interval: str, start: int) -> 
 def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) -> Capture:
     """Gives the bars that have closed, page by page from a time on.
 
-    A bar in which the exchange's clock stands is left out: its numbers still change.
+    A bar in which the exchange's clock stands is left out: its numbers still change. Rows that are no bars
+    are kept as they came.
 
     Raises:
         NothingToDo: none has closed.
+        RefusedInput: a page holds no bar, or is no further on than the one before.
     """
     # Asked for before the bars: one that has closed by then is final in every answer that follows.
     server_time = market.now()
@@ -88,17 +100,17 @@ def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) 
     start = since
     while start <= server_time and len(rows) < max_bars:
         page = market.bars(symbol, interval, start)
-        try:
-            rows += [row for row in page if row[6] < server_time]
-            behind = int(page[-1][0]) + 1 if page else start
-        except (TypeError, IndexError, KeyError, ValueError):
+        rows += [row for row in page if not _is_open(row, server_time)]
+        openings = [opening for row in page if (opening := _whole(row, 0)) is not None]
+        if page and not openings:
             raise RefusedInput(
                 f"the exchange sent rows that are no bars: {str(page[:1])[:200]}", Code.SCHEMA_CHANGED
-            ) from None
+            )
+        behind = openings[-1] + 1 if openings else start
         if len(page) < PAGE:
             break
-        # A full page that is no further on would be followed by others without end.
-        if behind - start < (PAGE - 1) * LENGTHS[interval]:
+        # A full page that is no further on would be followed by others without end; some bars are cut short.
+        if behind - start < PAGE * LENGTHS[interval] // 2:
             raise RefusedInput(
                 f"the exchange sent {PAGE} bars of {interval} that end at {str(page[-1][0])[:30]},"
                 f" where they were asked for from {start} on: it repeats itself",
@@ -111,6 +123,17 @@ def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) 
             f" the exchange's clock shows {moment(server_time).isoformat(timespec='seconds')}"
         )
     return Capture(symbol, interval, server_time, rows)
+
+
+def _is_open(row: object, server_time: int) -> bool:
+    closing = _whole(row, 6)
+    return closing is not None and closing >= server_time
+
+
+def _whole(row: object, at: int) -> int | None:
+    """Gives an item of a row where it is a whole number; what else stands there is for the schema to say."""
+    item = row[at] if isinstance(row, list) and len(row) > at else None
+    return item if isinstance(item, int) and not isinstance(item, bool) else None
 
 
 def _milliseconds(start: str) -> int:

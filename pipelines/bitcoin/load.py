@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,11 +11,12 @@ from typing import Annotated
 from psycopg2.extensions import cursor
 
 from bitcoin import capture
-from bitcoin.capture import Capture
+from bitcoin.capture import MAX_REFUSED_SHARE, Capture, MaxRefusedShare
 from bitcoin.schema import COLUMNS, Bar, moment
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo
+from stepkit.refused_rows import RefusedRows
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import run
@@ -36,6 +38,8 @@ class Loaded:
     """Bars that the exchange never had, in the whole table."""
     gaps: list[str]
     """The newest holes, each from its first missing bar to the next that is there."""
+    rows_refused: int = 0
+    """Of the rows read: `bitcoin.ingest_audit` has the reasons."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +50,27 @@ class Source:
     sha256: str
     capture: Capture
     bars: list[Bar]
+    refused: RefusedRows
 
 
 def load(
-    settings: Settings, *, raw_uri: Annotated[str, Option("S3 URI of the bars that extract stored")]
+    settings: Settings,
+    *,
+    raw_uri: Annotated[str, Option("S3 URI of the bars that extract stored")],
+    max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
 ) -> Loaded:
     """Merges closed bars into the table; a try that finds its run already loaded gives the same again."""
     body = ObjectStore().get(raw_uri)
     found = capture.read(body, raw_uri)
-    source = Source(raw_uri, hashlib.sha256(body).hexdigest(), found, found.bars(raw_uri))
+    bars, refused = found.bars(raw_uri, max_refused_share)
+    source = Source(raw_uri, hashlib.sha256(body).hexdigest(), found, bars, refused)
     with postgres.transaction(settings) as rows:
         loaded = merge(rows, settings.run, source)
     _logger.info("%s: %d rows read, %d new", TABLE, loaded.rows_read, loaded.rows_new)
     if not loaded.rows_new:
-        raise NothingToDo(f"all {loaded.rows_read} bars of {raw_uri} were in {TABLE} already", file=raw_uri)
+        raise NothingToDo(
+            f"all {loaded.rows_duplicate} bars of {raw_uri} were in {TABLE} already", file=raw_uri
+        )
     return loaded
 
 
@@ -77,14 +88,14 @@ def merge(rows: cursor, run: Run, source: Source) -> Loaded:
     series = [source.capture.symbol, source.capture.interval]
     rows.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [TABLE])
     rows.execute(
-        "SELECT rows_read, rows_new, rows_duplicate FROM bitcoin.ingest_audit"
+        "SELECT rows_read, rows_new, rows_duplicate, rows_refused FROM bitcoin.ingest_audit"
         " WHERE (dag_id, run_id, symbol, interval) = (%s, %s, %s, %s)",
         [run.dag_id, run.required_id, *series],
     )
     if before := rows.fetchone():
         _logger.info("a former try has loaded this run")
-    read, new, duplicate = before or _add(rows, run, source)
-    return Loaded(TABLE, read, new, duplicate, *gaps(rows, *series))
+    read, new, duplicate, refused = before or _add(rows, run, source)
+    return Loaded(TABLE, read, new, duplicate, *gaps(rows, *series), refused)
 
 
 def gaps(rows: cursor, symbol: str, interval: str) -> tuple[int, list[str]]:
@@ -101,13 +112,13 @@ def gaps(rows: cursor, symbol: str, interval: str) -> tuple[int, list[str]]:
     return sum(bars for _, _, bars in holes), listed
 
 
-def _add(rows: cursor, run: Run, source: Source) -> tuple[int, int, int]:
+def _add(rows: cursor, run: Run, source: Source) -> tuple[int, int, int, int]:
     series = [source.capture.symbol, source.capture.interval]
-    names = ", ".join(COLUMNS)
+    names, refused = ", ".join(COLUMNS), source.refused
     rows.execute(
         f"CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT {names} FROM {TABLE} LIMIT 0"  # noqa: S608
     )
-    rows_read = postgres.copy(rows, "staged", COLUMNS, (bar.fields() for bar in source.bars))
+    staged = postgres.copy(rows, "staged", COLUMNS, (bar.fields() for bar in source.bars))
     rows.execute(
         f"INSERT INTO {TABLE} (symbol, interval, {names}) SELECT %s, %s, {names} FROM staged"  # noqa: S608
         " ON CONFLICT DO NOTHING",
@@ -116,11 +127,13 @@ def _add(rows: cursor, run: Run, source: Source) -> tuple[int, int, int]:
     rows_new = rows.rowcount
     rows.execute(
         "INSERT INTO bitcoin.ingest_audit (dag_id, run_id, symbol, interval, source_uri, source_sha256,"
-        " server_time, rows_read, rows_new, rows_duplicate) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " server_time, rows_read, rows_new, rows_duplicate, rows_refused, refusals)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             *(run.dag_id, run.required_id, *series, source.uri, source.sha256),
             moment(source.capture.server_time),
-            *(rows_read, rows_new, rows_read - rows_new),
+            *(refused.read, rows_new, staged - rows_new, refused.refused),
+            json.dumps(refused.reasons, ensure_ascii=False),
         ],
     )
     if source.bars:
@@ -131,7 +144,7 @@ def _add(rows: cursor, run: Run, source: Source) -> tuple[int, int, int]:
             " WHERE mark.open_time < excluded.open_time",
             [*series, moment(source.bars[-1].open_time), run.run_id],
         )
-    return rows_read, rows_new, rows_read - rows_new
+    return refused.read, rows_new, staged - rows_new, refused.refused
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from typing import Any, Literal
 
 from stepkit.outcomes import InvalidRowError
@@ -77,17 +76,6 @@ def parse(row: Any, interval: str) -> Bar:
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
         raise InvalidRowError(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
     return bar
-
-
-def check_order(bars: list[Bar], source: str) -> None:
-    """Refuses bars that are not in the order of their times, each once."""
-    for number, (earlier, later) in enumerate(pairwise(bars), 2):
-        if later.open_time <= earlier.open_time:
-            raise InvalidRowError(
-                f"{later.open_time} does not follow {earlier.open_time}: bars must come in the order of their"
-                " times",
-                "open_time",
-            ).at(source, number)
 
 
 def moment(milliseconds: int) -> datetime:

@@ -10,7 +10,7 @@ import pytest
 from bitcoin import capture
 from bitcoin.extract import Extracted, extract, take
 from bitcoin.load import load
-from bitcoin.market import Market
+from bitcoin.market import PAGE, Market
 from stepkit.http import Client, Limits
 from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
@@ -153,9 +153,12 @@ def test_each_bad_answer_has_its_ending(script: Script, ending: type[Exception],
     ("taken", "sentence"),
     [
         ([row(0)[:11]], "row 1 has 11 items"),
-        ([row(0), [*row(1)[:1], "nan", *row(1)[2:]]], "row 2 column open: 'nan' is no amount"),
-        ([[row(0)[0] + 1, *row(0)[1:]]], "is no 1h"),
-        ([row(0), row(2), row(1)], "row 3 column open_time"),
+        ([row(0), *([*row(n)[:1], "nan", *row(n)[2:]] for n in (1, 2))], "row 2 column open: 'nan' is no"),
+        ([[row(0)[0] + 1, *row(0)[1:]]], "1 of 1 rows are refused, all; the first: .* is no 1h"),
+        (
+            [row(3), row(2), row(1)],
+            "2 of 3 rows are refused, more than 10%; the first: row 2 column open_time",
+        ),
         ([[*row(0)[:2], "1.0", *row(0)[3:]]], "do not hold open and close"),
         (["bar"], "rows that are no bars"),
     ],
@@ -169,6 +172,60 @@ def test_what_is_no_bar_is_refused_and_not_kept(
     ):
         extract(settings_of(bitcoin_database), source_url=server.url, bucket=bucket)
     assert not ObjectStore().exists(f"s3://{bucket}/bitcoin/raw/BTCUSDT-1h/r1/bars.json")
+
+
+CUT_SHORT = [*row(7)[:6], row(7)[6] - 1_905_211, *row(7)[7:]]
+ASKEW = [row(8)[0] + 1_694_789, *row(8)[1:6], row(8)[6] + 1_694_789, *row(8)[7:]]
+"""As the exchange sent them for the days around its standstills, in February 2018 and before."""
+
+
+def test_irregular_bars_are_set_aside_with_their_reasons(bitcoin_database: str, bucket: str) -> None:
+    taken = [*rows(7), CUT_SHORT, ASKEW, *rows(11, first=9)]
+    now = response(200, json.dumps({"serverTime": FIRST + 20 * HOUR}))
+    settings = settings_of(bitcoin_database)
+    with serving(now, response(200, json.dumps(taken))) as server:
+        found = extract(settings, source_url=server.url, bucket=bucket)
+        assert extract(settings, source_url=server.url, bucket=bucket) == found
+    assert (found.bars, found.rows_refused) == (18, 2)
+    report = json.loads(ObjectStore().get(found.refusals_uri))
+    assert (report["file"], report["rows_read"], report["rows_refused"]) == (found.raw_uri, 20, 2)
+    assert report["reasons"][0].startswith("row 8 column open_time: 1672556400000 to 16725580")
+    assert report["reasons"][0].endswith(" is no 1h")
+    assert capture.read(ObjectStore().get(found.raw_uri), "here").rows == taken
+    loaded = load(settings, raw_uri=found.raw_uri)
+    assert (loaded.rows_read, loaded.rows_new, loaded.rows_duplicate, loaded.rows_refused) == (20, 18, 0, 2)
+    assert loaded.missing_bars == 2
+    assert load(settings, raw_uri=found.raw_uri) == loaded
+
+
+def test_more_refused_rows_than_the_share_refuse_all(bitcoin_database: str, bucket: str) -> None:
+    taken = [*rows(7), CUT_SHORT, ASKEW, *rows(11, first=9)]
+    now = response(200, json.dumps({"serverTime": FIRST + 20 * HOUR}))
+    settings = settings_of(bitcoin_database)
+    with (
+        serving(now, response(200, json.dumps(taken))) as server,
+        pytest.raises(RefusedInput, match=r"2 of 20 rows are refused, more than 9%; the first: row 8") as end,
+    ):
+        extract(settings, source_url=server.url, bucket=bucket, max_refused_share=0.09)
+    assert (end.value.row, end.value.column) == (8, "open_time")
+
+
+def test_one_refused_row_holds_up_nothing_that_follows_it() -> None:
+    now = response(200, json.dumps({"serverTime": FIRST + 9 * HOUR}))
+    with serving(now, response(200, json.dumps([CUT_SHORT, row(8)]))) as server:
+        taken = take(Market(server.url), "BTCUSDT", "1h", FIRST + 7 * HOUR, 100)
+    bars, refused = taken.bars(server.url, 0.0)
+    assert ([bar.open_time for bar in bars], refused.refused) == ([row(8)[0]], 1)
+
+
+def test_a_full_page_with_bars_cut_short_is_further_on(bitcoin_database: str) -> None:
+    page = rows(PAGE)
+    for later in page[500:]:
+        later[0], later[6] = later[0] - HOUR // 2, later[6] - HOUR // 2
+    now = response(200, json.dumps({"serverTime": FIRST + 2 * PAGE * HOUR}))
+    with serving(now, *(response(200, json.dumps(each)) for each in (page, rows(5, first=PAGE)))) as server:
+        taken = take(Market(server.url), "BTCUSDT", "1h", FIRST, 2 * PAGE)
+    assert len(taken.rows) == PAGE + 5
 
 
 def test_a_start_without_a_zone_is_refused(bitcoin_database: str, bucket: str) -> None:

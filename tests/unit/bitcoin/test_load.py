@@ -56,6 +56,13 @@ def test_bars_are_merged_once(bitcoin_database: str, bucket: str) -> None:
     assert query(bitcoin_database, "SELECT count(*) FROM bitcoin.ingest_audit") == [(3,)]
 
 
+def test_the_audit_holds_why_rows_were_refused(bitcoin_database: str, bucket: str) -> None:
+    taken = [*rows(3), [*row(3)[:11]], *rows(2, first=4)]
+    assert load(settings_of(bitcoin_database), raw_uri=stored(bucket, capture(taken))).rows_new == 5
+    audit = query(bitcoin_database, "SELECT rows_read, rows_refused, refusals FROM bitcoin.ingest_audit")
+    assert audit == [(6, 1, ["row 4 has 11 items; a bar has 12"])]
+
+
 def test_amounts_stay_as_exact_as_they_came(bitcoin_database: str, bucket: str) -> None:
     load(settings_of(bitcoin_database), raw_uri=stored(bucket, capture(rows(1))))
     ((found, volume, trades),) = query(
@@ -76,7 +83,7 @@ def test_holes_are_listed(bitcoin_database: str, bucket: str) -> None:
 
 def test_an_unclosed_bar_is_refused(bitcoin_database: str, bucket: str) -> None:
     taken = Capture("BTCUSDT", "1h", FIRST + HOUR // 2, rows(1))
-    with pytest.raises(RefusedInput, match=r"row 1 column close_time: \d+ was still to come"):
+    with pytest.raises(RefusedInput, match=r"all; the first: row 1 column close_time: \d+ was still to come"):
         load(settings_of(bitcoin_database), raw_uri=stored(bucket, taken))
 
 
