@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_a_process_whose_output_takes_only_ascii_ends_with_the_same_code() -> No
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=REPOSITORY,
-        env={"PYTHONIOENCODING": "ascii", "RUN_ID": "r", "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "RUN_ID": "r"},
         capture_output=True,
     )
     assert done.returncode == 2, done.stderr
