@@ -32,7 +32,7 @@ class Capture:
         return json.dumps(asdict(self)).encode()
 
     def bars(self, source: str, max_refused_share: float) -> tuple[list[Bar], RefusedRows]:
-        """Gives the bars of the rows, and what is refused: no bar, out of order, or not closed when asked for.
+        """Returns the bars of the rows, and what is refused: no bar, out of order, or not closed when asked.
 
         Args:
             source: where the document is, to name in a refusal.

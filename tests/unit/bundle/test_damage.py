@@ -121,7 +121,7 @@ def test_categories_that_differ_in_case_alone_are_not_exported(
 
 
 CHANGES: list[tuple[Callable[[dict[str, Any]], None], str]] = [
-    (lambda fields: fields["features"][2]["categories"].append(" c7745 "), "neither case nor outer blanks"),
+    (lambda fields: fields["features"][2]["categories"].append(" c7745 "), "nor what nobody sees"),
     (lambda fields: fields["features"][0].update(name="slope"), "two of the features are called alike"),
     (lambda fields: fields["features"][0].update(scale=0), "the scale 0"),
     (lambda fields: fields["features"][0].update(mean=float("nan")), "must be a number"),

@@ -60,7 +60,11 @@ def test_a_transform_stands_on_what_serving_has(name: str, distributions: Mappin
     tree = ast.parse((root / f"{MODULES[name].replace('.', '/')}.py").read_text())
     imported = {each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
     imported |= {part.name for each in ast.walk(tree) if isinstance(each, ast.Import) for part in each.names}
-    tops = {str(module).partition(".")[0] for module in imported} - sys.stdlib_module_names - {"bundle"}
+    image = (root / "serving/Dockerfile").read_text()
+    shared = {str(module) for module in imported if str(module).startswith("stepkit.")}
+    assert all(f"{module.replace('.', '/')}.py" in image for module in shared)
+    own = {"bundle", "stepkit"}
+    tops = {str(module).partition(".")[0] for module in imported} - sys.stdlib_module_names - own
     assert "numpy" in tops
     packages = {top: {each.lower() for each in distributions[top]} for top in tops}
     assert {top: found & lock for top, found in packages.items()} == packages
