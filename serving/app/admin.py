@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.champion import Champion
+from app.head import Head
 from app.metrics import Metrics
 from app.responses import Reloaded, problem
 from app.settings import Settings
@@ -23,6 +24,7 @@ def create_admin_app(settings: Settings, champion: Champion, metrics: Metrics) -
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(Head)
 
     @app.post(
         "/reload",

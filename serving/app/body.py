@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails, from_json, to_json
 from bundle.engines.arrays import LARGEST
 
 MAX_ERRORS = 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors and Windows' own tools write it before UTF-8; RFC 8259 lets a reader leave it out."""
 REFERENCE = "#/components/schemas/{model}"
 CLOSED = with_config(
     ConfigDict(extra="allow", strict=True, json_schema_extra={"additionalProperties": False})
@@ -41,10 +43,14 @@ class Body:
         item: The form of an item.
         called: What a refusal calls an item.
         known: The names of an item's fields.
+        absent: What an object without the list asks for, where that is an answer.
     """
 
-    def __init__(self, request: Any, name: str, item: Any, called: str, known: Collection[str]) -> None:
+    def __init__(
+        self, request: Any, name: str, item: Any, called: str, known: Collection[str], absent: str = ""
+    ) -> None:
         self._name, self._called, self._known = name, called, frozenset(known)
+        self._needed = f"an object with `{name}`{absent and f', or {{}} for {absent}'}"
         self._request: TypeAdapter[dict[str, Any]] = TypeAdapter(request)
         self._item: TypeAdapter[dict[str, Any]] = TypeAdapter(item)
         # The adapter's own method around it costs a single row a tenth more.
@@ -58,9 +64,14 @@ class Body:
             strict: Where an item is at fault, refuse its unknown fields too; `unknown` finds them elsewhere.
 
         Raises:
-            RequestValidationError: The body is not JSON, or an item is not what it must be; each error names
-                the item and the field.
+            RequestValidationError: The body is empty or not JSON, or an item is not what it must be; each
+                error names the item and the field.
         """
+        content = content.removeprefix(BYTE_ORDER_MARK)
+        if not content:
+            raise RequestValidationError(
+                [{"type": "missing", "loc": ["body"], "msg": f"The body is empty: send {self._needed}"}]
+            )
         try:
             request = self._validate(content)
         except ValidationError as error:

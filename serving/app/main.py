@@ -3,20 +3,25 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from fastapi_offline import FastAPIOffline
+from pydantic_core import to_json
 from starlette.types import ASGIApp
 
 from app.body import REFERENCE
 from app.champion import Champion
 from app.direct import Direct
+from app.head import Head
 from app.measure import Measure
 from app.metrics import Metrics
+from app.model import ServedModel
 from app.predictor import Predictor
+from app.rendered import Rendered
 from app.routes import health, metadata, predict
 from app.settings import Settings
 
@@ -41,7 +46,9 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> ASGI
     )
     predictor = Predictor(settings, champion, metrics.counts)
     app.state.champion, app.state.predictor = champion, predictor
+    app.state.report = metadata.report_of(champion)
     app.add_middleware(Measure, counts=metrics.counts)
+    app.add_middleware(Head)
     for router in (health.router, metadata.router, predict.router):
         app.include_router(router)
 
@@ -49,16 +56,25 @@ def create_app(settings: Settings, champion: Champion, metrics: Metrics) -> ASGI
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    app.openapi = lambda: _openapi(app, champion)  # type: ignore[method-assign]
+    _describe(app, Rendered(lambda: (champion.model,), partial(_openapi, app)))
     return Direct(app, predictor, metrics.counts)
 
 
-def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
-    """Describes the API with the body that the model of this moment asks for, and its answer."""
+def _describe(app: FastAPI, document: Rendered) -> None:
+    # FastAPI's own route renders the document at each request, which takes as long as a hundred predictions.
+    app.router.routes[:] = [each for each in app.routes if getattr(each, "path", None) != app.openapi_url]
+
+    @app.get(str(app.openapi_url), include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(document(), media_type="application/json")
+
+
+def _openapi(app: FastAPI, model: ServedModel | None) -> bytes:
+    """Describes the API with the body that a model asks for, and its answer."""
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     request: dict[str, Any] = {"type": "object"}
     answer: dict[str, Any] = {"type": "object"}
-    if model := champion.model:
+    if model:
         request = (model.series or model.samples).json_schema()
         answer = model.answer.model_json_schema(ref_template=REFERENCE, mode="serialization")
     predict = document["paths"]["/predict"]["post"]
@@ -67,7 +83,7 @@ def _openapi(app: FastAPI, champion: Champion) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name, schema in (("PredictRequest", request), ("Predictions", answer)):
         schemas |= schema.pop("$defs", {}) | {name: schema}
-    return document
+    return to_json(document)
 
 
 def _content(schema: str) -> dict[str, Any]:

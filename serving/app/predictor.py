@@ -9,14 +9,13 @@ from starlette.types import Receive, Scope
 
 from app.champion import Champion
 from app.client_keys import ClientKeys
+from app.encoding import CLOSE, is_gzip, unpacked
 from app.metrics import RequestCounts
 from app.micro_batch import Answer, MicroBatch
 from app.model import ServedModel
 from app.queue import Queue
 from app.settings import Settings
 
-CLOSE = {"Connection": "close"}
-"""The rest of a body that is not read would be taken for the next request."""
 LARGE_BYTES = 4096
 """A larger body is computed in a thread, in whose time probes and small requests are answered."""
 
@@ -52,7 +51,7 @@ class Predictor:
 
         Raises:
             ClientDisconnect: The client is gone before its body was whole.
-            HTTPException: 401, 408, 413, 429 or 503, with a sentence.
+            HTTPException: 400, 401, 408, 413, 415, 429 or 503, with a sentence.
             RequestValidationError: 422, with the samples and fields at fault.
         """
         if self._keys is not None:
@@ -62,14 +61,14 @@ class Predictor:
             raise HTTPException(
                 503, "There is no model to answer with yet: see /metadata.", {"Retry-After": "5"}
             )
-        held = self._admit(scope)
+        held, packed = self._admit(scope)
         try:
-            return await self._admitted(model, receive, with_probabilities, strict)
+            return await self._admitted(model, receive, packed, with_probabilities, strict)
         finally:
             self._free_bytes += held
 
     async def _admitted(
-        self, model: ServedModel, receive: Receive, with_probabilities: bool, strict: bool
+        self, model: ServedModel, receive: Receive, packed: bool, with_probabilities: bool, strict: bool
     ) -> bytes:
         try:
             async with asyncio.timeout(self._body_seconds):
@@ -79,13 +78,19 @@ class Predictor:
                 408, f"The body did not come within {self._body_seconds:g} seconds.", CLOSE
             ) from None
         large = len(body) > LARGE_BYTES or model.series is not None  # stored items may have to be fetched
+        if packed and not large:
+            content = unpacked(body, LARGE_BYTES)
+            if content is None:
+                large = True
+            else:
+                body, packed = content, False
         queue = self._large if large else self._small
         queue.enter()
         try:
             if large:
                 loop = asyncio.get_running_loop()
                 answer = await loop.run_in_executor(
-                    self._thread, _compute, model, body, with_probabilities, strict
+                    self._thread, self._compute, model, body, packed, with_probabilities, strict
                 )
             else:
                 answer = await self._compute_together(model, body, with_probabilities, strict)
@@ -95,6 +100,21 @@ class Predictor:
             model.bundle.contract.labels, answer.ranks, answer.unknown, answer.unknown_fields
         )
         return answer.body
+
+    def _compute(
+        self, model: ServedModel, body: bytes, packed: bool, with_probabilities: bool, strict: bool
+    ) -> Answer:
+        """Computes a large request, in the thread: one packed body at a time takes memory unpacked."""
+        if packed:
+            content = unpacked(body, self._max_body_bytes)
+            if content is None:
+                raise HTTPException(413, self._too_large())
+            body = content
+        if model.series is not None:
+            answer, rank = model.series.answer(body)
+            return Answer(answer, [rank], {}, 0)
+        samples, unknown_fields = model.samples.read(body, strict)
+        return MicroBatch.of(model, samples).answer(0, len(samples), unknown_fields, with_probabilities)
 
     async def _compute_together(
         self, model: ServedModel, body: bytes, with_probabilities: bool, strict: bool
@@ -111,16 +131,21 @@ class Predictor:
             self._batch = None
         return batch.answer(start, len(samples), unknown_fields, with_probabilities)
 
-    def _admit(self, scope: Scope) -> int:
-        """Decides by the length that is announced, before anything is read; gives the bytes that it may hold.
+    def _admit(self, scope: Scope) -> tuple[int, bool]:
+        """Decides by what a head announces, before anything is read.
 
         A small body holds none: it is bounded by its size. One of no announced length may be of the limit's.
+
+        Returns:
+            The bytes that the body may hold, and whether it is packed.
         """
         limit = length = self._max_body_bytes
+        packed = False
         for name, value in scope["headers"]:
             if name == b"content-length":
                 length = int(value)
-                break
+            elif name == b"content-encoding":
+                packed = packed or is_gzip(value)
         if length > limit:
             raise HTTPException(413, self._too_large(), CLOSE)
         held = length if length > LARGE_BYTES else 0
@@ -131,7 +156,7 @@ class Predictor:
                 {"Retry-After": "1", **CLOSE},
             )
         self._free_bytes -= held
-        return held
+        return held, packed
 
     async def _read(self, receive: Receive) -> bytes:
         """Reads the body, and no more of it than the limit, whether its length was announced or not."""
@@ -149,11 +174,3 @@ class Predictor:
 
     def _too_large(self) -> str:
         return f"The body is larger than {self._max_body_bytes} bytes: send fewer samples at once."
-
-
-def _compute(model: ServedModel, body: bytes, with_probabilities: bool, strict: bool) -> Answer:
-    if model.series is not None:
-        answer, rank = model.series.answer(body)
-        return Answer(answer, [rank], {}, 0)
-    samples, unknown_fields = model.samples.read(body, strict)
-    return MicroBatch.of(model, samples).answer(0, len(samples), unknown_fields, with_probabilities)

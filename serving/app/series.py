@@ -37,7 +37,8 @@ class SeriesModel:
         description = f"The oldest {transform.item} first; null or left out: the newest that are stored."
         items = Annotated[list[item] | None, FailFast(), Field(min_length=1, description=description)]  # type: ignore[valid-type]
         request = CLOSED(TypedDict("SeriesRequest", {transform.name: NotRequired[items]}))  # type: ignore[operator]
-        self._body = Body(request, transform.name, item, transform.item, fields)
+        absent = f"the newest {transform.name} that are stored"
+        self._body = Body(request, transform.name, item, transform.item, fields, absent)
         self.json_schema = self._body.json_schema
         self.form = _form(loaded.contract.target, transform)
 
@@ -49,7 +50,7 @@ class SeriesModel:
             RequestValidationError: 422, with the item at fault.
         """
         name = self._transform.name
-        given = self._body.read(body or b"{}", strict=True)
+        given = self._body.read(body, strict=True)
         if given is not None:
             self._body.refuse_unknown(given)
         items = self._stored() if given is None else given

@@ -176,7 +176,7 @@ def test_what_are_no_bars_is_refused_with_the_bar_at_fault(
     assert sentence in answer.json()["detail"][0]["msg"]
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"bars": null}', b""])
+@pytest.mark.parametrize("body", [b"{}", b'{"bars": null}'])
 def test_the_newest_stored_bars_stand_in(
     client: Client, history: list[dict[str, Any]], bucket: str, body: bytes
 ) -> None:
@@ -194,6 +194,29 @@ def test_the_newest_stored_bars_stand_in(
     stored["bars"] = history[-201:-1]
     ObjectStore().put(uri, json.dumps(stored).encode())
     assert predicted(api, {})["open_time"] == "2023-01-17T14:00:00Z"
+
+
+def test_no_body_is_no_question_about_stored_bars(
+    client: Client, history: list[dict[str, Any]], bucket: str
+) -> None:
+    uri = f"s3://{bucket}/latest.json"
+    stored = {"symbol": "BTCUSDT", "interval": "1h", "bars": history}
+    ObjectStore().put(uri, json.dumps(stored).encode())
+    api = client(model_input_uri=uri)
+    for body in (b"", b" ", b"null", gzip.compress(b"")):
+        headers = {"Content-Encoding": "gzip"} if len(body) > 4 else {}
+        assert api.post("/predict", content=body, headers=headers).status_code == 422
+    (detail,) = api.post("/predict").json()["detail"]
+    assert detail["msg"] == (
+        "The body is empty: send an object with `bars`, or {} for the newest bars that are stored"
+    )
+
+
+def test_packed_bars_are_unpacked(client: Client, history: list[dict[str, Any]]) -> None:
+    api = client()
+    packed = gzip.compress(json.dumps({"bars": history}).encode())
+    answer = api.post("/predict", content=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.json()["predictions"] == [predicted(api, {"bars": history})]
 
 
 def test_stored_bars_outlive_their_s3(

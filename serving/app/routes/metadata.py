@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from app.champion import Refusal
-from app.deps import ChampionDep
+from app.champion import Champion, Refusal, RegistryState
+from app.deps import ReportDep
 from app.model import ServedModel
+from app.rendered import Rendered
 from app.responses import (
     ClassLabel,
     Column,
@@ -21,15 +22,23 @@ from bundle.transforms import Input
 router = APIRouter(tags=["model"])
 
 
-@router.get("/metadata")
-async def metadata(champion: ChampionDep) -> ModelReport:
+@router.get("/metadata", response_model=ModelReport)
+async def metadata(report: ReportDep) -> Response:
     """Describes the model, the columns it expects, and how the registry does."""
+    return Response(report(), media_type="application/json")
+
+
+def report_of(champion: Champion) -> Rendered:
+    """Returns what `/metadata` answers."""
+    return Rendered(lambda: (champion.model, champion.registry_state, champion.refusal), _rendered)
+
+
+def _rendered(model: ServedModel | None, state: RegistryState, refusal: Refusal | None) -> bytes:
     registry = RegistryReport(
-        reachable=champion.registry_state.reachable,
-        detail=champion.registry_state.detail,
-        refused=_refused(champion.refusal) if champion.refusal else None,
+        reachable=state.reachable, detail=state.detail, refused=_refused(refusal) if refusal else None
     )
-    return _report(champion.model, registry) if champion.model else ModelReport(registry=registry)
+    report = _report(model, registry) if model else ModelReport(registry=registry)
+    return report.model_dump_json().encode()
 
 
 def _refused(refusal: Refusal) -> RefusedChampion:

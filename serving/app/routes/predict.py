@@ -13,9 +13,11 @@ router = APIRouter(tags=["model"])
 @router.post(
     "/predict",
     responses={
+        400: problem("The body is packed by gzip, and no whole gzip."),
         401: problem("Clients have keys here, and the bearer token is none."),
         408: problem("The body did not come within BODY_SECONDS."),
-        413: problem("The body is larger than MAX_BODY_BYTES."),
+        413: problem("The body is larger than MAX_BODY_BYTES, as it came or unpacked."),
+        415: problem("The body's Content-Encoding is not gzip."),
         429: problem(
             "Too many requests or large bodies are under way; come back after `Retry-After` seconds."
         ),
