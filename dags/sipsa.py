@@ -48,6 +48,7 @@ the same as the last time is a skip. New prices are public at 14:00 in Bogotá."
     params={
         "wsdl_url": param("string", "WSDL of the service, or path and query at its base URL."),
         "historical_start_date": param("string", "First day to keep, as 2020-01-31."),
+        "max_refused_share": param("number", "Largest share of a report's rows that may be refused.", 0),
     },
 ):
     for report in REPORTS:
@@ -69,6 +70,7 @@ the same as the last time is a skip. New prices are public at 14:00 in Bogotá."
                     "raw_sha256": result(f"{report}.extract", "sha256"),
                     "run_after": RUN_AFTER,
                     "historical_start_date": setting("sipsa", "historical_start_date"),
+                    "max_refused_share": setting("sipsa", "max_refused_share"),
                 },
                 size=megabytes(128, 350),
             )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+
+MaxRefusedShare = Annotated[
+    float, Option("share of refused rows above which all are refused", minimum=0, maximum=1)
+]
+"""The option `max_refused_share` of a step."""
 
 REASONS_KEPT = 200
 """Sentences that are kept; their number is kept in full."""
 ALWAYS_TAKEN = 1
 """Refused rows that refuse nothing else, however few come with them: one of two is a half."""
+_logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -46,7 +55,7 @@ class RefusedRows:
         return json.dumps({**counts, "reasons": self.reasons}, ensure_ascii=False, indent=1).encode()
 
     def check(self, file: str, max_share: float) -> None:
-        """Refuses the whole where too much of it was refused.
+        """Warns of what was refused, and refuses the whole where that is too much.
 
         Args:
             file: what the rows were read from.
@@ -57,12 +66,14 @@ class RefusedRows:
         """
         if not self.refused or self._first is None:
             return
+        found = f"{file}: {self.refused} of {self.read} rows are refused"
         if self.refused < self.read and self.refused <= max(ALWAYS_TAKEN, max_share * self.read):
+            _logger.warning("%s; the first: %s", found, self.reasons[0])
             return
         row, column = self._first
-        much = "all" if self.refused == self.read else f"more than {max_share:.0%}"
+        much = "all" if self.refused == self.read else f"more than --max-refused-share {max_share:g}"
         raise RefusedInput(
-            f"{file}: {self.refused} of {self.read} rows are refused, {much}; the first: {self.reasons[0]}",
+            f"{found}, {much}; the first: {self.reasons[0]}",
             Code.INVALID_ROW,
             file=file,
             row=row,

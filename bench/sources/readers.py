@@ -88,7 +88,7 @@ def sipsa(settings: Settings, *, url: str) -> dict[str, Any]:
         path = Path(folder, "answer.xml.gz")
         sipsa_extract.ask(_client(), f"{url}{_PATH}?WSDL", "promediosSipsaCiudad", path)
         rows = sum(1 for _ in read(path, REPORTS[CITY], source, counts))
-    return {"rows": rows, "refused": counts.rows_refused}
+    return {"rows": rows, "refused": counts.refused.refused}
 
 
 _ADDRESS = f"http://127.0.0.1:80{_PATH}"

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from bitcoin.schema import LENGTHS, Bar, parse
-from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 from stepkit.refused_rows import RefusedRows
 
-MaxRefusedShare = Annotated[
-    float, Option("share of refused rows above which all are refused", minimum=0, maximum=1)
-]
 MAX_REFUSED_SHARE = 0.1
 
 

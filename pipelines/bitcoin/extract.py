@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Annotated
 
 from bitcoin import capture
-from bitcoin.capture import MAX_REFUSED_SHARE, Capture, MaxRefusedShare
+from bitcoin.capture import MAX_REFUSED_SHARE, Capture
 from bitcoin.market import PAGE, Market
 from bitcoin.schema import LENGTHS, Interval, moment
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, NothingToDo, RefusedInput
+from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run

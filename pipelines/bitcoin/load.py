@@ -11,12 +11,12 @@ from typing import Annotated
 from psycopg2.extensions import cursor
 
 from bitcoin import capture
-from bitcoin.capture import MAX_REFUSED_SHARE, Capture, MaxRefusedShare
+from bitcoin.capture import MAX_REFUSED_SHARE, Capture
 from bitcoin.schema import COLUMNS, Bar, moment
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import NothingToDo
-from stepkit.refused_rows import RefusedRows
+from stepkit.refused_rows import MaxRefusedShare, RefusedRows
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import run

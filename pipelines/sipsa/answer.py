@@ -1,13 +1,10 @@
-"""One answer of the service: taken from the network into a file, and its rows read from the file."""
+"""One answer of the service, taken from the network into a file."""
 
 from __future__ import annotations
 
 import gzip
 import re
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lxml import etree
 
@@ -20,9 +17,6 @@ _TAIL_BYTES = 256
 _FAULT = re.compile(rb"<(?:[\w.-]+:)?Fault[\s>]")
 _END = re.compile(rb"</(?:[\w.-]+:)?Envelope\s*>\s*(?:<!--.*)?$", re.DOTALL)
 _COMPRESSION = 1
-_PIECE = 1 << 16
-_ROW_BYTES = 1 << 18
-"""Between the ends of two rows; a row has about 300. Others would grow a tree without bound."""
 _EXCERPT = 300
 
 
@@ -57,79 +51,6 @@ def keep(stream: Stream, operation: str, path: Path) -> int:
     if not _END.search(tail):
         raise Unfinished(f"broke off after {size} bytes")
     return size
-
-
-def rows(path: Path, source: str) -> Iterator[dict[str, str | None]]:
-    """Gives the fields of each row of an answer in a gzip file, in memory bounded by one row.
-
-    Args:
-        path: the file.
-        source: what to call it in a refusal.
-
-    Raises:
-        RefusedInput: it is no well-formed XML, or its rows are not all children of one element.
-    """
-    try:
-        with gzip.open(path) as file:
-            yield from _rows(file, source)
-    except (OSError, EOFError, zlib.error) as error:
-        raise RefusedInput(
-            f"{source} cannot be read as gzip: {error}", Code.UNREADABLE_INPUT, file=source
-        ) from error
-
-
-def _rows(file: gzip.GzipFile, source: str) -> Iterator[dict[str, str | None]]:
-    # Nothing but this text is read: no entity is expanded, no other document fetched. Depth and the length of
-    # a text keep the library's own bounds.
-    parser = etree.XMLPullParser(
-        events=("end",),
-        tag="return",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
-    number, since = 0, 0
-    holder: Any = None
-    known: tuple[str, ...] = ()
-    try:
-        while piece := file.read(_PIECE):
-            parser.feed(piece)
-            since += len(piece)
-            rows_ended: Iterator[tuple[str, Any]] = parser.read_events()
-            for _, element in rows_ended:
-                number, since = number + 1, 0
-                parent = element.getparent()
-                if holder is None:
-                    holder = parent
-                if parent is None or parent is not holder:
-                    raise _no_row(source, number, "is in another element than those before")
-                fields = {child.tag: child.text for child in element}
-                # Most rows have the fields of the one before.
-                if (names := tuple(fields)) != known:
-                    if not all(isinstance(name, str) for name in names):
-                        raise _no_row(source, number, "holds an entity, which SOAP does not have")
-                    known = names
-                yield fields
-                element.clear(keep_tail=True)
-                while element.getprevious() is not None:
-                    del parent[0]
-            if since > _ROW_BYTES:
-                raise _no_row(source, number + 1, f"does not end within {_ROW_BYTES} bytes")
-        parser.close()
-    except etree.XMLSyntaxError as error:
-        raise RefusedInput(
-            f"{source}: after row {number} the XML is malformed: {str(error)[:_EXCERPT]}",
-            Code.UNREADABLE_INPUT,
-            file=source,
-            row=number + 1,
-        ) from None
-
-
-def _no_row(source: str, number: int, reason: str) -> RefusedInput:
-    return RefusedInput(f"{source}: row {number} {reason}", Code.SCHEMA_CHANGED, file=source, row=number)
 
 
 def _check_status(stream: Stream) -> None:

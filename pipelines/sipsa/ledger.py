@@ -9,6 +9,7 @@ from datetime import date, datetime
 from psycopg2.extensions import cursor
 
 from stepkit.outcomes import Code, NothingToDo, RefusedInput
+from stepkit.refused_rows import RefusedRows
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Source:
 class Counts:
     """What became of the rows of an answer while it was read."""
 
-    rows_read: int = 0
     rows_staged: int = 0
     rows_before_start: int = 0
-    rows_refused: int = 0
-    refusals: list[str] = field(default_factory=list)
-    """The first ones, each with its row and column."""
-    first_refusal: tuple[int, str] | None = None
-    """Row and column of the first of them."""
+    refused: RefusedRows = field(default_factory=RefusedRows)
+
+    @property
+    def rows_read(self) -> int:
+        """All rows of the answer."""
+        return self.refused.read
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def note_staged(rows: cursor, source: Source, counts: Counts) -> None:
         [
             *(source.operation, source.dag_id, source.run_id, source.raw_uri, source.sha256),
             *(source.run_after, source.start_date),
-            *(counts.rows_read, counts.rows_staged, counts.rows_before_start, counts.rows_refused),
-            json.dumps(counts.refusals, ensure_ascii=False),
+            *(counts.rows_read, counts.rows_staged, counts.rows_before_start, counts.refused.refused),
+            json.dumps(counts.refused.reasons, ensure_ascii=False),
         ],
     )
 

@@ -13,18 +13,19 @@ from typing import Annotated
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from sipsa import answer, ledger
+from sipsa import ledger, records
 from sipsa.schema import REPORTS, Operation, Report
 from sipsa.values import Row, RowParser
 from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
+from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
 
 FIRST_DAY = date(1990, 1, 1)
-REFUSALS_KEPT = 20
+MAX_REFUSED_SHARE = 0.01
 _logger = logging.getLogger(__name__)
 
 
@@ -47,9 +48,7 @@ def stage(
     raw_sha256: Annotated[str, Option("sha256 of that object")],
     run_after: Annotated[datetime, Option("time of the run, ISO 8601")],
     historical_start_date: Annotated[date, Option("first day to keep")] = FIRST_DAY,
-    max_refused_share: Annotated[
-        float, Option("largest share of rows that may be unusable", minimum=0, maximum=1)
-    ] = 0.01,
+    max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
 ) -> Staged:
     """Replaces what the report's staging table holds by the rows of one answer."""
     report = REPORTS[operation]
@@ -68,10 +67,12 @@ def stage(
             ledger.lock(cursor, operation)
             ledger.refuse_what_is_merged(cursor, source)
             counts.rows_staged = fill(cursor, report, read(path, report, source, counts))
-            _check(counts, raw_uri, max_refused_share)
+            if not counts.rows_read:
+                raise NothingToDo(f"{raw_uri} holds no rows", file=raw_uri)
+            counts.refused.check(raw_uri, max_refused_share)
             ledger.note_staged(cursor, source, counts)
     found = Staged(
-        operation, counts.rows_read, counts.rows_staged, counts.rows_before_start, counts.rows_refused
+        operation, counts.rows_read, counts.rows_staged, counts.rows_before_start, counts.refused.refused
     )
     _logger.info("%s: %s", raw_uri, found)
     return found
@@ -87,21 +88,20 @@ def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Count
         counts: what it finds is counted here.
 
     Raises:
-        RefusedInput: the answer is no well-formed XML.
+        RefusedInput: the answer is malformed around its rows, or holds something else.
     """
     parser = RowParser(report)
     parse = parser.parse
     day = report.names.index(report.date)
     start = source.start_date.isoformat()
-    for number, fields in enumerate(answer.rows(path, source.raw_uri), 1):
-        counts.rows_read = number
+    for number, fields in enumerate(records.rows(path, source.raw_uri), 1):
+        counts.refused.read = number
         try:
+            if isinstance(fields, InvalidRowError):
+                raise fields
             values = parse(fields)
-        except InvalidRowError as error:
-            counts.rows_refused += 1
-            if counts.rows_refused <= REFUSALS_KEPT:
-                counts.refusals.append(f"row {number} {error}")
-                counts.first_refusal = counts.first_refusal or (number, error.column)
+        except InvalidRowError as fault:
+            counts.refused.refuse(number, fault)
             continue
         if str(values[day]) < start:
             counts.rows_before_start += 1
@@ -117,21 +117,6 @@ def fill(rows: cursor, report: Report, values: Iterator[Row]) -> int:
     """Replaces the rows of the report's staging table and gives their number."""
     rows.execute(sql.SQL("TRUNCATE {}").format(postgres.identifier(report.staging)))
     return postgres.copy(rows, report.staging, [*report.names, "answer_row"], values)
-
-
-def _check(counts: ledger.Counts, raw_uri: str, max_refused_share: float) -> None:
-    if not counts.rows_read:
-        raise NothingToDo(f"{raw_uri} holds no rows", file=raw_uri)
-    if counts.rows_refused > max_refused_share * counts.rows_read:
-        row, column = counts.first_refusal or (None, "")
-        raise RefusedInput(
-            f"{raw_uri}: {counts.rows_refused} of {counts.rows_read} rows are unusable, more than"
-            f" --max-refused-share {max_refused_share:g}; the first: {counts.refusals[0]}",
-            Code.INVALID_ROW,
-            file=raw_uri,
-            row=row,
-            column=column,
-        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from bitcoin.market import Market
 from crime.soda import Soda
 from forest.capture import parse_capture
-from sipsa import answer
+from sipsa import records
 from sipsa.extract import ask
 from sipsa_ws.operations import PATH
 from stepkit.bounded_json import MOST_DEPTH, parse_json
@@ -136,7 +136,7 @@ def test_a_tree_beside_the_rows_is_refused(body: bytes, sentence: str, tmp_path:
     path.write_bytes(gzip.compress(enveloped(body)))
     assert path.stat().st_size < 30_000
     with at_most(8), pytest.raises(RefusedInput, match=sentence):
-        list(answer.rows(path, "answer"))
+        list(records.rows(path, "answer"))
 
 
 @pytest.mark.parametrize("text", ["&e;", "<!-- - -->&e;"])
@@ -145,7 +145,7 @@ def test_an_entity_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(document))
     with pytest.raises(RefusedInput, match="row 1 holds an entity"):
-        list(answer.rows(path, "answer"))
+        list(records.rows(path, "answer"))
 
 
 def test_entities_in_attributes_do_not_multiply(tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_entities_in_attributes_do_not_multiply(tmp_path: Path) -> None:
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(document))
     with pytest.raises(RefusedInput, match="malformed"):
-        list(answer.rows(path, "answer"))
+        list(records.rows(path, "answer"))
 
 
 def test_whole_answers_are_read_as_before(tmp_path: Path) -> None:
     sent = [city_row(number) for number in range(3000)]
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(sipsa_answer(sent)))
-    assert list(answer.rows(path, "answer")) == sent
+    assert list(records.rows(path, "answer")) == sent
 
 
 def described(address: str, imports: str = "") -> str:

@@ -157,7 +157,7 @@ def test_each_bad_answer_has_its_ending(script: Script, ending: type[Exception],
         ([[row(0)[0] + 1, *row(0)[1:]]], "1 of 1 rows are refused, all; the first: .* is no 1h"),
         (
             [row(3), row(2), row(1)],
-            "2 of 3 rows are refused, more than 10%; the first: row 2 column open_time",
+            "2 of 3 rows are refused, more than --max-refused-share 0.1; the first: row 2 column open_time",
         ),
         ([[*row(0)[:2], "1.0", *row(0)[3:]]], "do not hold open and close"),
         (["bar"], "rows that are no bars"),
@@ -204,7 +204,10 @@ def test_more_refused_rows_than_the_share_refuse_all(bitcoin_database: str, buck
     settings = settings_of(bitcoin_database)
     with (
         serving(now, response(200, json.dumps(taken))) as server,
-        pytest.raises(RefusedInput, match=r"2 of 20 rows are refused, more than 9%; the first: row 8") as end,
+        pytest.raises(
+            RefusedInput,
+            match=r"2 of 20 rows are refused, more than --max-refused-share 0.09; the first: row 8",
+        ) as end,
     ):
         extract(settings, source_url=server.url, bucket=bucket, max_refused_share=0.09)
     assert (end.value.row, end.value.column) == (8, "open_time")

@@ -201,17 +201,14 @@ def test_a_few_unusable_rows_are_left_out_and_told_of(
 def test_too_many_unusable_rows_refuse_the_answer(run_stage: Stage, query: Query) -> None:
     run_stage("r1", [city_row(n) for n in range(3)])
     rows = [city_row(n) for n in range(50)]
-    rows[4]["precioPromedio"] = ""
-    with pytest.raises(
-        RefusedInput, match=r"1 of 50 rows are unusable, .*first: row 5 column precioPromedio"
-    ):
+    rows[4]["precioPromedio"] = rows[5]["precioPromedio"] = ""
+    with pytest.raises(RefusedInput, match=r"2 of 50 rows are refused, .*first: row 5 column precioPromedio"):
         run_stage("r2", rows)
     assert query("SELECT count(*) FROM sipsa_data.staging_promedios_sipsa_ciudad") == [(3,)]
     assert query("SELECT run_id FROM sipsa_data.staged_answers") == [("r1",)]
 
 
 def test_malformed_xml_and_an_empty_history_stage_nothing(run_stage: Stage, query: Query) -> None:
-
     cut = answer([city_row(n) for n in range(30)])[:-300]
     with pytest.raises(RefusedInput, match=r"answer\.xml\.gz: after row 29 the XML is malformed"):
         run_stage("r1", gzip.compress(cut))
