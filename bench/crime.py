@@ -100,7 +100,7 @@ def client(url: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         raw, whole = Path(folder, "raw.csv"), Path(folder, "whole.csv")
         start = time.perf_counter()
-        rows = portal.receive_crimes(window.condition(), raw)
+        rows = portal.receive_crimes(window.condition(), raw).read
         received = time.perf_counter()
         crimes_file.write(crimes_file.merge(None, crimes_file.read(raw), window).table, whole)
         merged = time.perf_counter()

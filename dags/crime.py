@@ -18,6 +18,7 @@ ALGORITHMS = ("logistic_regression", "random_forest")
 setting = partial(setting_of, "crime")
 PARAMETERS = {
     "months": param("integer", "Complete months in the window.", 1),
+    "max_refused_share": param("number", "Share of refused rows that refuses a whole download.", 0),
     "split": param("string", "How test rows are chosen: stratified or by_time."),
     "test_share": param("number", "Share of test rows.", 0),
     "fence": param("number", "Quartile ranges beyond the quartiles within which numbers are held.", 0),
@@ -78,6 +79,7 @@ version.""",
         "download-data",
         arguments={
             "months": setting("months"),
+            "max_refused_share": setting("max_refused_share"),
             "training_parameters": as_json(decisive),
         },
         size=megabytes(256, 1024),

@@ -37,29 +37,31 @@ class RefusedRows:
     reasons: list[str] = field(default_factory=list)
     _first: tuple[int, str] | None = None
 
-    def refuse(self, row: int, error: InvalidRowError) -> None:
+    def refuse(self, row: int, error: InvalidRowError, known_by: str = "") -> None:
         """Sets a row aside.
 
         Args:
             row: its number, from 1.
             error: what its schema says.
+            known_by: what a person finds it by, where its number is not enough, such as `with id 7`.
         """
         self.refused += 1
         self._first = self._first or (row, error.column)
         if len(self.reasons) < REASONS_KEPT:
-            self.reasons.append(f"row {row} {error}")
+            self.reasons.append(f"row {row} {known_by}: {error}" if known_by else f"row {row} {error}")
 
     def report(self, file: str) -> bytes:
         """Returns what was refused as a document for people."""
         counts = {"file": file, "rows_read": self.read, "rows_refused": self.refused}
         return json.dumps({**counts, "reasons": self.reasons}, ensure_ascii=False, indent=1).encode()
 
-    def check(self, file: str, max_share: float) -> None:
+    def check(self, file: str, max_share: float, always_taken: int = ALWAYS_TAKEN) -> None:
         """Warns of what was refused, and refuses the whole where that is too much.
 
         Args:
             file: what the rows were read from.
-            max_share: of refused rows among all; one is always taken, if others are valid.
+            max_share: of refused rows among all.
+            always_taken: refused rows that refuse nothing else, if others are valid.
 
         Raises:
             RefusedInput: no row is valid, or more than that are not.
@@ -67,7 +69,7 @@ class RefusedRows:
         if not self.refused or self._first is None:
             return
         found = f"{file}: {self.refused} of {self.read} rows are refused"
-        if self.refused < self.read and self.refused <= max(ALWAYS_TAKEN, max_share * self.read):
+        if self.refused < self.read and self.refused <= max(always_taken, max_share * self.read):
             _logger.warning("%s; the first: %s", found, self.reasons[0])
             return
         row, column = self._first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from pyarrow import csv as arrow_csv
 from crime.schema import CHICAGO, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
 from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.refused_rows import RefusedRows
 from stepkit.text import normalise
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
@@ -38,59 +39,59 @@ def moment(text: Any) -> datetime | None:
         return None
 
 
-def write_rows(rows: Iterable[dict[str, Any]], path: Path, columns: Sequence[str], source: str) -> int:
-    """Writes rows of the portal as they come, and gives how many there were.
+def write_rows(
+    rows: Iterable[dict[str, Any]],
+    path: Path,
+    columns: Sequence[str],
+    check: Callable[[dict[str, Any]], None] | None = None,
+) -> RefusedRows:
+    """Writes rows of the portal as they come, and gives how many there were and which are not written.
 
     Args:
         rows: what is null has no entry.
         path: the file to write.
         columns: of the file; entries with other names are left out.
-        source: what the rows are called in a refusal.
+        check: raises `InvalidRowError` for a row that is to be set aside.
     """
-    number = 0
+    refused = RefusedRows()
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for number, row in enumerate(rows, 1):
+            refused.read = number
             try:
-                writer.writerow([_text(row.get(name)) for name in columns])
-            except TypeError as error:
-                raise InvalidRowError(str(error)).at(source, number) from None
-    return number
+                if check:
+                    check(row)
+                writer.writerow([_text(name, row.get(name)) for name in columns])
+            except InvalidRowError as error:
+                refused.refuse(number, error, f"with id {str(row.get('id'))[:50]!r}")
+    return refused
 
 
-def checked(row: dict[str, Any], source: str) -> dict[str, Any]:
-    """Gives back a crime that has what every crime has.
+def check(row: dict[str, Any]) -> None:
+    """Refuses a crime that has not what every crime has.
 
     Raises:
-        RefusedInput: it lacks a column that is never null, its id is no number, or a time is none or is
-            still to come; names the row.
+        InvalidRowError: it lacks a column that is never null, its id is no number, or a time is none or is
+            still to come.
     """
     for name in REQUIRED_COLUMNS:
         if row.get(name) in (None, ""):
-            raise _invalid(row, source, name, f"column {name} is missing")
+            raise InvalidRowError("is missing", name)
     key = str(row["id"])
     if not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_ID):
-        raise _invalid(row, source, "id", "column id is not a whole number")
+        raise InvalidRowError("is not a whole number", "id")
     latest = datetime.now(CHICAGO).replace(tzinfo=None) + _AHEAD
     for name in ("date", "updated_on"):
         found = moment(row[name])
         if found is None or found > latest:
-            raise _invalid(
-                row,
-                source,
+            raise InvalidRowError(
+                f"is {str(row[name])[:50]!r}, which is no time until today of the form 2026-01-31T12:00:00",
                 name,
-                f"column {name} is {str(row[name])[:50]!r}, which is no time until today of the form"
-                " 2026-01-31T12:00:00",
             )
-    if not isinstance(row["arrest"], bool) or not isinstance(row["domestic"], bool):
-        raise _invalid(row, source, "arrest", "columns arrest and domestic must be true or false")
-    return row
-
-
-def _invalid(row: dict[str, Any], source: str, column: str, fault: str) -> RefusedInput:
-    sentence = f"{source}: row with id {str(row.get('id'))[:50]!r}: {fault}"
-    return RefusedInput(sentence, Code.INVALID_ROW, file=source, column=column)
+    for name in ("arrest", "domestic"):
+        if not isinstance(row[name], bool):
+            raise InvalidRowError(f"is {str(row[name])[:50]!r}, which is not true or false", name)
 
 
 def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
@@ -174,10 +175,10 @@ def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
     return sum(one != other for one, other in zip(before, after, strict=True))
 
 
-def _text(value: Any) -> str | None:
+def _text(column: str, value: Any) -> str | None:
     match value:
         case str() if _NO_TEXT.search(value):
-            raise TypeError(f"holds {value[:100]!r}, which is not one line of text")
+            raise InvalidRowError(f"holds {value[:100]!r}, which is not one line of text", column)
         case None:
             return None
         case str():
@@ -189,4 +190,6 @@ def _text(value: Any) -> str | None:
         case {"url": str(url)}:
             return url
         case _:
-            raise TypeError(f"holds {json.dumps(value, default=str):.100}, which is not one value")
+            raise InvalidRowError(
+                f"holds {json.dumps(value, default=str):.100}, which is not one value", column
+            )

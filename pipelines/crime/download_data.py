@@ -25,10 +25,12 @@ from stepkit import postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, NothingToDo, OutsideDown, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
+from stepkit.refused_rows import MaxRefusedShare, RefusedRows
 from stepkit.s3 import ObjectMissing, ObjectStore, file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
 
+MAX_REFUSED_SHARE = 0.01
 _BEGINNINGS = 3
 _MOST_ROWS = 10_000_000
 """The portal has 8.5 million crimes of all years."""
@@ -51,6 +53,9 @@ class Downloaded:
     rows_received: int
     rows_new: int
     rows_corrected: int
+    rows_refused: int
+    refusals_uri: str
+    """Where these rows are listed with their reasons; empty without any."""
 
 
 def download_data(
@@ -63,6 +68,7 @@ def download_data(
     stations_dataset: Annotated[str, Option("id of the police stations")] = "z8bn-74gv",
     months: Annotated[int, Option("complete months in the window", minimum=1, maximum=120)] = 12,
     page_rows: Annotated[int, Option("rows of one request", minimum=1, maximum=50_000)] = PAGE_ROWS,
+    max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
     training_parameters: Annotated[dict[str, Any] | None, Option("what else decides the outcome")] = None,
 ) -> Downloaded:
     """Keeps the crimes of the last complete months in one file; skips when a training has had just these."""
@@ -70,7 +76,8 @@ def download_data(
         downloads = Downloads(rows, settings)
         download, former = downloads.of_this_run(), downloads.newest()
     if download is None:
-        portal = Portal(Soda(source_url, socrata_app_token), crimes_dataset, stations_dataset, page_rows)
+        soda = Soda(source_url, socrata_app_token)
+        portal = Portal(soda, crimes_dataset, stations_dataset, page_rows, max_refused_share)
         with tempfile.TemporaryDirectory() as folder:
             download = _received(settings, portal, bucket, months, former, Path(folder))
         with postgres.transaction(settings) as rows:
@@ -88,6 +95,8 @@ def download_data(
         rows_received=download.rows_received,
         rows_new=download.rows_new,
         rows_corrected=download.rows_corrected,
+        rows_refused=download.rows_refused,
+        refusals_uri=refusals_uri(bucket, download) if download.rows_refused else "",
     )
     _logger.info("%s", found)
     refuse_repetition(settings, SCHEMA, found.data_sha256, found.parameters_sha256, found.crimes_uri)
@@ -102,19 +111,23 @@ class Portal:
     crimes: str
     stations: str
     page_rows: int = PAGE_ROWS
+    max_refused_share: float = MAX_REFUSED_SHARE
 
     def now(self) -> datetime:
         """Gives the time of the last refresh."""
         return self.soda.updated_at(self.crimes)
 
-    def receive_crimes(self, condition: str, path: Path) -> int:
+    def receive_crimes(self, condition: str, path: Path) -> RefusedRows:
         """Writes the crimes that a condition holds for to a file, and gives how many there were.
+
+        Rows that are no crimes are counted and not written.
 
         Raises:
             OutsideDown: the portal is refreshed again and again, or gives fewer rows than it counts.
+            RefusedInput: too many rows are no crimes.
         """
 
-        def received() -> int:
+        def received() -> RefusedRows:
             expected = self.soda.count(self.crimes, condition)
             if not 0 <= expected <= _MOST_ROWS:
                 raise RefusedInput(
@@ -124,13 +137,13 @@ class Portal:
                     file=self.crimes,
                 )
             pages = self.soda.pages(self.crimes, RAW_COLUMNS, condition, KEY, self.page_rows)
-            every = (crimes_file.checked(row, self.crimes) for page in pages for row in page)
             # One more than was counted is enough to know that there are more.
-            rows = itertools.islice(every, expected + 1)
-            number = crimes_file.write_rows(rows, path, RAW_COLUMNS, self.crimes)
-            if number != expected:
-                raise Refreshed(f"{self.crimes} counted {expected} rows and gave {number}")
-            return number
+            rows = itertools.islice(itertools.chain.from_iterable(pages), expected + 1)
+            found = crimes_file.write_rows(rows, path, RAW_COLUMNS, crimes_file.check)
+            if found.read != expected:
+                raise Refreshed(f"{self.crimes} counted {expected} rows and gave {found.read}")
+            found.check(self.crimes, self.max_refused_share)
+            return found
 
         return _repeated(received)
 
@@ -143,10 +156,13 @@ class Portal:
                 Code.EMPTY_INPUT,
                 file=self.stations,
             )
-        return crimes_file.write_rows(stations, path, STATION_COLUMNS, self.stations)
+        found = crimes_file.write_rows(stations, path, STATION_COLUMNS)
+        # Of some twenty stations none may be left out: crimes are put to the nearest.
+        found.check(self.stations, 0.0, always_taken=0)
+        return found.read
 
 
-def _repeated(received: Callable[[], int]) -> int:
+def _repeated(received: Callable[[], RefusedRows]) -> RefusedRows:
     for _ in range(_BEGINNINGS):
         try:
             return received()
@@ -196,7 +212,7 @@ def _received(
         window_first=window.first,
         window_end=window.end,
         is_full=known is None,
-        rows_received=received,
+        rows_received=received.read,
         rows_new=merged.new,
         rows_corrected=merged.corrected,
         rows=len(merged.table),
@@ -206,12 +222,21 @@ def _received(
         stations_uri=layout.monthly("police_stations.csv"),
         stations_sha256=file_sha256(stations),
         received_sha256=file_sha256(raw),
+        rows_refused=received.refused,
     )
+    if received.refused:
+        store.put(refusals_uri(bucket, download), received.report(portal.crimes), "application/json")
+        _logger.warning("%d rows are refused: %s", received.refused, refusals_uri(bucket, download))
     store.upload(raw, layout.monthly("crimes.csv"))
     store.upload(stations, download.stations_uri)
     store.put(receipt_uri, _with_run(settings, download).encode(), "application/json")
     store.upload(whole, download.crimes_uri)
     return download
+
+
+def refusals_uri(bucket: str, download: Download) -> str:
+    """Returns where the rows are listed that a download has set aside."""
+    return Layout(bucket, download.window.last_day).monthly("refused_rows.json")
 
 
 def _former_crimes(store: ObjectStore, former: Download | None, folder: Path) -> pa.Table | None:

@@ -41,6 +41,8 @@ class Download:
     stations_sha256: str
     received_sha256: str
     """Of the rows as they were received."""
+    rows_refused: int = 0
+    """Of the rows received; they are in no file but the report of them."""
 
     @property
     def window(self) -> Window:

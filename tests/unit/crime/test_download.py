@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pyarrow as pa
 import pytest
@@ -14,6 +18,8 @@ from crime.download_data import Downloaded
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from tests.conftest import as_promotion
+from tests.scripted_http import response
+from tests.scripted_http import serving as scripted
 from tests.unit.crime.conftest import Portal, serving
 
 Download = Callable[..., Downloaded]
@@ -173,31 +179,83 @@ def test_a_portal_that_says_later_now_and_then_gives_the_same(
 
 def test_texts_are_kept_as_they_look(tmp_path: Path) -> None:
     row = {"id": "7", "block": "008XX W O\u2019HARE\u00a0ST\u200b", "district_name": "Ca\u0301nada \u2013 B"}
-    crimes_file.write_rows([row], tmp_path / "rows.csv", list(row), "ijzp-q8t2")
+    crimes_file.write_rows([row], tmp_path / "rows.csv", list(row))
     assert crimes_file.read(tmp_path / "rows.csv", list(row)).to_pylist() == [
         {"id": "7", "block": "008XX W O'HARE ST", "district_name": "Cánada - B"}
     ]
 
 
+CRIME = {
+    "id": "7",
+    "date": "2026-06-15T00:00:00.000",
+    "primary_type": "THEFT",
+    "arrest": True,
+    "domestic": False,
+    "updated_on": "2026-07-08T00:00:00.000",
+}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"arrest": None}, "row with id '7': column arrest is missing"),
-        ({"id": "x7"}, "column id is not a whole number"),
-        ({"arrest": "true"}, "arrest and domestic must be true or false"),
-        ({"block": {"a": 1}}, 'row 1 holds {"a": 1}, which is not one value'),
+        ({"arrest": None}, "row 1 with id '7': column arrest: is missing"),
+        ({"id": "x7"}, "row 1 with id 'x7': column id: is not a whole number"),
+        ({"arrest": "true"}, "row 1 with id '7': column arrest: is 'true', which is not true or false"),
+        ({"block": {"a": 1}}, "row 1 with id '7': column block: holds {\"a\": 1}, which is not one value"),
     ],
 )
 def test_what_is_no_crime_is_refused(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
-    row = {
-        "id": "7",
-        "date": "2026-07-01T00:00:00.000",
-        "primary_type": "THEFT",
-        "arrest": True,
-        "domestic": False,
-        "updated_on": "2026-07-08T00:00:00.000",
-        **change,
-    }
-    rows = (crimes_file.checked(each, "ijzp-q8t2") for each in [row])
-    with pytest.raises(RefusedInput, match=sentence):
-        crimes_file.write_rows(rows, tmp_path / "rows.csv", ["id", "block"], "ijzp-q8t2")
+    found = crimes_file.write_rows(
+        [CRIME | change], tmp_path / "rows.csv", ["id", "block"], crimes_file.check
+    )
+    assert (found.read, found.refused, found.reasons) == (1, 1, [sentence])
+    assert (tmp_path / "rows.csv").read_text() == "id,block\n"
+
+
+@contextmanager
+def spoiled_portal(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Answers as the portal does that has these crimes and one police station; gives its URL."""
+
+    def say(connection: socket) -> None:
+        asked = unquote_plus(server.requests[-1])
+        if "/api/views/" in asked:
+            said: Any = {"rowsUpdatedAt": 1_785_000_000}
+        elif "count(*)" in asked:
+            said = [{"count": str(len(rows))}]
+        else:
+            said = rows if "ijzp-q8t2" in asked else [{"district": "1", "latitude": "41", "longitude": "-87"}]
+        connection.sendall(response(200, json.dumps(said)))
+
+    with scripted(say) as server:
+        yield server.url
+
+
+def test_a_row_that_is_no_crime_is_set_aside_and_the_rest_goes_in(
+    settings: Any, bucket: str, query: Callable[..., list[Any]], tmp_path: Path
+) -> None:
+    rows = [{**CRIME, "id": str(key)} for key in range(1, 4)]
+    rows[1] |= {"date": "2026-13-01T00:00:00.000"}
+    with spoiled_portal(rows) as url:
+        given = {"source_url": url, "bucket": bucket, "months": 1}
+        found = download_data.download_data(settings(), **given)
+        assert download_data.download_data(settings(), **given) == found
+    assert (found.rows_received, found.rows, found.rows_refused) == (3, 2, 1)
+    assert table(found.crimes_uri, tmp_path)["id"].to_pylist() == ["1", "3"]
+    report = json.loads(ObjectStore().get(found.refusals_uri))
+    fault = "is '2026-13-01T00:00:00.000', which is no time until today of the form 2026-01-31T12:00:00"
+    assert report["reasons"] == [f"row 2 with id '2': column date: {fault}"]
+    assert query("SELECT rows_received, rows_refused FROM crime.downloads") == [(3, 1)]
+
+
+def test_more_rows_that_are_no_crimes_than_the_share_refuse_the_download(settings: Any, bucket: str) -> None:
+    rows = [{**CRIME, "id": str(key), "arrest": key > 2 or None} for key in range(1, 9)]
+    with (
+        spoiled_portal(rows) as url,
+        pytest.raises(
+            RefusedInput,
+            match=r"2 of 8 rows are refused, more than --max-refused-share 0.1; the first: row 1 with id '1'",
+        ),
+    ):
+        download_data.download_data(
+            settings(), source_url=url, bucket=bucket, months=1, max_refused_share=0.1
+        )
