@@ -94,6 +94,7 @@ def client(url: str) -> dict[str, float]:
     from crime.schema import KEY, RAW_COLUMNS
     from crime.soda import Soda
     from crime.window import Window
+    from stepkit import csv_tables
 
     portal = Portal(Soda(url), "ijzp-q8t2", "z8bn-74gv")
     window = Window.before(portal.now(), 12)
@@ -102,7 +103,7 @@ def client(url: str) -> dict[str, float]:
         start = time.perf_counter()
         rows = portal.receive_crimes(window.condition(), raw).read
         received = time.perf_counter()
-        crimes_file.write(crimes_file.merge(None, crimes_file.read(raw), window).table, whole)
+        csv_tables.write(crimes_file.merge(None, crimes_file.read(raw), window).table, whole)
         merged = time.perf_counter()
         for _ in portal.soda.pages(portal.crimes, RAW_COLUMNS, window.condition(), KEY):
             pass

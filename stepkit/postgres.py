@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection, cursor
 
+from stepkit.csv_files import COPY_LINE_END
 from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput, StepEnd
 from stepkit.settings import Settings
 
@@ -132,7 +133,8 @@ class _CsvReader(io.RawIOBase):
     def _next_chunk(self) -> io.BytesIO:
         text = io.StringIO()
         try:
-            csv.writer(text, lineterminator="\n").writerows(itertools.islice(self._values, _CHUNK_ROWS))
+            lines = csv.writer(text, lineterminator=COPY_LINE_END)
+            lines.writerows(itertools.islice(self._values, _CHUNK_ROWS))
         except Exception as error:
             self.error = error
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,19 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
 from crime.schema import CHICAGO, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit import csv_tables
+from stepkit.csv_files import Writer
+from stepkit.outcomes import InvalidRowError
 from stepkit.refused_rows import RefusedRows
 from stepkit.text import normalise
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _AHEAD = timedelta(days=2)
 _LONGEST_ID = 18
-_NO_TEXT = re.compile(r"[\0\r\n]")
-"""What no line of a CSV file holds."""
 
 
 def moment(text: Any) -> datetime | None:
@@ -55,14 +53,14 @@ def write_rows(
     """
     refused = RefusedRows()
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
+        lines = Writer(file)
+        lines.write(columns)
         for number, row in enumerate(rows, 1):
             refused.read = number
             try:
                 if check:
                     check(row)
-                writer.writerow([_text(name, row.get(name)) for name in columns])
+                lines.write([_text(name, row.get(name)) for name in columns])
             except InvalidRowError as error:
                 refused.refuse(number, error, f"with id {str(row.get('id'))[:50]!r}")
     return refused
@@ -95,30 +93,12 @@ def check(row: dict[str, Any]) -> None:
 
 
 def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
-    """Reads a file of `write_rows` or `write`; an empty field is null.
+    """Reads a file of `write_rows` or `csv_tables.write`; an empty field is null.
 
     Raises:
         RefusedInput: it lacks a column, or is no CSV.
     """
-    try:
-        return arrow_csv.read_csv(
-            path,
-            convert_options=arrow_csv.ConvertOptions(
-                include_columns=list(columns),
-                column_types=dict.fromkeys(columns, pa.string()),
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-        raise RefusedInput(
-            f"{path.name} is not a file of crimes: {error}", Code.UNREADABLE_INPUT, file=path.name
-        ) from error
-
-
-def write(table: pa.Table, path: Path) -> None:
-    """Writes a table; the same rows give the same bytes."""
-    arrow_csv.write_csv(table, path, arrow_csv.WriteOptions(quoting_style="needed"))
+    return csv_tables.read(path, dict.fromkeys(columns, pa.string()), "crimes", columns)
 
 
 @dataclass(frozen=True)
@@ -177,8 +157,8 @@ def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
 
 def _text(column: str, value: Any) -> str | None:
     match value:
-        case str() if _NO_TEXT.search(value):
-            raise InvalidRowError(f"holds {value[:100]!r}, which is not one line of text", column)
+        case str() if "\0" in value:
+            raise InvalidRowError(f"holds {value[:100]!r}, which is not a text", column)
         case None:
             return None
         case str():

@@ -21,7 +21,7 @@ from crime.layout import Layout
 from crime.schema import KEY, RAW_COLUMNS, SCHEMA, STATION_COLUMNS
 from crime.soda import PAGE_ROWS, Refreshed, Soda
 from crime.window import Window
-from stepkit import postgres
+from stepkit import csv_tables, postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, NothingToDo, OutsideDown, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
@@ -189,7 +189,7 @@ def _received(
     receipt = _receipt(settings, store, receipt_uri)
     if receipt is not None and store.download(layout.monthly("crimes.csv"), raw) == receipt.received_sha256:
         known = _former_crimes(store, former if not receipt.is_full else None, folder)
-        crimes_file.write(crimes_file.merge(known, crimes_file.read(raw), receipt.window).table, whole)
+        csv_tables.write(crimes_file.merge(known, crimes_file.read(raw), receipt.window).table, whole)
         if file_sha256(whole) == receipt.crimes_sha256:
             store.upload(whole, receipt.crimes_uri)
             return receipt
@@ -206,7 +206,7 @@ def _received(
     merged = crimes_file.merge(known, crimes_file.read(raw), window)
     if not len(merged.table):
         raise NothingToDo(f"the portal has no crimes from {window.first} to {window.last_day}")
-    crimes_file.write(merged.table, whole)
+    csv_tables.write(merged.table, whole)
     download = Download(
         as_of=as_of,
         window_first=window.first,

@@ -19,6 +19,7 @@ from crime import crimes_file, places, times
 from crime.layout import Layout, day
 from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
 from crime.stage import fetch
+from stepkit import csv_tables
 from stepkit.options import Option
 from stepkit.outcomes import InvalidRowError
 from stepkit.s3 import ObjectStore
@@ -61,7 +62,7 @@ def enrich_data(
         known = places.stations_of(stations.to_pandas())
         enriched = enrich(crimes.to_pandas(), known)
         path = folder / "enriched.csv"
-        crimes_file.write(pa.Table.from_pandas(enriched, preserve_index=False), path)
+        csv_tables.write(pa.Table.from_pandas(enriched, preserve_index=False), path)
         layout, store = Layout(bucket, day(window_date)), ObjectStore()
         told_by = [
             {"type": "place", "parameters": known.parameters},

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import csv as arrow_csv
 
 from crime.layout import day
 from crime.schema import CATEGORIES, FEATURES, KEY, OCCURRED_AT, TARGET, TEST_SHARE
 from crime.stage import ENRICHED, Document, Rows, Staged, fetch, leave, run_of
+from stepkit import csv_tables
 from stepkit.options import Option
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
+from stepkit.outcomes import NothingToDo
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -78,20 +78,7 @@ def split_data(
 def read_enriched(path: Path) -> pd.DataFrame:
     """Gives key, time, features and target of the enriched crimes; the target is 0 or 1."""
     types = dict.fromkeys(CATEGORIES, pa.string()) | {OCCURRED_AT: pa.string(), TARGET: pa.bool_()}
-    try:
-        table = arrow_csv.read_csv(
-            path,
-            convert_options=arrow_csv.ConvertOptions(
-                include_columns=list(_COLUMNS),
-                column_types=types,
-                strings_can_be_null=True,
-                null_values=[""],
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise RefusedInput(
-            f"{path.name} is not a file of enrich_data: {error}", Code.UNREADABLE_INPUT, file=path.name
-        ) from error
+    table = csv_tables.read(path, types, "enrich_data", _COLUMNS)
     frame: pd.DataFrame = table.to_pandas()
     return frame.assign(**{TARGET: frame[TARGET].astype("int64")})
 

@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import csv as arrow_csv
 
 from crime.layout import Layout
 from crime.schema import CATEGORIES, OCCURRED_AT
+from stepkit import csv_tables
 from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -168,11 +168,7 @@ def leave(document: Document, rows: Rows, bucket: str, folder: Path) -> Staged:
     files = {}
     for side, frame in ((TRAIN, rows.train), (TEST, rows.test)):
         path = folder / f"{side}_{document.stage}.csv"
-        arrow_csv.write_csv(
-            pa.Table.from_pandas(frame, preserve_index=False),
-            path,
-            arrow_csv.WriteOptions(quoting_style="needed"),
-        )
+        csv_tables.write(pa.Table.from_pandas(frame, preserve_index=False), path)
         uri = layout.processed(side, document.stage)
         files[side] = File(uri, store.upload(path, uri), len(frame))
         path.unlink()
@@ -197,9 +193,8 @@ def read(file: File, folder: Path) -> pd.DataFrame:
 
 
 def typed(path: Path) -> pd.DataFrame:
-    """Reads a CSV; an empty field is missing."""
-    options = arrow_csv.ConvertOptions(column_types=_TEXTS, strings_can_be_null=True, null_values=[""])
-    frame: pd.DataFrame = arrow_csv.read_csv(path, convert_options=options).to_pandas()
+    """Reads a file of a stage; an empty field is missing."""
+    frame: pd.DataFrame = csv_tables.read(path, _TEXTS, "a stage").to_pandas()
     return frame
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import tempfile
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Annotated
 
 from forest.capture import Capture, moment, parse_capture
 from forest.schema import TABLES, Table
+from stepkit.csv_files import Writer
 from stepkit.options import Option
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -71,11 +71,11 @@ def write_csv(
     """
     last = (capture.batch_number, captured_at.astimezone(UTC).isoformat(" "))
     with path.open("w", newline="", encoding="utf-8") as text:
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow([*columns, "batch_number", "captured_at"])
+        lines = Writer(text)
+        lines.write([*columns, "batch_number", "captured_at"])
         for row in capture.rows:
             cells = [as_text(cell) if isinstance(cell, str) else cell for cell in row]
-            lines.writerow([*(cells if spreadsheet_safe else row), *last])
+            lines.write([*(cells if spreadsheet_safe else row), *last])
 
 
 if __name__ == "__main__":

@@ -72,11 +72,10 @@ def test_a_crime_whose_id_no_column_holds_is_refused(key: Any) -> None:
         crimes_file.check({**CRIME, "id": key})
 
 
-@pytest.mark.parametrize("text", ["two\nlines", "a\rb", "nul\0"])
-def test_a_text_of_several_lines_is_refused(text: str, tmp_path: Path) -> None:
-    found = crimes_file.write_rows([{**CRIME, "block": text}], tmp_path / "a.csv", ["id", "block"])
+def test_a_text_with_a_nul_is_refused(tmp_path: Path) -> None:
+    found = crimes_file.write_rows([{**CRIME, "block": "nul\0"}], tmp_path / "a.csv", ["id", "block"])
     assert found.refused == 1
-    assert found.reasons[0].endswith("is not one line of text")
+    assert found.reasons[0].endswith("which is not a text")
     assert (tmp_path / "a.csv").read_text() == "id,block\n"
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from crime import crimes_file, split_data
+from crime import split_data
 from crime.schema import ENRICHED_COLUMNS, FEATURES, KEY, LEFT_OUT, TARGET
 from crime.stage import Rows
+from stepkit import csv_tables
 from tests.unit.crime.rows import enriched
 
 
@@ -21,7 +22,7 @@ def test_every_column_is_a_feature_the_target_the_key_or_left_out_for_a_reason()
 def sides_of(crimes: pd.DataFrame, folder: object) -> Rows:
     """Both sides, as `split_data` reads and leaves them."""
     path = f"{folder}/enriched.csv"
-    crimes_file.write(pa.Table.from_pandas(crimes, preserve_index=False), path)  # type: ignore[arg-type]
+    csv_tables.write(pa.Table.from_pandas(crimes, preserve_index=False), path)  # type: ignore[arg-type]
     rows = split_data.stratified(split_data.read_enriched(path), 0.2)  # type: ignore[arg-type]
     columns = [KEY, *FEATURES, TARGET]
     return Rows(rows.train[columns], rows.test[columns])
