@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+CONTAINER = "step"
+"""Name of the step's container; others put more into a pod, such as the proxy of a mesh."""
 REPORT_KEY = "pod_report"
 """Key of the XCom that holds the report of a failed try, as a mapping of its fields."""
 
@@ -67,7 +69,7 @@ class PodReport:
             events: CoreV1Events about it.
         """
         status = pod.status
-        container = pod.spec.containers[0]  # the step's own; the stock operator adds a sidecar behind it
+        container = next(box for box in pod.spec.containers if box.name == CONTAINER)
         limits = (container.resources.limits if container.resources else None) or {}
         states = [box.state for box in status.container_statuses or [] if box.name == container.name]
         ended = next((state.terminated for state in states if state and state.terminated), None)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
+from pod_report import CONTAINER
 
-CONTAINER = "step"
 TEMPORARY = "/tmp"  # noqa: S108 - an empty volume of the pod, not the machine's shared directory
 SIZE = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
 POD_SECURITY = {

@@ -15,7 +15,8 @@ from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 from endings import options
-from pod_template import CONTAINER, CONTAINER_SECURITY, read_json
+from pod_report import CONTAINER
+from pod_template import CONTAINER_SECURITY, read_json
 from templates import RUN_AFTER, as_json, megabytes, param, result, setting
 
 # A DAG file imports from here alone.

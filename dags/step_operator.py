@@ -21,11 +21,14 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from endings import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
-from pod_report import REPORT_KEY, PodReport
-from pod_template import CONTAINER, SIZE, pod_template, read_json
+from pod_report import CONTAINER, REPORT_KEY, PodReport
+from pod_template import SIZE, pod_template, read_json
 
 IMAGES_KEY = "images"
 KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
+OUT_OF_MEMORY = "OOMKilled"
+# An eviction is told within moments of the kill; with other containers in the pod nothing else may follow.
+REASON_SECONDS = 10
 POLL_SECONDS = 0.25
 
 
@@ -33,6 +36,11 @@ def terminated(pod: k8s.V1Pod | None) -> k8s.V1ContainerStateTerminated | None:
     """Return how the step's container ended, or None while it runs or when the pod never started it."""
     statuses = (pod.status.container_statuses if pod and pod.status else None) or []
     return next((status.state.terminated for status in statuses if status.name == CONTAINER), None)
+
+
+def phase_of(end: k8s.V1ContainerStateTerminated) -> str:
+    """Return the phase of a pod whose step's container ended so, whatever others in it do."""
+    return str(PodPhase.FAILED if end.exit_code else PodPhase.SUCCEEDED)
 
 
 def result_of_pod(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
@@ -68,16 +76,28 @@ class StepPodManager(PodManager):
     """Takes a pod for ended as soon as its step's container has ended.
 
     The kubelet reports the pod's phase 1.2 s after the container's end, and `await_pod_completion`
-    then sleeps 2 s more. A step pod has one container, so its end is the pod's end. Only for a container
-    that was killed is the phase awaited: with it comes the reason, such as an eviction.
+    then sleeps 2 s more. With a proxy beside the step, which a mesh puts into the pod, no such phase ever
+    comes: the step's end is the pod's end. Only for a container that was killed by others than memory is the
+    phase awaited, for a while: with it comes the reason, such as an eviction.
     """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._killed_since: float | None = None
 
     def read_pod(self, pod: k8s.V1Pod) -> k8s.V1Pod:
         """Read the pod, with the phase that follows from its step's container."""
         pod = super().read_pod(pod)
-        if (end := terminated(pod)) and end.exit_code not in KILLED:
-            pod.status.phase = PodPhase.FAILED if end.exit_code else PodPhase.SUCCEEDED
+        if (end := terminated(pod)) and not self._may_be_told_why(pod, end):
+            pod.status.phase = phase_of(end)
         return pod
+
+    def _may_be_told_why(self, pod: k8s.V1Pod, end: k8s.V1ContainerStateTerminated) -> bool:
+        if end.exit_code not in KILLED or end.reason == OUT_OF_MEMORY:
+            return False
+        self._killed_since = self._killed_since or time.monotonic()
+        alone = len(pod.status.container_statuses) == 1
+        return alone or time.monotonic() < self._killed_since + REASON_SECONDS
 
 
 class StockStepOperator(KubernetesPodOperator):
@@ -197,6 +217,13 @@ class StepOperator(StockStepOperator):
             if pod and pod.status.phase == PodPhase.SUCCEEDED and (end := terminated(pod)) and end.message:
                 return pod
         return super().get_or_create_pod(pod_request_obj, context)
+
+    def _get_pod_from_task_state_store(self, context: Context) -> k8s.V1Pod | None:
+        """Return the pod of a former try, with the phase that follows from its step's container."""
+        pod = super()._get_pod_from_task_state_store(context)
+        if end := terminated(pod):
+            pod.status.phase = phase_of(end)
+        return pod
 
     def invoke_defer_method(self, last_log_time: Any = None, context: Context | None = None) -> None:
         """Wait in the slot first; the parent then defers only if the pod it is given has not ended."""

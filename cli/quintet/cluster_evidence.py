@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dags.pod_report import REPORT_KEY, PodReport
+from dags.pod_report import CONTAINER, REPORT_KEY, PodReport
 from quintet.airflow_api import AirflowApi, NotFound
 from quintet.causes.evidence import Evidence, Run, Said, StepLog, is_ending, parse_object
 from quintet.kube import Kube
@@ -115,7 +115,9 @@ class ClusterRuns:
             report = PodReport.of(pod, events)
             if report.phase == "Pending":
                 return {"pod": report}
-            log = core.read_namespaced_pod_log(name, namespace, tail_lines=LOG_LINES, _preload_content=False)
+            log = core.read_namespaced_pod_log(
+                name, namespace, container=CONTAINER, tail_lines=LOG_LINES, _preload_content=False
+            )
             lines = log.data.decode(errors="replace").splitlines()
             return {"pod": report, "log": StepLog.of(lines).lines}
         return {}

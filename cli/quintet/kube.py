@@ -99,6 +99,14 @@ class Kube:
         labels = ",".join(f"{key}={value}" for key, value in selector.items())
         return list(self.core.list_namespaced_pod(self.namespace, label_selector=labels).items)
 
+    def log(self, pod: str, container: str) -> str:
+        """Return the log of a container; a pod of several has none without its name."""
+        # Unasked, the client would take a log that is JSON for an object and return how Python spells it.
+        answer = self.core.read_namespaced_pod_log(
+            pod, self.namespace, container=container, _preload_content=False
+        )
+        return str(answer.data.decode(errors="replace")).strip()
+
     @contextlib.contextmanager
     def forward(self, service: str, port: int, local_port: int = 0) -> Iterator[int]:
         """Forward a loopback port to a Service and yield its number, until the block ends.
@@ -196,6 +204,20 @@ def is_ready(pod: Any) -> bool:
     return pod.metadata.deletion_timestamp is None and any(
         c.type == "Ready" and c.status == "True" for c in conditions
     )
+
+
+def own_container(workload: Any) -> str:
+    """Return the name of the container of a workload's template; a mesh may add others to its pods."""
+    return str(workload.spec.template.spec.containers[0].name)
+
+
+def exit_code_of(pod: Any, container: str) -> int | None:
+    """Return how a container of a pod ended, whatever others in it still run; None while it has not."""
+    for status in pod.status.container_statuses or []:
+        if status.name == container and status.state.terminated:
+            return int(status.state.terminated.exit_code)
+    # Kubernetes may take a pod away before its containers begin, or say no more of it than its phase.
+    return {"Succeeded": 0, "Failed": 1}.get(pod.status.phase)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

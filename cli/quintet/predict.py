@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from quintet.kube import Kube
+from quintet.kube import Kube, exit_code_of
 from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 
@@ -60,27 +60,21 @@ def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
     job["metadata"] = {"generateName": f"{job['metadata']['name']}-"}
     name = kube.batch.create_namespaced_job(kube.namespace, job).metadata.name
     try:
-        return _answer(kube, name)
+        return _answer(kube, name, container["name"])
     finally:
         kube.batch.delete_namespaced_job(name, kube.namespace, propagation_policy="Background")
 
 
-def _answer(kube: Kube, job: str) -> str:
+def _answer(kube: Kube, job: str, container: str) -> str:
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         for pod in kube.pods({"job-name": job}):
-            if pod.status.phase in ("Succeeded", "Failed"):
-                said = _log(kube, pod.metadata.name)
-                if pod.status.phase == "Succeeded":
+            if (code := exit_code_of(pod, container)) is not None:
+                said = kube.log(pod.metadata.name, container)
+                if code == 0:
                     return said
                 raise UserError(f"The API answered {said.splitlines()[-1] if said else 'nothing'}")
         time.sleep(0.5)
     raise UserError(
         f"The Job {job} gave no answer in {SECONDS} s: `quintet status` says which pod is in trouble."
     )
-
-
-def _log(kube: Kube, pod: str) -> str:
-    # Unasked, the client would take a log that is JSON for an object and return how Python spells it.
-    answer = kube.core.read_namespaced_pod_log(pod, kube.namespace, _preload_content=False)
-    return str(answer.data.decode()).strip()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from quintet.kube import Kube
+from quintet.kube import Kube, exit_code_of
 from quintet.progress import UserError
 
 COMPONENT = {"app.kubernetes.io/component": "retention"}
@@ -46,8 +46,8 @@ def run_now(kube: Kube, cron_job: Any, *, dry_run: bool) -> str:
     """
     spec = cron_job.spec.job_template.spec
     spec.backoff_limit = 0
+    (container,) = spec.template.spec.containers
     if dry_run:
-        (container,) = spec.template.spec.containers
         container.env.append({"name": "DRY_RUN", "value": "true"})
     job = {"metadata": {"generateName": f"{cron_job.metadata.name}-"}, "spec": spec}
     name = kube.batch.create_namespaced_job(kube.namespace, job).metadata.name
@@ -55,13 +55,11 @@ def run_now(kube: Kube, cron_job: Any, *, dry_run: bool) -> str:
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             for pod in kube.pods({"job-name": name}):
-                if pod.status.phase in ("Succeeded", "Failed"):
-                    log = kube.core.read_namespaced_pod_log(
-                        pod.metadata.name, kube.namespace, _preload_content=False
-                    ).data.decode(errors="replace")
-                    if pod.status.phase == "Failed":
-                        raise UserError(f"{cron_job.metadata.name} failed:\n{log[-2000:].strip()}")
-                    return str(log.strip())
+                if (code := exit_code_of(pod, container.name)) is not None:
+                    log = kube.log(pod.metadata.name, container.name)
+                    if code:
+                        raise UserError(f"{cron_job.metadata.name} failed:\n{log[-2000:]}")
+                    return log
             time.sleep(0.5)
         raise UserError(f"{name} has not ended in {SECONDS} s: `quintet status` names pods in trouble.")
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from quintet.kube import Kube, is_ready
+from quintet.kube import Kube, is_ready, own_container
 from quintet.progress import Stage, UserError, stage
 
 RESTART_SECONDS = 300
@@ -28,7 +28,7 @@ def add_service(parser: argparse.ArgumentParser) -> None:
 def logs(kube: Kube, arguments: argparse.Namespace) -> None:
     """Follow the logs of a service's pods until interrupted, each line behind its pod's name."""
     threads = [
-        threading.Thread(target=_follow, args=(kube, pod.metadata.name), daemon=True)
+        threading.Thread(target=_follow, args=(kube, pod.metadata.name, own_container(workload)), daemon=True)
         for workload in kube.workloads(arguments.service)
         for pod in kube.pods(workload.spec.selector.match_labels)
     ]
@@ -97,14 +97,16 @@ def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
     """
     from kubernetes.stream import stream
 
-    selector = kube.workloads("airflow-scheduler")[0].spec.selector.match_labels
-    pod = next((pod.metadata.name for pod in kube.pods(selector) if is_ready(pod)), None)
+    scheduler = kube.workloads("airflow-scheduler")[0]
+    pods = kube.pods(scheduler.spec.selector.match_labels)
+    pod = next((pod.metadata.name for pod in pods if is_ready(pod)), None)
     if pod is None:
         raise UserError("The scheduler is not ready: `quintet status` says why.")
     session = stream(
         kube.core.connect_get_namespaced_pod_exec,
         pod,
         kube.namespace,
+        container=own_container(scheduler),
         command=["airflow", *arguments.arguments],
         stdout=True,
         stderr=True,
@@ -118,9 +120,9 @@ def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
         raise UserError(f"airflow {' '.join(arguments.arguments)} failed with code {session.returncode}.")
 
 
-def _follow(kube: Kube, pod: str) -> None:
+def _follow(kube: Kube, pod: str, container: str) -> None:
     lines = kube.core.read_namespaced_pod_log(
-        pod, kube.namespace, follow=True, tail_lines=50, _preload_content=False
+        pod, kube.namespace, container=container, follow=True, tail_lines=50, _preload_content=False
     )
     for line in lines:
         sys.stdout.write(f"{pod} {line.decode(errors='replace')}")

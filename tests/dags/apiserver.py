@@ -31,6 +31,8 @@ class Ending:
         reason: Of the container's end; of the pod's when it has no container.
         waiting: Reason and message of a container that does not start, instead of an end.
         evicted: Message of an eviction, which the pod tells together with its phase.
+        proxy: Name of a container that a mesh has put before the step's, and that runs on after its end, so
+            that the pod's phase never says it.
     """
 
     exit_code: int | None = 0
@@ -40,6 +42,7 @@ class Ending:
     reason: str = "Completed"
     waiting: tuple[str, str] | None = None
     evicted: str | None = None
+    proxy: str | None = None
 
 
 @dataclass
@@ -56,7 +59,12 @@ class Cluster:
         pod["metadata"] |= {"uid": name, "creationTimestamp": datetime.now(UTC).isoformat()}
         self.requested.append(pod)
         self.pods[name] = pod
-        self.ends[name] = (time.monotonic(), self.ending(pod))
+        ending = self.ending(pod)
+        self.ends[name] = (time.monotonic(), ending)
+        if ending.proxy:
+            resources = {"limits": {"memory": "250Mi"}}
+            proxy = {"name": ending.proxy, "image": "mesh.test/proxy:1", "resources": resources}
+            pod["spec"]["containers"].insert(0, proxy)
         return self.read(name)
 
     def read(self, name: str) -> Pod:
@@ -77,7 +85,7 @@ class Cluster:
 
 def status(pod: Pod, ending: Ending, age: float) -> dict[str, Any]:
     """The status that a kubelet would report at the age."""
-    name = pod["spec"]["containers"][0]["name"]
+    name = pod["spec"]["containers"][-1]["name"]
     now = datetime.now(UTC).isoformat()
     container = {"name": name, "ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
     if ending.waiting:
@@ -97,11 +105,14 @@ def status(pod: Pod, ending: Ending, age: float) -> dict[str, Any]:
         "reason": ending.reason,
         "finishedAt": now,
     }
-    over = age >= ending.after + ending.phase_lag
+    over = age >= ending.after + ending.phase_lag and not ending.proxy
     told = {"reason": "Evicted", "message": ending.evicted} if over and ending.evicted else {}
+    proxies = (
+        [container | {"name": ending.proxy, "state": {"running": {"startedAt": now}}}] if ending.proxy else []
+    )
     return {
         "phase": phase if over else "Running",
-        "containerStatuses": [container | {"state": {"terminated": end}}],
+        "containerStatuses": [*proxies, container | {"state": {"terminated": end}}],
         **told,
     }
 

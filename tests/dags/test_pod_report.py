@@ -61,6 +61,30 @@ def test_report_holds_what_the_step_said_and_what_it_was_given(cluster: Cluster)
     assert report.memory_limit == "512Mi"
 
 
+PROXIES = ["linkerd-proxy", "istio-proxy"]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_report_is_of_the_step_and_not_of_a_proxy_beside_it(cluster: Cluster, proxy: str) -> None:
+    ending = Ending(exit_code=137, message="", reason="OOMKilled", proxy=proxy)
+    report = fails(cluster, ending, AirflowException, "OOMKilled")
+    assert (report.image, report.memory_limit) == ("registry.test/quintet/forest-extract:1", "512Mi")
+    assert (report.exit_code, report.ended) == (137, "OOMKilled")
+
+
+def test_a_killed_step_beside_a_proxy_is_not_waited_for_without_end(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("step_operator.REASON_SECONDS", 0.5)
+    report = fails(
+        cluster,
+        Ending(exit_code=137, message="", reason="Error", proxy=PROXIES[0]),
+        AirflowException,
+        "Error",
+    )
+    assert (report.exit_code, report.ended, report.reason) == (137, "Error", "")
+
+
 def test_killed_step_is_waited_for_until_kubernetes_says_why(cluster: Cluster) -> None:
     ending = Ending(exit_code=137, message="", reason="Error", phase_lag=1, evicted="The node is full.")
     report = fails(cluster, ending, AirflowException, "Evicted: The node is full")

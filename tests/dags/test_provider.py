@@ -27,6 +27,7 @@ def test_version_is_the_one_that_was_read() -> None:
     [
         (StockStepOperator, KubernetesPodOperator, "build_pod_request_obj"),
         (StepOperator, KubernetesPodOperator, "get_or_create_pod"),
+        (StepOperator, KubernetesPodOperator, "_get_pod_from_task_state_store"),
         (StepOperator, KubernetesPodOperator, "invoke_defer_method"),
         (StepOperator, KubernetesPodOperator, "cleanup"),
         (StepOperator, KubernetesPodOperator, "trigger_reentry"),

@@ -186,8 +186,16 @@ def test_retry_takes_the_pod_that_a_killed_worker_left(cluster: Cluster, after: 
     assert cluster.pods == {}
 
 
-def test_retry_starts_afresh_after_a_pod_that_failed(cluster: Cluster) -> None:
-    ends(cluster, exit_code=75, message="")
+@pytest.mark.parametrize("inline_wait", [15, 0], ids=["inline", "deferred"])
+def test_step_ends_beside_a_proxy_that_runs_on(cluster: Cluster, inline_wait: float) -> None:
+    ends(cluster, message=json.dumps(RESULT), after=0.2, proxy="linkerd-proxy")
+    assert Try(inline_wait=inline_wait).run() == RESULT
+    assert cluster.pods == {}
+
+
+@pytest.mark.parametrize("proxy", [None, "linkerd-proxy"])
+def test_retry_starts_afresh_after_a_pod_that_failed(cluster: Cluster, proxy: str | None) -> None:
+    ends(cluster, exit_code=75, message="", proxy=proxy)
     store = StateStore()
     killed_try(cluster, store)
     ends(cluster, message=json.dumps(RESULT))

@@ -55,6 +55,18 @@ def test_cause_of_a_recorded_pod(recorded: str, kind: Kind, facts: list[str]) ->
     assert [fact for fact in facts if fact not in cause.sentence] == []
 
 
+def test_a_proxy_before_the_step_is_not_taken_for_it() -> None:
+    recorded = json.loads((PODS / "oom-kill.json").read_text())["pod"]
+    limits = {"limits": {"memory": "250Mi"}}
+    recorded["spec"]["containers"].insert(0, {"name": "proxy", "image": "mesh/proxy:1", "resources": limits})
+    running = {**recorded["status"]["containerStatuses"][0], "name": "proxy", "state": {"running": {}}}
+    recorded["status"]["containerStatuses"].insert(0, running)
+    pod = ApiClient().deserialize(SimpleNamespace(data=json.dumps(recorded)), "V1Pod")
+    found = PodReport.of(pod)
+    assert (found.image, found.exit_code) == ("localhost:5001/quintet/forest-extract:bb870040b4a7", 137)
+    assert "limit of 40Mi" in cause_of(failed(found)).sentence
+
+
 @pytest.mark.parametrize(
     ("recorded", "never"),
     [

@@ -72,6 +72,21 @@ def test_a_failed_one_ends_with_its_log(cluster: dict[str, Any], kube: Kube) -> 
         retention.main(kube, argparse.Namespace(dry_run=True))
 
 
+def test_a_proxy_that_a_mesh_put_beside_it_is_not_waited_for(
+    cluster: dict[str, Any], asked: list[tuple[str, str, Any]], kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def container(name: str, state: dict[str, Any]) -> dict[str, Any]:
+        return {"name": name, "state": state, "image": "i", "imageID": "i", "ready": True, "restartCount": 0}
+
+    proxy, own = container("linkerd-proxy", {"running": {}}), {"terminated": {"exitCode": 3}}
+    status = {"phase": "Running", "containerStatuses": [proxy, container("retention", own)]}
+    cluster[f"{CORE}/pods"] = {"items": [{"metadata": {"name": "pod"}, "status": status}]}
+    monkeypatch.setattr(retention, "SECONDS", 1)
+    with pytest.raises(UserError, match=r"mlflow-retention failed:\n.*MLflow: 3 runs"):
+        retention.main(kube, argparse.Namespace(dry_run=True))
+    assert any("/log?container=retention" in path for _, path, _ in asked)
+
+
 def test_what_s3_is_about_to_delete_is_counted(bucket: str) -> None:
     for key, size in (("a/old", 3 << 20), ("a/b/old", 1 << 20), ("kept", 5)):
         ObjectStore().put(f"s3://{bucket}/{key}", bytes(size))
