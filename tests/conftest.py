@@ -37,6 +37,11 @@ def as_promotion(url: str) -> str:
     return re.sub(r"//(\w+)@", r"//\1_promotion@", url)
 
 
+def as_serving(url: str) -> str:
+    """Gives the URL of a pipeline's database as the role by which the inference API reads that record."""
+    return re.sub(r"//(\w+)@", r"//\1_serving@", url)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-servers", action="store_true", help="leave out tests that need a server")
 

@@ -37,19 +37,25 @@ def _make(server: PostgresServer, pipeline: str, name: str) -> None:
     server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
     make_schemas(server, pipeline, given, name)
     postgres.migrate(postgres.Postgres(Path(), server.port, None), name, {pipeline: given})
-    server.execute(f"ALTER ROLE {pipeline} SET search_path = {given['schemas'][0]}")
+    reading = [pipeline]
+    if given.get("promotes"):
+        server.make_role(postgres.serving_role(pipeline))
+        _run(server, name, "serving_role.sql", postgres.serving_role(pipeline), given["schemas"][0])
+        reading.append(postgres.serving_role(pipeline))
+    for role in reading:
+        server.execute(f"ALTER ROLE {role} SET search_path = {given['schemas'][0]}")
 
 
 def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any], database: str) -> None:
     """Make the schemas of a pipeline, for its role and that of its promotion."""
-    program = postgres.Postgres(Path(), server.port, None)
-
-    def run(file: str, role: str, schema: str) -> None:
-        variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
-        program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files' / file}", user=OWNER)
-
     for schema in given["schemas"]:
-        run("schema.sql", pipeline, schema)
+        _run(server, database, "schema.sql", pipeline, schema)
     if given.get("promotes"):
         server.make_role(postgres.promotion_role(pipeline))
-        run("promotion_role.sql", postgres.promotion_role(pipeline), given["schemas"][0])
+        _run(server, database, "promotion_role.sql", postgres.promotion_role(pipeline), given["schemas"][0])
+
+
+def _run(server: PostgresServer, database: str, file: str, role: str, schema: str) -> None:
+    variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
+    program = postgres.Postgres(Path(), server.port, None)
+    program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files' / file}", user=OWNER)

@@ -1,9 +1,12 @@
 """Serves the inference API: one process, the public port in one thread, administration in another."""
 
+from __future__ import annotations
+
 import logging
 import sys
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
 from pydantic import ValidationError
@@ -20,6 +23,9 @@ from app.proof import ProofProcess
 from app.registry import Registry
 from app.server import Server
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.record import Record
 
 KEEP_ALIVE_SECONDS = 75  # longer than the 60 s of common proxies, which else meet closed connections
 GRACEFUL_SECONDS = 20
@@ -42,9 +48,9 @@ def main() -> None:
     uri = settings.model_run_uri
     registry = Registry(settings, partial(read_latest_run, uri, settings.mlflow_model_name) if uri else None)
     cache = BundleCache(settings.bundle_cache_dir)
-    champion = Champion(settings, registry, cache, metrics, ProofProcess(settings))
 
     try:
+        champion = Champion(settings, registry, cache, metrics, ProofProcess(settings), _record(settings))
         allow_open_files(settings.max_connections)
         app = create_app(settings, champion, metrics)
     except ValueError as error:
@@ -55,6 +61,14 @@ def main() -> None:
     threading.Thread(target=uvicorn.Server(admin).run, args=([socket],), name="admin", daemon=True).start()
     public = _config(settings, app, settings.port, settings.max_connections, metrics.counts)
     Server(public, settings.drain_seconds).run()
+
+
+def _record(settings: Settings) -> Record | None:
+    if settings.promotion_record_url is None:
+        return None
+    from app.record import Record  # a driver of Postgres, which the API does without where no record is asked
+
+    return Record(settings)
 
 
 def _config(

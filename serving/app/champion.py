@@ -1,4 +1,6 @@
-"""Keeps the served model equal to the registry's champion."""
+"""Keeps the served model equal to the champion of registry and record."""
+
+from __future__ import annotations
 
 import logging
 import random
@@ -6,20 +8,26 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.bundle_cache import BundleCache
 from app.metrics import Metrics
 from app.model import ServedModel
 from app.newest import Newest
 from app.proof import ProofUnfinishedError, Prove
-from app.registry import ModelVersion, Registry, RegistryUnavailableError
+from app.registry import DisagreementError, ModelVersion, Registry, RegistryUnavailableError
 from app.settings import Settings
 from bundle import BundleError
 
+if TYPE_CHECKING:
+    from app.record import Record
+
 FIRST_RETRY_SECONDS = 10.0
 LAST_RETRY_SECONDS = 300.0
+SETTLING_SECONDS = 60.0
+"""So long the record is asked at each poll when it disagrees: a promotion that is under way ends that."""
 
-FORESEEN = (BundleError, OSError, ProofUnfinishedError)
+FORESEEN = (BundleError, DisagreementError, OSError, ProofUnfinishedError)
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +38,11 @@ class Refusal:
 
     version: ModelVersion | None
     reason: str
-    retry_seconds: float = FIRST_RETRY_SECONDS
+    retry_seconds: float
+    since: float
+    """When it was first refused, by `time.monotonic`."""
+    disagrees: bool
+    """Whether the record names another one, which says nothing of this one's bundle."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,13 @@ class Champion:
     """The model that is served now; `model` is one reference, swapped whole."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, cache: BundleCache, metrics: Metrics, prove: Prove
+        self,
+        settings: Settings,
+        registry: Registry,
+        cache: BundleCache,
+        metrics: Metrics,
+        prove: Prove,
+        record: Record | None = None,
     ) -> None:
         """Prepares; the registry is first asked by `refresh` or `follow`.
 
@@ -55,12 +73,14 @@ class Champion:
             cache: Keeps bundles on disk.
             metrics: Hear of what is served and refused.
             prove: Is shown each bundle before this process opens it, and raises where it must not.
+            record: Has to name the same champion; None where the registry is trusted alone.
         """
         self.model: ServedModel | None = None
         self.registry_state = RegistryState(False, "The registry has not been asked yet.")
         self.refusal: Refusal | None = None
         self._settings, self._registry, self._cache, self._metrics = settings, registry, cache, metrics
-        self._prove = prove
+        self._prove, self._record = prove, record
+        self._agreed: ModelVersion | None = None
         uri = settings.model_input_uri
         self._newest = Newest(uri, settings.poll_seconds) if uri else None
         self._vacant = False
@@ -114,21 +134,40 @@ class Champion:
             self._vacant, self.refusal = True, None
             self._found(RegistryState(True, "The registry names no champion."))
             return
+        # What is served from disk was agreed on before a restart, or taken by a release that did not ask.
+        settled = version == self.version == self._agreed
+        waits = self._is_refused(version) and not retry_refused and time.monotonic() < self._retry_at
+        disagreement = None if settled or waits else self._disagreement(version)
         self._found(RegistryState(True, "The registry names a champion."))
-        if self.model and self.model.version == version:
+        if settled:
             self.refusal = None
-            return
-        if self._is_refused(version) and not retry_refused and time.monotonic() < self._retry_at:
-            return
+        elif disagreement:
+            self._refuse(version, disagreement)
+        elif not waits:
+            self._take(version)
+
+    def _disagreement(self, version: ModelVersion) -> DisagreementError | None:
         try:
-            folder = self._cache.get(version.digest, lambda target: self._registry.download(version, target))
-            self._serve(self._load(version, folder))
-        except RegistryUnavailableError:
-            raise
-        except Exception as error:
-            self._refuse(version, error)
-            return
-        self.refusal = None
+            if self._record:
+                self._record.confirm(version)
+        except DisagreementError as error:
+            return error
+        return None
+
+    def _take(self, version: ModelVersion) -> None:
+        """Serves the champion, on which registry and record agree, once it proves good."""
+        if version != self.version:
+            try:
+                folder = self._cache.get(
+                    version.digest, lambda target: self._registry.download(version, target)
+                )
+                self._serve(self._load(version, folder))
+            except RegistryUnavailableError:
+                raise
+            except Exception as error:
+                self._refuse(version, error)
+                return
+        self._agreed, self.refusal = version, None
         try:
             self._cache.keep(version)
         except OSError as error:
@@ -146,7 +185,7 @@ class Champion:
     def _serve_last_good(self) -> None:
         """Serves what is on disk: after a restart, the registry may be away or its champion be refused."""
         last = self._cache.last_good()
-        if last is None or self._is_refused(last[0]):
+        if last is None or (self._is_refused(last[0]) and not (self.refusal and self.refusal.disagrees)):
             return
         version, folder = last
         try:
@@ -158,15 +197,20 @@ class Champion:
     def _refuse(self, version: ModelVersion | None, error: Exception, which: str = "") -> None:
         reason = f"{which}{_told(error)}"
         bug = None if isinstance(error, FORESEEN) else error
-        delay = FIRST_RETRY_SECONDS
+        disagrees = isinstance(error, DisagreementError)
+        now = time.monotonic()
+        since, delay = now, FIRST_RETRY_SECONDS
         if self.refusal and self._is_refused(version):
-            delay = min(self.refusal.retry_seconds * 2, LAST_RETRY_SECONDS)
+            since = self.refusal.since
+            delay = min(max(self.refusal.retry_seconds * 2, delay), LAST_RETRY_SECONDS)
+        if disagrees and now - since < SETTLING_SECONDS:
+            delay = 0
         if self.refusal is None or self.refusal.reason != reason:
             log.error("the champion is refused and the model in memory stays: %s", reason, exc_info=bug)
-        self._vacant, self.refusal = False, Refusal(version, reason, delay)
-        self._retry_at = time.monotonic() + delay
+        self._vacant, self.refusal = False, Refusal(version, reason, delay, since, disagrees)
+        self._retry_at = now + delay
         self._metrics.refused.inc()
-        unknown = isinstance(error, ProofUnfinishedError)  # it may be the last good one
+        unknown = disagrees or isinstance(error, ProofUnfinishedError)  # it may be the last good one
         if version and not unknown and not (self.model and self.model.version.digest == version.digest):
             self._cache.drop(version.digest)
 

@@ -116,7 +116,9 @@ class Metrics:
             registry=self._registry,
         )
         self.registry_up = Gauge(
-            "inference_registry_up", "Whether the registry answered last time.", registry=self._registry
+            "inference_registry_up",
+            "Whether the registry answered last time, and the record of promotions where it was asked.",
+            registry=self._registry,
         )
         self._model = Gauge(
             "inference_model",

@@ -29,6 +29,10 @@ class RegistryUnavailableError(Exception):
     """The registry did not answer, or refused to: for everybody to read, and so without its address."""
 
 
+class DisagreementError(Exception):
+    """The registry names another champion than the record of promotions: says nothing of its bundle."""
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """What identifies a model and leads to its bundle."""

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
         pattern="^s3://[^/]+/.+",
         description="Where the newest input of the model is stored, for requests that bring none.",
     )
+    promotion_record_url: SecretStr | None = Field(
+        default=None,
+        description="The record of promotions, which has to name the same champion; else none is asked.",
+    )
     mlflow_tracking_uri: str = Field(default="http://mlflow:5000", pattern="^https?://")
     mlflow_tracking_username: str = ""
     mlflow_tracking_password: SecretStr = SecretStr("")

@@ -49,6 +49,10 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
         assert not {f"postgres-{pipeline}", f"mlflow-{pipeline}"} & given[image]
         guarded |= secrets
     assert set(policy["guarded"]) == guarded
+    # Serving's are not in the tasks namespace at all.
+    assert not [secret for secret in policy["known"] if "serving" in secret]
+    tasks = [m for m in of_kind(release, "Secret") if m["metadata"]["namespace"] == "quintet-tasks"]
+    assert not [m for m in tasks if "serving" in m["metadata"]["name"]]
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from tests.charts.render import pod_templates, render
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({}, set()),
-    ({"postgres": {"config": {"max_connections": 187}}}, {"StatefulSet postgres"}),
+    ({"postgres": {"config": {"max_connections": 199}}}, {"StatefulSet postgres"}),
     ({"postgres": {"pipelineRole": {"statementTimeout": "11min"}}}, {"Job postgres-setup"}),
+    ({"postgres": {"servingRole": {"statementTimeout": "4s"}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),
     ({"mlflow": {"users": {"serving": {"experiments": "USE"}}}}, {"Job mlflow-users"}),
     ({"mlflow": {"models": ["bitcoin", "crime", "forest", "penguins", "another"]}}, {"Job mlflow-users"}),

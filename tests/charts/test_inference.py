@@ -44,11 +44,6 @@ def test_a_model_may_bear_a_name_that_kubernetes_would_refuse() -> None:
     assert variables(release, "forest")["MLFLOW_MODEL_NAME"] == "forest"
 
 
-def test_one_name_for_all_models_is_refused() -> None:
-    with pytest.raises(ChartError, match="modelName"):
-        render("inference", {"defaults": {"modelName": "forest"}})
-
-
 def test_a_models_values_stand_beside_the_defaults() -> None:
     release = render("inference", TWO_MODELS)
     assert container(release, "penguins")["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
@@ -138,6 +133,22 @@ def test_a_model_with_stored_input_holds_a_key_to_s3_and_its_registry() -> None:
     assert "AWS_ACCESS_KEY_ID" not in forest
     policy = named(release, "NetworkPolicy", "inference-bitcoin")["spec"]["podSelector"]
     assert policy["matchLabels"]["app.kubernetes.io/component"] == "bitcoin"
+
+
+def test_a_model_asks_the_record_of_the_pipeline_that_promotes_it() -> None:
+    models = {"forest-eu": {"pipeline": "forest_eu"}, "forest": {}, "weather": {"record": "registry"}}
+    release = render("inference", {"models": models})
+    for model, secret in (("forest-eu", "postgres-forest-eu-serving"), ("forest", "postgres-forest-serving")):
+        references = {v["name"]: v.get("valueFrom") for v in container(release, model)["env"]}
+        assert references["PROMOTION_RECORD_URL"] == {"secretKeyRef": {"name": secret, "key": "url"}}
+    assert "PROMOTION_RECORD_URL" not in variables(release, "weather")
+    assert not [m for m in of_kind(release, "NetworkPolicy") if m["metadata"]["name"] == "inference-weather"]
+
+
+@pytest.mark.parametrize("name", ["pipeline", "modelName"])
+def test_what_is_a_models_own_is_no_default(name: str) -> None:
+    with pytest.raises(ChartError, match=name):
+        render("inference", {"defaults": {name: "forest"}})
 
 
 def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:

@@ -37,10 +37,10 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "postgres-setup": {("postgres", 5432)},
     "minio": {("minio", 9000)},
     "minio-setup": {("minio", 9000)},
-    "inference-bitcoin": {("mlflow", 5000), ("minio", 9000)},
-    "inference-crime": {("mlflow", 5000)},
-    "inference-forest": {("mlflow", 5000)},
-    "inference-penguins": {("mlflow", 5000)},
+    "inference-bitcoin": {("mlflow", 5000), ("postgres", 5432), ("minio", 9000)},
+    "inference-crime": {("mlflow", 5000), ("postgres", 5432)},
+    "inference-forest": {("mlflow", 5000), ("postgres", 5432)},
+    "inference-penguins": {("mlflow", 5000), ("postgres", 5432)},
     "api-data": set(),
     "step forest-extract": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
     "step forest-promote": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
@@ -200,15 +200,26 @@ def test_an_outside_service_is_opened_by_value() -> None:
         assert network.allows(pods[name], OUTSIDE, 5432)
 
 
-def test_the_probe_of_an_outside_postgres_reaches_it_as_the_setup_does() -> None:
-    external = {"enabled": True, "host": "db.example.com", "port": 6432}
+@pytest.mark.parametrize("peers", [[], [{"ipBlock": {"cidr": "198.51.100.0/24"}}]])
+def test_setup_probe_and_inference_reach_an_outside_postgres_by_themselves(peers: list[Any]) -> None:
+    external = {"enabled": True, "host": "db.example.com", "port": 6432, "peers": peers}
     own = {"secrets": {"existing": {"postgres-superuser": "mine"}}}
-    release = render("quintet", {"global": own, "postgres": {"external": external}})
-    network = Network(release)
-    for pod in (workloads(release)["postgres-setup"], probe(release, "postgres")):
+    inference = {"models": {"penguins": {"record": "registry"}}}
+    release = render("quintet", {"global": own, "postgres": {"external": external}, "inference": inference})
+    network, pods = Network(release), workloads(release)
+    for pod in (pods["postgres-setup"], probe(release, "postgres"), pods["inference-forest"]):
         assert network.allows(pod, OUTSIDE, 6432)
         assert not network.allows(pod, OUTSIDE, 443)
-    assert not network.allows(probe(release, "mlflow"), OUTSIDE, 6432)
+        assert network.allows(pod, Endpoint(None, address="203.0.113.7"), 6432) == (not peers)
+    for pod in (probe(release, "mlflow"), pods["inference-penguins"]):
+        assert not network.allows(pod, OUTSIDE, 6432)
+
+
+def test_a_model_that_asks_no_record_does_not_reach_it() -> None:
+    release = render("quintet", {"inference": {"models": {"forest": {"record": "registry"}}}})
+    network, pods = Network(release), pods_of(release)
+    assert not network.allows(pods["inference-forest"], pods["postgres"], 5432)
+    assert network.allows(pods["inference-crime"], pods["postgres"], 5432)
 
 
 def test_a_model_without_registry_reaches_s3() -> None:

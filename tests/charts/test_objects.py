@@ -89,6 +89,7 @@ OBJECTS = {
         ("Deployment", "inference-forest"),
         ("HorizontalPodAutoscaler", "inference-forest"),
         ("NetworkPolicy", "inference"),
+        ("NetworkPolicy", "inference-forest"),
         ("Secret", "inference-admin"),
         ("Service", "inference-forest"),
     },
@@ -110,7 +111,7 @@ PLATFORM_VALUES = default_values("quintet")
 PIPELINES = PLATFORM_VALUES["postgres"]["pipelines"]
 PROMOTING = [name for name, given in PIPELINES.items() if given.get("promotes")]
 MODELS = default_values("inference")["models"] | PLATFORM_VALUES["inference"]["models"]
-OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "Service")
+OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "Service")
 # What the umbrella has beside its parts, or has more of.
 PLATFORM = {
     ("NetworkPolicy", "client-airflow"),
@@ -130,10 +131,9 @@ PLATFORM = {
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
     *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
-    ("NetworkPolicy", "inference-bitcoin"),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
     *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
-    *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),
+    *(("Secret", f"postgres-{name}-{of}") for name in PROMOTING for of in ("promotion", "serving")),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -221,7 +221,7 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         for role in (
             *("owner", "airflow", "mlflow", "mlflow-auth"),
             *PIPELINES,
-            *(f"{name}-promotion" for name in PROMOTING),
+            *(f"{name}-{of}" for name in PROMOTING for of in ("promotion", "serving")),
         )
     }
     for url in map(urlsplit, urls.values()):

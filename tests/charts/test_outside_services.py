@@ -151,6 +151,7 @@ def test_who_connects_to_postgres_has_its_authority() -> None:
             assert {"name": "postgres-ca", "secret": secret} in pod["spec"]["volumes"], name
     assert {"Job postgres-setup setup", "Job mlflow-upgrade upgrade", "Deployment mlflow mlflow"} <= clients
     assert {"Deployment airflow-scheduler scheduler", "Job airflow-rollback check"} <= clients
+    assert {f"Deployment inference-{name} inference" for name in MODELS} <= clients
     pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
     assert pods["secret_files"] == {"/etc/postgres-ca": "authority"}
     assert pods["env"]["PGSSLROOTCERT"] == "/etc/postgres-ca/ca.crt"

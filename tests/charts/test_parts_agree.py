@@ -87,6 +87,52 @@ def test_one_of_them_alone_is_refused(values: dict[str, Any], sentence: str) -> 
         render("quintet", values)
 
 
+NO_ROLES = {"servingRole": {"enabled": False}}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        pytest.param(
+            {"inference": {"models": {"weather": {}}}},
+            r"inference\.models\.weather: no pipeline weather of postgres\.pipelines promotes",
+            id="of no pipeline",
+        ),
+        pytest.param(
+            {"inference": {"models": {"forest": {"pipeline": "sipsa"}}}},
+            r"no pipeline sipsa of postgres\.pipelines promotes, .* set inference\.models\.forest\.record",
+            id="of one that promotes nothing",
+        ),
+        pytest.param(
+            {"postgres": NO_ROLES},
+            r"postgres\.servingRole\.enabled is false, .* set inference\.defaults\.record to registry",
+            id="without a role",
+        ),
+    ],
+)
+def test_a_model_whose_record_nobody_can_ask_is_refused(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ChartError, match=sentence):
+        render("quintet", values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"inference": {"models": {"weather": {"record": "registry"}}}}, id="by the registry"),
+        pytest.param({"inference": {"models": {"forest-eu": {"pipeline": "forest"}}}}, id="by a pipeline"),
+        pytest.param(
+            {"inference": {"defaults": {"record": "registry"}}, "postgres": NO_ROLES},
+            id="all by the registry",
+        ),
+        pytest.param(
+            {"inference": {"models": {"weather": {}}}, "postgres": {"enabled": False}}, id="a Postgres apart"
+        ),
+    ],
+)
+def test_who_names_a_champion_is_a_value_of_each_model(values: dict[str, Any]) -> None:
+    assert render("quintet", values)
+
+
 @pytest.mark.parametrize(
     ("variable", "list_name"),
     [("MLFLOW_EXPERIMENT_NAME", "experiments"), ("MLFLOW_MODEL_NAME", "models")],

@@ -31,7 +31,7 @@ DATABASES = {
     "mlflow_auth": "mlflow_auth",
     "quintet": "quintet_owner",
 }
-ROLES = [*DATABASES.values(), "forest", "forest_promotion", "sipsa"]
+ROLES = [*DATABASES.values(), "forest", "forest_promotion", "forest_serving", "sipsa"]
 
 
 @pytest.fixture(scope="module")
@@ -168,13 +168,17 @@ def assert_complete(server: Postgres) -> None:
         assert query(server, "quintet", role, may) == [(writes,)]
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         query(server, "quintet", "forest_promotion", "SELECT count(*) FROM forest.ingest_audit")
+    champion = "SELECT challenger_digest FROM promotion_decisions WHERE model_name = 'forest'"
+    assert query(server, "quintet", "forest_serving", champion) == []
+    assert query(server, "quintet", "forest_serving", "SHOW statement_timeout") == [("5s",)]
+    for more in ("SELECT reason FROM promotion_decisions", "CREATE TEMPORARY TABLE own ()"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            query(server, "quintet", "forest_serving", more)
     for others in ("forest.promotion_decisions", "migrations.sipsa"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             query(server, "quintet", "sipsa", f"SELECT count(*) FROM {others}")
-    limits = query(
-        server, "airflow", "airflow", "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'airflow'"
-    )
-    assert limits == [(60,)]
+    limits = "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname IN ('airflow', 'forest_serving')"
+    assert dict(query(server, "airflow", "airflow", limits)) == {"airflow": 60, "forest_serving": 3}
 
 
 @pytest.mark.parametrize("rights", ["SUPERUSER", "CREATEROLE CREATEDB NOINHERIT"])
@@ -227,7 +231,7 @@ def test_the_setup_role_changes_its_own_password_by_the_former_one(
 def make_beforehand(server: Postgres) -> None:
     statements = ["CREATE ROLE installer LOGIN PASSWORD 'of-installer'"]
     for role in ROLES:
-        limit = 60 if role == "airflow" else 20
+        limit = {"airflow": 60, "forest_serving": 3}.get(role, 20)
         statements.append(f"CREATE ROLE {role} LOGIN PASSWORD 'of-{role}' CONNECTION LIMIT {limit}")
     statements += [f"CREATE DATABASE {database} OWNER {owner}" for database, owner in DATABASES.items()]
     for statement in statements:
@@ -244,9 +248,23 @@ def test_a_role_that_may_create_nothing_takes_what_was_made_beforehand(
         assert_complete(empty_server)
 
 
+def test_a_server_whose_owner_makes_no_role_of_serving_is_set_up_without(
+    tmp_path: Path, empty_server: Postgres
+) -> None:
+    make_beforehand(empty_server)
+    empty_server.psql("-c", "DROP ROLE forest_serving")
+    setup = prepared(tmp_path, empty_server, {**VALUES, "servingRole": {"enabled": False}})
+    assert_done(setup.run())
+    assert query(empty_server, "quintet", "forest", "SELECT count(*) FROM promotion_decisions") == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (
+            "DROP ROLE forest_serving",
+            "The role forest_serving is not there, and the setup role installer has no CREATEROLE",
+        ),
         ("DROP ROLE sipsa", "The role sipsa is not there, and the setup role installer has no CREATEROLE"),
         (
             "DROP DATABASE mlflow_db",

@@ -105,10 +105,11 @@ def server_settings(release: tuple[Manifest, ...]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("values", "connections", "buffers"),
     [
-        pytest.param({}, "186", "192MB", id="the defaults"),
-        pytest.param({"pipelineRole": {"connections": 11}}, "192", "192MB", id="more sessions"),
-        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, "186", "512MB", id="more memory"),
-        pytest.param({"config": {"shared_buffers": "96MB"}}, "186", "96MB", id="ones own share"),
+        pytest.param({}, "198", "192MB", id="the defaults"),
+        pytest.param({"pipelineRole": {"connections": 11}}, "204", "192MB", id="more sessions"),
+        pytest.param({"servingRole": {"connections": 5}}, "206", "192MB", id="more pods of the API"),
+        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, "198", "512MB", id="more memory"),
+        pytest.param({"config": {"shared_buffers": "96MB"}}, "198", "96MB", id="ones own share"),
     ],
 )
 def test_postgres_has_room_for_what_its_roles_may_open(

@@ -22,8 +22,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from app.admin import create_admin_app
 from app.bundle_cache import BundleCache
 from app.champion import Champion
+from app.latest_run import read_latest_run
 from app.main import create_app
 from app.metrics import Metrics
+from app.record import Record
 from app.registry import Registry as RegistryClient
 from app.settings import Settings
 from bundle import export
@@ -155,8 +157,10 @@ def api(registry: Registry, tmp_path: Path, loop: BlockingPortal) -> Callable[..
             "admin_token": TOKEN,
         }
         settings = Settings(**fixed | changes)
-        metrics = Metrics()
-        champion = Champion(settings, RegistryClient(settings), BundleCache(tmp_path), metrics, unproved)
+        metrics, uri = Metrics(), settings.model_run_uri
+        client = RegistryClient(settings, partial(read_latest_run, uri, "forest") if uri else None)
+        record = Record(settings) if settings.promotion_record_url else None
+        champion = Champion(settings, client, BundleCache(tmp_path), metrics, unproved, record)
         clients = [TestClient(build(settings, champion, metrics)) for build in (create_app, create_admin_app)]
         for client in clients:
             client.portal = loop

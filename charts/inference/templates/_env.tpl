@@ -6,6 +6,12 @@
 {{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" "mlflow-serving" "key" "username") }}
 {{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_PASSWORD" "secret" "mlflow-serving" "key" "password") }}
 {{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" "inference-admin" "key" "token") }}
+{{- if eq .model.record "both" }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "PROMOTION_RECORD_URL" "secret" (include "inference.recordSecret" .) "key" "url") }}
+{{- with include "common.postgresCaEnv" .root }}
+{{ . }}
+{{- end }}
+{{- end }}
 {{- with .model.runUri }}
 - {name: MODEL_RUN_URI, value: {{ . | quote }}}
 {{- end }}

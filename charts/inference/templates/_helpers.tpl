@@ -7,6 +7,14 @@
 {{- toJson $models }}
 {{- end }}
 
+{{/*
+inference.recordSecret (dict "root" $ "name" "forest" "model" $model): the Secret by which the API of a model asks its pipeline's
+record of promotions.
+*/}}
+{{- define "inference.recordSecret" -}}
+postgres-{{ .model.pipeline | default .name | replace "_" "-" }}-serving
+{{- end }}
+
 {{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "mlflow-serving" "key" "username") */}}
 {{- define "inference.secretEnv" -}}
 - name: {{ .env }}

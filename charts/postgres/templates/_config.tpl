@@ -84,6 +84,11 @@ setup.sh: |
   {{- end }}
   log_in owner
   PGDATABASE=quintet python3 migrate.py /etc/postgres-migrations < pipelines.json
+  {{- range $role, $settings := include "postgres.servingRoles" . | fromJson }}
+  role {{ $role }} {{ $settings.secret }} {{ $.Values.servingRole.connections }}
+  as owner --dbname=quintet --set=role={{ $role }} --set=schema={{ $settings.schema }} --file=serving_role.sql
+  as {{ $settings.secret }} --dbname=quintet --set=schema={{ $settings.schema }} {{ include "postgres.limits" (dict "role" $role "limits" $.Values.servingRole) }} --file=search_path.sql --file=limits.sql
+  {{- end }}
 {{- end }}
 
 {{- /*

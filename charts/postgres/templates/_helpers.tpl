@@ -21,6 +21,9 @@ quintet_owner: owner
 {{ .role }}: {{ .role | replace "_" "-" }}
 {{- end }}
 {{- include "postgres.stepRoles" . }}
+{{- range $role, $settings := include "postgres.servingRoles" . | fromJson }}
+{{ $role }}: {{ $settings.secret }}
+{{- end }}
 {{- end }}
 
 {{- /*
@@ -32,6 +35,29 @@ postgres.stepRoles $: those of the steps, in the same way: one a pipeline, and o
 {{- if $settings.promotes }}
 {{ $name }}_promotion: {{ $name | replace "_" "-" }}-promotion
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /*
+postgres.servingRoles $: those by which the inference API reads the records of promotions: role -> {secret, schema}, as JSON.
+*/ -}}
+{{- define "postgres.servingRoles" -}}
+{{- $roles := dict -}}
+{{- range $name, $settings := .Values.pipelines -}}
+{{- if and $settings.promotes $.Values.servingRole.enabled -}}
+{{- $_ := set $roles (printf "%s_serving" $name) (dict "secret" (printf "%s-serving" ($name | replace "_" "-")) "schema" (first $settings.schemas)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $roles -}}
+{{- end }}
+
+{{- /*
+postgres.outsideEgress .Values.external: the egress rule by which a pod reaches a server of one's own.
+*/ -}}
+{{- define "postgres.outsideEgress" -}}
+- ports: [{port: {{ .port }}}]
+{{- with .peers }}
+  to: {{ toJson . }}
 {{- end }}
 {{- end }}
 

@@ -8,6 +8,7 @@ postgres.sessions $: how many sessions all roles together may open, by their lim
 {{- $sum = add $sum (int $.Values.promotionRole.connections) -}}
 {{- end -}}
 {{- end -}}
+{{- $sum = add $sum (mul (include "postgres.servingRoles" . | fromJson | len) (int .Values.servingRole.connections)) -}}
 {{- range .Values.databases -}}
 {{- $sum = add $sum (int .connections) -}}
 {{- end -}}
@@ -24,7 +25,7 @@ roles or the memory limit cannot hold. Measured: a new session holds 1.1 MB of i
 {{- $needed := add $sessions (int .Values.reservedConnections) | int -}}
 {{- $connections := get $given "max_connections" | default $needed | int -}}
 {{- if lt $connections $needed -}}
-{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases, postgres.pipelineRole and postgres.promotionRole." $connections $sessions $needed) -}}
+{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $connections $sessions $needed) -}}
 {{- end -}}
 {{- if not (hasKey $given "max_connections") }}
 max_connections = '{{ $connections }}'
@@ -39,7 +40,7 @@ shared_buffers = '{{ $buffers }}MB'
 {{- end -}}
 {{- $sum := add $buffers (div (mul $connections 5) 2) -}}
 {{- if gt $sum $limit -}}
-{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases, postgres.pipelineRole and postgres.promotionRole." $buffers $connections $sum .) -}}
+{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $buffers $connections $sum .) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from quintet.local import chart
-from quintet.local.postgres import SUPERUSER, Postgres, roles, step_roles
+from quintet.local.postgres import SUPERUSER, Postgres, roles, serving_role, step_roles
 from quintet.local.processes import WITHOUT_A_PROXY
 from quintet.local.s3 import S3, Key
 from quintet.local.state import State
@@ -99,6 +99,7 @@ class Platform:
             "ADMIN_PORT": str(self.ports[f"{service}-admin"]),
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
             "MLFLOW_MODEL_NAME": model,
+            "PROMOTION_RECORD_URL": self.database_url(serving_role(model), "quintet"),
             "BUNDLE_CACHE_DIR": str(self.state.path(service)),
             # Each look costs MLflow and the API 20 ms of a core, all day.
             "POLL_SECONDS": "2",

@@ -230,9 +230,12 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         files += [_file("private.sql", database=database) for database in ("postgres", "template1")]
         for pipeline in pipelines:
             files += _role(pipeline, folder, given["pipelineRole"])
-        promoting = {promotion_role(name): each for name, each in pipelines.items() if each.get("promotes")}
+        promoting = {promotion_role(name): pipelines[name] for name in _promoting()}
         for role in promoting:
             files += _role(role, folder, given["promotionRole"])
+        reading = {serving_role(name): pipelines[name] for name in _promoting()}
+        for role in reading:
+            files += _role(role, folder, given["servingRole"])
         # The last, as it goes into the database and stays there.
         files.append(_file("large_objects.sql", database="quintet"))
         _run(server, files, "postgres")
@@ -245,10 +248,15 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         _run(server, files, "quintet", user=OWNER, password=passwords[OWNER])
         files = [
             _file("search_path.sql", role=role, schema=settings["schemas"][0])
-            for role, settings in pipelines.items()
+            for role, settings in {**pipelines, **reading}.items()
         ]
         _run(server, files, "quintet")
         migrate(server, "quintet", pipelines, passwords[OWNER])
+        files = [
+            _file("serving_role.sql", role=role, schema=settings["schemas"][0])
+            for role, settings in reading.items()
+        ]
+        _run(server, files, "quintet", user=OWNER, password=passwords[OWNER])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -279,20 +287,28 @@ def migrate(
 
 def roles() -> list[str]:
     """Return the roles that `make_databases` makes."""
-    given = chart.values("postgres")
-    return [OWNER, *(settings["role"] for settings in given["databases"].values()), *step_roles()]
+    owners = [OWNER, *(settings["role"] for settings in chart.values("postgres")["databases"].values())]
+    return [*owners, *step_roles(), *map(serving_role, _promoting())]
 
 
 def step_roles() -> list[str]:
     """Return the roles that steps log in as: one a pipeline, and one for its promotion, if it promotes."""
-    pipelines = chart.values("postgres")["pipelines"]
-    promoting = [name for name, settings in pipelines.items() if settings.get("promotes")]
-    return [*pipelines, *map(promotion_role, promoting)]
+    return [*chart.values("postgres")["pipelines"], *map(promotion_role, _promoting())]
 
 
 def promotion_role(pipeline: str) -> str:
     """Return the role that alone writes the record of a pipeline's promotions."""
     return f"{pipeline}_promotion"
+
+
+def serving_role(pipeline: str) -> str:
+    """Return the role by which the inference API reads who is champion in the record of a pipeline."""
+    return f"{pipeline}_serving"
+
+
+def _promoting() -> list[str]:
+    pipelines = chart.values("postgres")["pipelines"]
+    return [name for name, settings in pipelines.items() if settings.get("promotes")]
 
 
 def _role(role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> list[str]:

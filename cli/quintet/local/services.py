@@ -226,7 +226,7 @@ def _addresses(service: str) -> list[str]:
     """Return the services whose addresses a service is told."""
     if service == "mlflow":
         return ["postgres", "s3"]
-    return ["mlflow"] if service.startswith("inference-") else []
+    return ["postgres", "mlflow"] if service.startswith("inference-") else []
 
 
 def _purpose(service: str) -> str:

@@ -17,6 +17,11 @@ SECRETS = {
     "minio-forest": {"access-key": "forest", "secret-key": "s" * 32},
     "mlflow-admin": {"username": "admin", "password": "a" * 32},
     "mlflow-serving": {"username": "serving", "password": "v" * 32},
+    "postgres-forest-serving": {
+        "username": "forest_serving",
+        "password": "q" * 32,
+        "url": f"postgresql://forest_serving:{'q' * 32}@postgres:5432/quintet",
+    },
     "postgres-sipsa": {
         "username": "sipsa",
         "password": "p" * 32,
@@ -25,12 +30,12 @@ SECRETS = {
 }
 IN_BOTH = {"minio-forest", "postgres-sipsa"}
 READS = {
-    "airflow-api-server": "airflow-keys",
-    "airflow-scheduler": "airflow-keys",
-    "inference-forest": "mlflow-serving",
-    "minio": "minio-root",
-    "mlflow": "mlflow-admin",
-    "postgres": "none",
+    "airflow-api-server": [("airflow-keys", "fernet-key")],
+    "airflow-scheduler": [("airflow-keys", "fernet-key")],
+    "inference-forest": [("mlflow-serving", "password"), ("postgres-forest-serving", "url")],
+    "minio": [("minio-root", "password")],
+    "mlflow": [("mlflow-admin", "password")],
+    "postgres": [],
 }
 JOBS = ("airflow-migrate-1", "minio-setup-1", "mlflow-users-1", "mlflow-users-2", "postgres-setup-1")
 CONNECTIONS = client.V1Volume(
@@ -84,8 +89,10 @@ class Cluster:
         return [self.workload(found) for found in READS if found.startswith(name)]
 
     def workload(self, name: str) -> Any:
-        reference = Fields(name=self.existing_secrets.get(READS[name], READS[name]), key="password")
-        env = [Fields(value_from=Fields(secret_key_ref=reference))]
+        references = [
+            Fields(name=self.existing_secrets.get(secret, secret), key=key) for secret, key in READS[name]
+        ]
+        env = [Fields(value_from=Fields(secret_key_ref=reference)) for reference in references]
         pod = Fields(init_containers=None, containers=[Fields(env=env)])
         count = self.replicas[name]
         return Fields(

@@ -95,6 +95,12 @@ def test_one_that_only_steps_use_restarts_nothing(cluster: Cluster) -> None:
     assert cluster.done == [*["write postgres-sipsa"] * 2, "run postgres-setup", "connection postgres_sipsa"]
 
 
+def test_that_of_serving_is_told_to_postgres_before_predictions_restart(cluster: Cluster) -> None:
+    run(cluster, "postgres-forest-serving")
+    written = ["write postgres-forest-serving"]
+    assert cluster.done == [*written, "run postgres-setup", "restart inference-forest"]
+
+
 def test_a_former_key_of_s3_stays_until_steps_that_hold_it_have_ended(cluster: Cluster) -> None:
     long_ago, later = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
 
