@@ -89,12 +89,14 @@ def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) ->
 
     Raises:
         OutsideDown: MLflow does not answer.
+        RefusedInput: the experiment was deleted.
     """
     configure(settings)
     import mlflow
 
     own = {RUN_TAG: settings.run.required_id, TASK_TAG: task}
     with errors():
+        _refuse_a_deleted_experiment(settings.experiment_name)
         experiment = mlflow.set_experiment(settings.experiment_name)
         conditions = " and ".join(f"tags.`{name}` = '{value}'" for name, value in own.items())
         found = mlflow.MlflowClient().search_runs([experiment.experiment_id], conditions, max_results=1)
@@ -105,3 +107,16 @@ def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) ->
             tags={**own, **{name: value for name, value in image.items() if value}, **(tags or {})},
         ) as active:
             yield active.info.run_id
+
+
+def _refuse_a_deleted_experiment(name: str) -> None:
+    import mlflow
+
+    found = mlflow.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        raise RefusedInput(
+            f"the experiment {name} was deleted in MLflow: bring it back by `mlflow experiments restore"
+            f" --experiment-id {found.experiment_id}`, as the administrator",
+            Code.STATE_CONFLICT,
+            service=MLFLOW,
+        )

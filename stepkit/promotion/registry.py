@@ -8,6 +8,7 @@ its `fence` right before it names a champion, and again once everything is writt
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Protocol
@@ -24,7 +25,10 @@ from stepkit.settings import Settings
 
 ALIAS = "champion"
 LATEST_MODEL = "latest_model.json"
+_ABSENT = "RESOURCE_DOES_NOT_EXIST"
+_BUNDLE = "bundle"
 _STAGE, _CURRENT, _FORMER = "stage", "Production", "Archived"
+_logger = logging.getLogger(__name__)
 Fence = Callable[[], None]
 """Returns while nobody else may have decided since the champion was read, and raises once somebody may."""
 
@@ -56,6 +60,9 @@ class MlflowRegistry:
     def show(self, champion: Model | None, fence: Fence) -> int | None:
         """Registers the champion where needed and moves alias, tags and stages to its version.
 
+        A champion whose version and run were both deleted for good cannot be shown: there is then no version,
+        and the next that is promoted takes its place.
+
         Raises:
             OutsideDown: MLflow does not answer, or whatever `fence` raises.
         """
@@ -64,6 +71,13 @@ class MlflowRegistry:
             if champion is None:
                 return None
             version = self._find(champion) or self._register(champion)
+            if version is None:
+                _logger.warning(
+                    "%s has no version of the champion, and MLflow no run %s to make one of: both are gone",
+                    self._name,
+                    champion.mlflow_run_id,
+                )
+                return None
             if str(aliases.get(ALIAS)) != str(version.version):
                 fence()
                 self._client.set_registered_model_alias(self._name, ALIAS, version.version)
@@ -85,27 +99,48 @@ class MlflowRegistry:
         """Gives the model of a version.
 
         Raises:
-            RefusedInput: there is no such version, or it was not registered by a promotion.
+            RefusedInput: there is no such version, no promotion registered it, or its bundle is gone.
             OutsideDown: MLflow does not answer.
         """
         with tracking.errors():
-            for found in self._versions():
-                if int(found.version) == version and "bundle_digest" in found.tags:
-                    tags = found.tags
-                    return Model(
-                        tags["algorithm"], str(found.run_id), tags["bundle_digest"], tags["data_sha256"]
-                    )
-        raise RefusedInput(
-            f"{self._name} has no version {version} with a bundle: choose one that MLflow lists",
-            Code.MISSING_INPUT,
-            service=MLFLOW,
-        )
+            found = next(
+                (
+                    each
+                    for each in self._versions()
+                    if int(each.version) == version and "bundle_digest" in each.tags
+                ),
+                None,
+            )
+            if found is None:
+                raise RefusedInput(
+                    f"{self._name} has no version {version} with a bundle: choose one that MLflow lists",
+                    Code.MISSING_INPUT,
+                    service=MLFLOW,
+                )
+            tags = found.tags
+            model = Model(tags["algorithm"], str(found.run_id), tags["bundle_digest"], tags["data_sha256"])
+            if not self._has_bundle(model):
+                raise RefusedInput(
+                    f"version {version} of {self._name} has nothing to serve any more: MLflow run"
+                    f" {model.mlflow_run_id} or its bundle was deleted for good; choose another version",
+                    Code.UNUSABLE_MODEL,
+                    service=MLFLOW,
+                )
+        return model
+
+    def _has_bundle(self, model: Model) -> bool:
+        try:
+            return bool(self._client.list_artifacts(model.mlflow_run_id, _BUNDLE))
+        except MlflowException as error:
+            if error.error_code != _ABSENT:
+                raise
+            return False
 
     def _registered_model_aliases(self) -> dict[str, str]:
         try:
             aliases: dict[str, str] = self._client.get_registered_model(self._name).aliases
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code != _ABSENT:
                 raise
             self._client.create_registered_model(self._name)
             return {}
@@ -125,8 +160,13 @@ class MlflowRegistry:
             None,
         )
 
-    def _register(self, model: Model) -> ModelVersion:
-        artifacts = self._client.get_run(model.mlflow_run_id).info.artifact_uri
+    def _register(self, model: Model) -> ModelVersion | None:
+        try:
+            artifacts = self._client.get_run(model.mlflow_run_id).info.artifact_uri
+        except MlflowException as error:
+            if error.error_code != _ABSENT:
+                raise
+            return None
         return self._client.create_model_version(
             self._name,
             source=f"{artifacts}/model",
@@ -134,7 +174,7 @@ class MlflowRegistry:
             tags={
                 "algorithm": model.algorithm,
                 "bundle_digest": model.bundle_digest,
-                "bundle_path": "bundle",
+                "bundle_path": _BUNDLE,
                 "data_sha256": model.data_sha256,
             },
         )

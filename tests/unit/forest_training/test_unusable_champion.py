@@ -93,6 +93,42 @@ def test_a_champion_whose_run_is_gone_cannot_answer(
 
 
 @pytest.mark.usefixtures("tracking")
+def test_a_promotion_takes_the_place_of_a_champion_of_which_nothing_is_left(
+    run_evaluate: Make, run_promote: Make, record: Make
+) -> None:
+    gone = Model("svc", uuid4().hex, "00", "00")
+    record(gone)
+    refused = run_promote("1", run_evaluate("1", "random_forest", min_metric=0.99))
+    assert (refused.verdict, refused.version) == ("refused", None)
+    assert f"MLflow has no run {gone.mlflow_run_id}" in refused.reason
+    promoted = run_promote("2", run_evaluate("2", "random_forest"))
+    assert (promoted.verdict, promoted.champion, promoted.version) == ("promoted", "random_forest", 1)
+
+
+@pytest.mark.usefixtures("tracking")
+def test_there_is_a_way_back_from_a_champion_of_which_nothing_is_left_but_none_to_it(
+    run_evaluate: Make,
+    run_promote: Make,
+    record: Make,
+    client: MlflowClient,
+    world: Make,
+    damaged: Make,
+) -> None:
+    assert run_promote("1", run_evaluate("1", "random_forest")).version == 1
+    emptied = damaged(bundle=False)
+    name = world("1").model_name
+    source = f"{client.get_run(emptied.mlflow_run_id).info.artifact_uri}/model"
+    tags = {"algorithm": "svc", "bundle_digest": "00", "data_sha256": "00"}
+    client.create_model_version(name, source, run_id=emptied.mlflow_run_id, tags=tags)
+    with pytest.raises(RefusedInput, match=r"version 2 of .* has nothing to serve any more"):
+        run_promote("2", None, rollback_to=2, reason="for the test")
+    record(Model("svc", uuid4().hex, "00", "00"))
+    back = run_promote("3", None, rollback_to=1, reason="nothing is left of the champion")
+    assert (back.verdict, back.champion, back.version) == ("rolled_back", "random_forest", 1)
+    assert client.get_model_version_by_alias(name, "champion").version == "1"
+
+
+@pytest.mark.usefixtures("tracking")
 def test_a_challenger_that_cannot_answer_is_refused(
     world: Make, training: Training, damaged: Make, bucket: str
 ) -> None:

@@ -38,6 +38,7 @@ class Client:
         self.versions, self.aliases = list(versions), aliases
         self.told: list[Any] = []
         self.code = RESOURCE_DOES_NOT_EXIST
+        self.gone: set[str] = set()
 
     def get_registered_model(self, name: str) -> Any:
         assert name == "toy"
@@ -52,7 +53,13 @@ class Client:
         assert condition == "name = 'toy'"
         return self.versions
 
+    def list_artifacts(self, run_id: str, path: str) -> list[str]:
+        self.get_run(run_id)
+        return [f"{path}/contract.json"]
+
     def get_run(self, run_id: str) -> Any:
+        if run_id in self.gone:
+            raise MlflowException(f"no {run_id}", self.code)
         return SimpleNamespace(info=SimpleNamespace(artifact_uri=f"artifacts of {run_id}"))
 
     def create_model_version(self, name: str, **given: Any) -> SimpleNamespace:
@@ -135,6 +142,32 @@ def test_a_champion_that_is_no_version_is_registered(opened: Opened) -> None:
         },
     )
     assert client.told[1] == ("alias", "toy", "champion", "9")
+
+
+def test_a_champion_whose_version_and_run_are_gone_is_not_shown(
+    opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(version(1, "Archived"), aliases={})
+    client.gone = {"run 2"}
+    assert opened(client).show(CHAMPION, lambda: pytest.fail("nothing is shown")) is None
+    assert client.told == []
+    assert "toy has no version of the champion, and MLflow no run run 2" in caplog.text
+    client.code = INTERNAL_ERROR
+    with pytest.raises(OutsideDown):
+        opened(client).show(CHAMPION, lambda: None)
+
+
+def test_a_version_whose_run_is_gone_is_nothing_to_go_back_to(opened: Opened) -> None:
+    client = Client(version(1), version(2))
+    client.gone = {"run 1"}
+    with pytest.raises(
+        RefusedInput, match=r"version 1 of toy has nothing to serve any more: .* run 1"
+    ) as refused:
+        opened(client).model(1)
+    assert (refused.value.code, refused.value.service) == (Code.UNUSABLE_MODEL, MLFLOW)
+    client.code = INTERNAL_ERROR
+    with pytest.raises(OutsideDown):
+        opened(client).model(1)
 
 
 def test_an_mlflow_that_fails_is_down(opened: Opened) -> None:

@@ -48,6 +48,18 @@ def test_tasks_and_runs_have_mlflow_runs_of_their_own(settings: Settings) -> Non
     assert len(ids) == 3
 
 
+def test_an_experiment_that_was_deleted_is_refused_with_the_way_to_restore_it(settings: Settings) -> None:
+    deleted = mlflow.MlflowClient(settings.tracking_uri).create_experiment("deleted")
+    mlflow.MlflowClient(settings.tracking_uri).delete_experiment(deleted)
+    gone = replace(settings, experiment_name="deleted")
+    with (
+        pytest.raises(RefusedInput, match=f"deleted in MLflow: .*--experiment-id {deleted}") as refused,
+        tracking.run(gone, "train"),
+    ):
+        pass
+    assert (refused.value.code, refused.value.service) == (Code.STATE_CONFLICT, MLFLOW)
+
+
 def test_a_step_without_a_server_is_refused(settings: Settings) -> None:
     with (
         pytest.raises(RefusedInput, match="MLFLOW_TRACKING_URI"),
