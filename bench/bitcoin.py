@@ -24,6 +24,7 @@ from bitcoin.features import table_of
 from bitcoin.snapshot import SIDE, Series, Snapshot, sides
 from bitcoin.tune import tune
 from bundle.transforms.bars import Bars, bars_of
+from quintet.local.databases import OWNER
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import pipeline_databases, services, shared_servers
@@ -50,7 +51,7 @@ def main() -> None:
         database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
         template = pipeline_databases.template(database, "bitcoin")
-        name = database.create_database(template, pipeline_databases.OWNER)
+        name = database.create_database(template, OWNER)
         settings = Settings(
             database_url=database.url(name, "bitcoin"),
             tracking_uri=shared_servers.mlflow_url(),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from forest.load import FILE_BATCH, Source, merge, read_csv
 from forest.schema import TABLES, Sample
+from quintet.local.databases import OWNER
 from stepkit import postgres
 from stepkit.settings import Settings
 from tests import pipeline_databases, shared_servers
@@ -52,7 +53,7 @@ def main() -> None:
 def fresh(server: PostgresServer) -> Settings:
     """Gives the way to a new database with the forest's empty tables."""
     template = pipeline_databases.template(server, "forest")
-    name = server.create_database(template, pipeline_databases.OWNER)
+    name = server.create_database(template, OWNER)
     return Settings(database_url=server.url(name, "forest"))
 
 

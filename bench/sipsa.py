@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from lxml import etree
 
+from quintet.local.databases import OWNER
 from sipsa.extract import extract
 from sipsa.merge import merge
 from sipsa.schema import BOGOTA, REPORTS
@@ -45,7 +46,7 @@ def main() -> None:
         os.environ.update(store.environment)
         bucket = store.create_bucket()
         template = pipeline_databases.template(database, "sipsa")
-        name = database.create_database(template, pipeline_databases.OWNER)
+        name = database.create_database(template, OWNER)
         columns = ", ".join(f"{column} text" for column in REPORTS[OPERATION].names)
         database.execute(f"CREATE TABLE bare ({columns}); GRANT ALL ON bare TO sipsa", name)
         url = database.url(name, "sipsa")

@@ -126,11 +126,12 @@ def bucket(s3_server: services.S3Server, monkeypatch: pytest.MonkeyPatch) -> str
 @pytest.fixture(scope="session")
 def make_database(postgres_server: services.PostgresServer) -> Callable[[str], str]:
     """Gives the URL, as a pipeline's role, of a fresh database with the pipeline's tables."""
+    from quintet.local.databases import OWNER
     from tests import pipeline_databases
 
     def make(pipeline: str) -> str:
         template = pipeline_databases.template(postgres_server, pipeline)
-        name = postgres_server.create_database(template, pipeline_databases.OWNER)
+        name = postgres_server.create_database(template, OWNER)
         return postgres_server.url(name, pipeline)
 
     return make

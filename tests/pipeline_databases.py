@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from quintet.local import postgres
+from quintet.local import databases
+from quintet.local.databases import OWNER, promotion_role, serving_role
+from quintet.local.postgres import Postgres
 from tests import shared_servers
 from tests.conftest import REPOSITORY
 from tests.services import PostgresServer
-
-OWNER = "quintet_owner"
 
 
 @cache
@@ -36,12 +36,12 @@ def _make(server: PostgresServer, pipeline: str, name: str) -> None:
     server.make_role(pipeline)
     server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
     make_schemas(server, pipeline, given, name)
-    postgres.migrate(postgres.Postgres(Path(), server.port, None), name, {pipeline: given})
+    databases.migrate(Postgres(Path(), server.port, None), name, {pipeline: given})
     reading = [pipeline]
     if given.get("promotes"):
-        server.make_role(postgres.serving_role(pipeline))
-        _run(server, name, "serving_role.sql", postgres.serving_role(pipeline), given["schemas"][0])
-        reading.append(postgres.serving_role(pipeline))
+        server.make_role(serving_role(pipeline))
+        _run(server, name, "serving_role.sql", serving_role(pipeline), given["schemas"][0])
+        reading.append(serving_role(pipeline))
     for role in reading:
         server.execute(f"ALTER ROLE {role} SET search_path = {given['schemas'][0]}")
 
@@ -51,11 +51,11 @@ def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any]
     for schema in given["schemas"]:
         _run(server, database, "schema.sql", pipeline, schema)
     if given.get("promotes"):
-        server.make_role(postgres.promotion_role(pipeline))
-        _run(server, database, "promotion_role.sql", postgres.promotion_role(pipeline), given["schemas"][0])
+        server.make_role(promotion_role(pipeline))
+        _run(server, database, "promotion_role.sql", promotion_role(pipeline), given["schemas"][0])
 
 
 def _run(server: PostgresServer, database: str, file: str, role: str, schema: str) -> None:
     variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
-    program = postgres.Postgres(Path(), server.port, None)
+    program = Postgres(Path(), server.port, None)
     program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files' / file}", user=OWNER)

@@ -17,10 +17,12 @@ import psycopg2
 import pytest
 import yaml
 
-from quintet.local import postgres
+from quintet.local import databases
+from quintet.local.databases import OWNER
+from quintet.local.postgres import Postgres
+from quintet.progress import CommandError
 from tests import pipeline_databases
 from tests.conftest import REPOSITORY
-from tests.pipeline_databases import OWNER
 from tests.services import PostgresServer, wait_until
 
 FILES = REPOSITORY / "charts/postgres/files"
@@ -263,6 +265,6 @@ def test_a_migration_with_a_wrong_name_is_refused_before_any_runs(
 
 
 def test_the_local_platform_says_which_migration_failed(postgres_server: PostgresServer, empty: str) -> None:
-    server = postgres.Postgres(Path(), postgres_server.port, None)
-    with pytest.raises(postgres.CommandError, match=r"nowhere holds no migration: add 0001_tables\.sql"):
-        postgres.migrate(server, empty, {"nowhere": {"schemas": ["nowhere"]}})
+    server = Postgres(Path(), postgres_server.port, None)
+    with pytest.raises(CommandError, match=r"nowhere holds no migration: add 0001_tables\.sql"):
+        databases.migrate(server, empty, {"nowhere": {"schemas": ["nowhere"]}})

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from quintet.local import demo
+from quintet.local.databases import made_of
 from quintet.local.platform import choose
-from quintet.local.postgres import Postgres, made_of
+from quintet.local.postgres import Postgres
 from quintet.local.state import State
 from quintet.progress import UserError
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from quintet.local import chart
-from quintet.local.postgres import SUPERUSER, Postgres, roles, serving_role, step_roles
+from quintet.local.databases import roles, serving_role, step_roles
+from quintet.local.postgres import SUPERUSER, Postgres
 from quintet.local.processes import WITHOUT_A_PROXY
 from quintet.local.s3 import S3, Key
 from quintet.local.state import State

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from quintet.local import chart, mlflow, postgres
+from quintet.local import chart, databases, mlflow, postgres
 from quintet.local.airflow import Runner
 from quintet.local.platform import (
     FOREST_API,
@@ -148,12 +148,12 @@ class Start:
         self._serve("postgres", command, {}, server.is_ready, user=user, cwd=server.folder)
         credentials = self.platform.credentials
         passwords = {
-            role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in postgres.roles()
+            role: credentials[f"postgres-{role.replace('_', '-')}"]["password"] for role in databases.roles()
         }
-        made = postgres.made_of(server, passwords)
+        made = databases.made_of(server, passwords)
         if self.state.made_with("postgres") != made:
             current.say("roles, databases and tables")
-            postgres.make_databases(server, passwords, self.state.folder / "passwords")
+            databases.make_databases(server, passwords, self.state.folder / "passwords")
             self.state.made_with("postgres", made)
         current.outcome = f"127.0.0.1:{server.port}"
 
