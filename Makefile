@@ -85,7 +85,7 @@ test-fast: ## Tests that start no server, for before each commit
             tests/unit/bitcoin tests/unit/penguins tests/unit/forest_ingest tests/unit/forest_training tests/unit/promotion \
             tests/unit/stepkit tests/unit/cli
 	@echo "Tests that need no server passed; make test runs the others too."
-mutants: ## Change bundle/ and stepkit/ in small ways and see the tests fail: ARGS=stepkit.patience, or all
+mutants: ## Change bundle/ and stepkit/ in small ways and see the tests fail: all, ARGS=stepkit.patience, ARGS="--sample 300"
 	@$(IN) dev+mutation -m tests.mutation $(ARGS)
 e2e: ## The whole on a cluster of its own; KEEP=1 leaves it
 	$(IN) dev -m pytest -x -v -s -o testpaths=tests/e2e

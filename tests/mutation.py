@@ -1,9 +1,10 @@
 """What `make mutants` runs: mutmut changes `bundle` and `stepkit` in small ways, and the tests have to fail.
 
-    python -m tests.mutation [--children N] [--no-servers] [MODULE | MUTANT ...]
+    python -m tests.mutation [--children N] [--no-servers] [--sample N [--seed N]] [MODULE | MUTANT ...]
 
 mutmut keeps what it found in `mutants/` and tries again only what it has to: mutants of functions that were
-edited, and whatever is named: the mutants of a module, or one of them. Without `mutants/` it begins anew.
+edited, and whatever is named: the mutants of a module, one of them, or a sample of all. Without `mutants/`
+it begins anew.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import argparse
 import gc
 import json
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
-
-from mutmut.stats import status_by_exit_code
 
 from tests import shared_servers
 
@@ -28,6 +29,13 @@ COPIED = (*CHANGED, "tests", "pyproject.toml")
 """What mutmut itself puts into `mutants/`; the rest is only read there."""
 _MUTANT = "__mutmut_"
 """What stands in the name of each mutant."""
+_GENERATE = """
+from mutmut.__main__ import *
+set_mutant_under_test("mutant_generation")
+copy_src_dir()
+create_mutants(1)
+"""
+"""How `mutmut run` begins."""
 KILLED = {"killed", "timeout", "segfault"}
 Results = dict[str, str]
 """How each mutant ended, by its name."""
@@ -39,13 +47,22 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as stepkit.patience; else all")
     parser.add_argument("--children", default="1", help="processes at once")
     parser.add_argument("--no-servers", action="store_true", help="leave out tests that need a server")
+    parser.add_argument("--sample", type=int, metavar="N", help="as many mutants, chosen at random")
+    parser.add_argument("--seed", type=int, default=1, help="another one chooses others")
     parser.add_argument("--only-report", action="store_true", help="print what is known, and run nothing")
     options = parser.parse_args()
+    names = options.names
+    if options.sample:
+        subprocess.run([sys.executable, "-c", _GENERATE], cwd=REPOSITORY, check=True)
+        names = sampled(of(_results(), names), options.sample, options.seed)
     if not options.only_report:
         _link_what_is_only_read()
         with shared_servers.outside_pytest():
-            _run(options.children, options.names, "--no-servers" if options.no_servers else "")
-    _report(_results(), options.names)
+            _run(options.children, names, "--no-servers" if options.no_servers else "")
+    results = _results()
+    _report(of(results, names))
+    if options.sample:
+        print(interval(of(results, names), len(of(results, options.names))))
 
 
 def pytest_collection_finish() -> None:
@@ -86,6 +103,8 @@ def _run(children: str, names: list[str], of_pytest: str) -> None:
 
 
 def _results() -> Results:
+    from mutmut.stats import status_by_exit_code
+
     found: Results = {}
     for folder in CHANGED:
         for path in sorted((FOLDER / folder).rglob("*.py.meta")):
@@ -95,10 +114,32 @@ def _results() -> Results:
     return found
 
 
-def _report(results: Results, names: list[str]) -> None:
-    chosen = {
-        name: status for name, status in results.items() if not names or {name, module_of(name)} & set(names)
+def of(results: Results, names: Collection[str]) -> Results:
+    """Return the results of what is named, or all where nothing is.
+
+    Args:
+        results: of all mutants.
+        names: of mutants or of modules.
+    """
+    wanted = set(names)
+    return {
+        name: status for name, status in results.items() if not wanted or {name, module_of(name)} & wanted
     }
+
+
+def sampled(names: Collection[str], size: int, seed: int) -> list[str]:
+    """Return mutants chosen at random, the same ones for the same seed.
+
+    Args:
+        names: of all mutants.
+        size: how many to choose; more than there are is all of them.
+        seed: of the random numbers.
+    """
+    # Not for a secret, but to be repeated.
+    return random.Random(seed).sample(sorted(names), min(size, len(names)))  # noqa: S311
+
+
+def _report(chosen: Results) -> None:
     for name, status in chosen.items():
         if status not in KILLED:
             print(f"{status:12} {name}")
@@ -130,6 +171,21 @@ def line(title: str, results: Results) -> str:
     share = f"{killed / tried:.1%}" if tried else "none"
     rest = ", ".join(f"{counts[status]} {status}" for status in sorted(counts) if status not in KILLED)
     return f"{title:34} {killed:5} of {tried:5} killed  {share:>6}  {rest}"
+
+
+def interval(results: Results, of_all: int) -> str:
+    """Return what a sample says of all mutants: the share killed, with Wilson's interval of 95 %.
+
+    Args:
+        results: of the mutants in the sample.
+        of_all: how many mutants they were chosen from.
+    """
+    from scipy.stats import binomtest
+
+    killed = sum(status in KILLED for status in results.values())
+    ends = binomtest(killed, len(results)).proportion_ci(0.95, method="wilson")
+    share = f"{killed / len(results):.1%} killed, of all {ends.low:.1%} to {ends.high:.1%} (95 %)"
+    return f"a sample of {len(results)} of {of_all}: {share}"
 
 
 if __name__ == "__main__":
