@@ -32,6 +32,9 @@ class ScriptedServer:
                 return
             request += received
         head, _, body = request.partition(b"\r\n\r\n")
+        if re.search(rb"(?i)\r\nexpect: 100-continue", head):
+            # Without it boto3 waits for a second before it sends its body.
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
         while length and len(body) < int(length[1]):
             body += connection.recv(65536)
