@@ -1,0 +1,97 @@
+"""How a step ends by what S3 answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.s3 import ObjectMissing, ObjectStore
+from stepkit.s3_errors import Conflict
+from tests.scripted_http import ScriptedServer, response, serving
+
+URI = "s3://bucket/forest/a"
+BAD_KEY = "S3 does not take the key s3://bucket/forest/a ({}): give it a shorter name, of plain characters"
+AT_WORK = "S3 is at work on another write of s3://bucket/forest/a ({})"
+CLOSED = "S3 refuses access to s3://bucket/forest/a ({}): check the access key and its policy"
+FULL = "S3 has no room for s3://bucket/forest/a ({}): free space or enlarge its volume"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """One for all, as each has a client of its own, which takes a while to make."""
+    with serving(b"") as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "k")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+    return ObjectStore()
+
+
+def says(server: ScriptedServer, status: int, code: str) -> None:
+    server.scripts = [response(status, f"<Error><Code>{code}</Code></Error>")]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "ending", "code", "sentence"),
+    [
+        (400, "KeyTooLongError", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "XMinioInvalidObjectName", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "XMinioInvalidResourceName", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "InvalidURI", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
+        (409, "ConditionalRequestConflict", Conflict, Code.SERVICE_DOWN, AT_WORK),
+        (409, "OperationAborted", Conflict, Code.SERVICE_DOWN, AT_WORK),
+        (404, "NoSuchKey", ObjectMissing, Code.MISSING_INPUT, "there is no object at s3://bucket/forest/a"),
+        (
+            404,
+            "NoSuchBucket",
+            OutsideDown,
+            Code.SERVICE_DOWN,
+            "there is no bucket for s3://bucket/forest/a: create it, or correct the bucket's name",
+        ),
+        (401, "Unauthorized", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
+        (403, "AccessDenied", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
+        (400, "XMinioStorageFull", OutsideDown, Code.STORAGE_FULL, FULL),
+        (400, "InsufficientStorage", OutsideDown, Code.STORAGE_FULL, FULL),
+        (400, "QuotaExceeded", OutsideDown, Code.STORAGE_FULL, FULL),
+        (507, "Other", OutsideDown, Code.STORAGE_FULL, FULL),
+        (400, "Other", OutsideDown, Code.SERVICE_DOWN, "S3 answered 400 Other for s3://bucket/forest/a"),
+    ],
+)
+def test_an_answer_ends_the_step_by_what_it_means(
+    status: int,
+    answer: str,
+    ending: type[RefusedInput | OutsideDown],
+    code: Code,
+    sentence: str,
+    server: ScriptedServer,
+    store: ObjectStore,
+) -> None:
+    says(server, status, answer)
+    with pytest.raises(ending) as ended:
+        store.get(URI)
+    assert type(ended.value) is ending
+    assert str(ended.value) == sentence.format(answer)
+    assert (ended.value.code, ended.value.file, ended.value.service) == (code, URI, "s3")
+
+
+def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: ObjectStore) -> None:
+    uri = "s3://bucket/" + "a" * 1000
+    says(server, 400, "KeyTooLongError")
+    with pytest.raises(RefusedInput) as refused:
+        store.get(uri)
+    assert str(refused.value).startswith(f"S3 does not take the key {uri[:300]} (KeyTooLongError)")
+    assert refused.value.file == uri
+
+
+def test_an_answer_that_breaks_off_is_an_outage(server: ScriptedServer, store: ObjectStore) -> None:
+    server.scripts = [response(200, b"half", length=8)]
+    with pytest.raises(OutsideDown, match=f"S3 does not answer for {URI}: ") as down:
+        store.get(URI)
+    assert (down.value.code, down.value.file, down.value.service) == (Code.SERVICE_DOWN, URI, "s3")
