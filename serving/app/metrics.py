@@ -112,7 +112,7 @@ class Metrics:
         self._registry.register(self.counts)
         self.refused = Counter(
             "inference_champion_refused",
-            "Times that a champion's bundle was refused.",
+            "Times that a champion was refused.",
             registry=self._registry,
         )
         self.registry_up = Gauge(

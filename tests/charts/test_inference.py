@@ -9,9 +9,8 @@ import pytest
 from app.settings import Settings
 from tests.charts.render import ChartError, Manifest, named, of_kind, render
 
-TWO_MODELS = {
-    "models": {"forest": {}, "penguins": {"alias": "candidate", "resources": {"limits": {"memory": "2Gi"}}}}
-}
+CANDIDATE = {"alias": "candidate", "record": "registry"}
+TWO_MODELS = {"models": {"forest": {}, "penguins": {**CANDIDATE, "resources": {"limits": {"memory": "2Gi"}}}}}
 
 
 def container(release: tuple[Manifest, ...], model: str) -> Manifest:
@@ -143,6 +142,11 @@ def test_a_model_asks_the_record_of_the_pipeline_that_promotes_it() -> None:
         assert references["PROMOTION_RECORD_URL"] == {"secretKeyRef": {"name": secret, "key": "url"}}
     assert "PROMOTION_RECORD_URL" not in variables(release, "weather")
     assert not [m for m in of_kind(release, "NetworkPolicy") if m["metadata"]["name"] == "inference-weather"]
+
+
+def test_another_alias_than_the_records_is_refused() -> None:
+    with pytest.raises(ChartError, match=r"alias is candidate, .* set inference\.models\.forest\.record"):
+        render("inference", {"models": {"forest": {"alias": "candidate"}}})
 
 
 @pytest.mark.parametrize("name", ["pipeline", "modelName"])

@@ -7,6 +7,9 @@
 {{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_PASSWORD" "secret" "mlflow-serving" "key" "password") }}
 {{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" "inference-admin" "key" "token") }}
 {{- if eq .model.record "both" }}
+{{- if ne .model.alias "champion" }}
+{{- fail (printf "inference.models.%s.alias is %s, and the record of promotions knows champions alone: set inference.models.%s.record to registry." .name .model.alias .name) }}
+{{- end }}
 {{ include "inference.secretEnv" (dict "root" .root "env" "PROMOTION_RECORD_URL" "secret" (include "inference.recordSecret" .) "key" "url") }}
 {{- with include "common.postgresCaEnv" .root }}
 {{ . }}
