@@ -11,10 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.metrics import RequestCounts
+from app.places import Places
 from app.upgrades import WithoutUpgrades
 
 SPARE_CONNECTIONS = 100
-"""Beyond the bound: for probes and refusals. One more takes the place of one that never asked, or rests."""
+"""Beyond the bound, when none within it is idle: for probes and refusals. One more takes the place of one of
+these that never asked, or else of any that rests."""
 MAX_HEAD_BYTES = 65_536
 """Of a request's head, and of what may come between two parts of a chunked body: extensions and trailers."""
 MAX_UNTAKEN_BYTES = 67_108_864
@@ -78,6 +80,7 @@ class Connection(WithoutUpgrades):
     """uvicorn's connection, dropped when its client stalls. uvicorn itself times none but idle ones."""
 
     limits: ClassVar[Limits]
+    places: ClassVar[Places]
     untaken_bytes: ClassVar[int] = 0
     """Of all connections with these limits."""
 
@@ -96,15 +99,18 @@ class Connection(WithoutUpgrades):
         """Begins to wait for the first request."""
         super().connection_made(transport)
         beyond = len(self.connections) - self.limits.connections
-        if beyond > 0:
+        if beyond <= 0 or self._displace():
+            self.places.take(self)
+        else:
             self.app = self.limits.full
-        if beyond > SPARE_CONNECTIONS:
-            self._displaced()._drop("bound")
+            if beyond > SPARE_CONNECTIONS:
+                self._displaced()._drop("bound")
         self._expect("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends all waiting."""
         super().connection_lost(exc)
+        self.places.leave(self)
         self._expect(None)
         self._end_untaken()
 
@@ -140,7 +146,9 @@ class Connection(WithoutUpgrades):
     def on_response_complete(self) -> None:
         """Times the rest of a last answer too, for which the transport waits without end."""
         WithoutUpgrades.on_response_complete(self)
-        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+        if not self.transport.is_closing():
+            self.places.answered(self, self.loop.time())
+        elif self.transport.get_write_buffer_size():
             self._begin_untaken()
 
     def pause_writing(self) -> None:
@@ -160,6 +168,15 @@ class Connection(WithoutUpgrades):
         else:
             super().timeout_keep_alive_handler()
 
+    def _displace(self) -> bool:
+        """Drops a connection that is idle, if there is one: who asks does not wait for who does not."""
+        idle = self.places.least_needed(self.loop.time())
+        if not isinstance(idle, Connection):
+            return False
+        self.places.leave(idle)
+        idle._drop("bound")
+        return True
+
     def _displaced(self) -> "Connection":
         """Returns a connection that never asked, else one that rests, else this one: probes must get in."""
         others = [
@@ -168,8 +185,13 @@ class Connection(WithoutUpgrades):
             if isinstance(each, Connection) and each is not self and not each.transport.is_closing()
         ]
         silent = (each for each in others if each.cycle is None)
-        resting = (each for each in others if not each._answering and each._timed is None)
+        resting = (each for each in others if each.rests)
         return next(chain(silent, resting), self)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it has had all its answers, and nothing of a request has come since."""
+        return not self._answering and self._timed is None
 
     @property
     def _answering(self) -> bool:
@@ -185,6 +207,8 @@ class Connection(WithoutUpgrades):
         return None if self._answering else "head"
 
     def _time_rest(self, received: int) -> None:
+        if self.cycle is not None and not self.cycle.more_body:
+            self.places.heard(self)
         part = self._part
         self._head_bytes = self._head_bytes + received if part == "head" else 0
         self._bytes_between = self._bytes_between + received if part == "body" and not self._met_body else 0
@@ -260,4 +284,4 @@ def allow_open_files(connections: int) -> None:
 
 def bounded(limits: Limits) -> type[Connection]:
     """Returns the class of connections with those limits, for uvicorn's `http`."""
-    return type("BoundedConnection", (Connection,), {"limits": limits})
+    return type("BoundedConnection", (Connection,), {"limits": limits, "places": Places()})

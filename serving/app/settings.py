@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     max_samples: int = Field(default=1000, ge=1)
     max_body_bytes: int = Field(default=1_048_576, ge=1)
     max_connections: int = Field(
-        default=2000, ge=1, description="How many connections may be open at once; more get 429."
+        default=2000,
+        ge=1,
+        description="How many connections may be open; more take idle ones' places or get 429.",
     )
     head_seconds: float = Field(
         default=10, gt=0, description="How long the head of a request may take to come; a later one gets 408."

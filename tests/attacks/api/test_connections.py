@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from app import connections
+from app import connections, places
 from app.connections import Full, Limits, bounded
 from app.metrics import RequestCounts
 from tests import services
@@ -125,13 +125,15 @@ def test_a_request_that_two_servers_could_read_differently_gets_no_second_answer
     assert b"\r\nconnection: close\r\n" in found
 
 
-def asked(attack: Callable[[list[socket.socket], RequestCounts], None], clients: int) -> RequestCounts:
-    """Runs an attack in a thread, on connections to a server that answers each request with 10 MB."""
+def asked(
+    attack: Callable[[list[socket.socket], RequestCounts], None], clients: int, size: int = 10_000_000
+) -> RequestCounts:
+    """Runs an attack in a thread, on connections to a server that answers each request with so many bytes."""
     counts = RequestCounts()
 
     async def app(scope: dict[str, object], receive: object, send: Callable[..., object]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[misc]
-        await send({"type": "http.response.body", "body": b"x" * 10_000_000})  # type: ignore[misc]
+        await send({"type": "http.response.body", "body": b"x" * size})  # type: ignore[misc]
 
     async def serve() -> None:
         limits = Limits(50, 20, 20, Full(app, counts), counts)  # type: ignore[arg-type]
@@ -173,3 +175,50 @@ def test_a_head_without_end_behind_an_answer_that_nobody_takes_is_not_read() -> 
         assert flooded(opened[0], HIDDEN + POST + b"X: ", b"x" * 65_536) < MOST_BYTES
 
     asked(attack, 1)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server has closed a connection, of which all is read that came before."""
+    connection.setblocking(False)
+    try:
+        while connection.recv(1000):
+            pass
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+@pytest.mark.parametrize(
+    ("first", "rest_seconds", "answered"),
+    [
+        (b"", 100, True),
+        (HIDDEN[:-1], 100, True),
+        (POST + b"Content-Length: 15\r\n\r\n", 100, True),
+        (HIDDEN, 0, True),
+        (HIDDEN, 100, False),
+    ],
+    ids=["silent", "half a head", "no body", "resting for long", "resting"],
+)
+def test_a_newcomer_gets_its_answer_in_place_of_the_one_that_is_idle_longest(
+    monkeypatch: pytest.MonkeyPatch, first: bytes, rest_seconds: int, answered: bool
+) -> None:
+    monkeypatch.setattr(places, "REST_SECONDS", rest_seconds)
+    closed: list[bool] = []
+
+    def attack(opened: list[socket.socket], counts: RequestCounts) -> None:
+        address = opened[0].getpeername()
+        for each in opened:
+            each.sendall(first)
+            if first == HIDDEN:
+                assert each.recv(1000).startswith(b"HTTP/1.1 200 ")
+        for _ in range(10):
+            with socket.create_connection(address, 20) as newcomer:
+                newcomer.sendall(HIDDEN)
+                assert newcomer.recv(12) == (b"HTTP/1.1 200" if answered else b"HTTP/1.1 429")
+        closed.extend(is_closed(each) for each in opened)
+
+    dropped = asked(attack, 50, size=10).dropped["bound"]
+    assert 1 <= dropped <= 10 if answered else dropped == 0
+    assert closed == [True] * dropped + [False] * (50 - dropped)
