@@ -94,7 +94,15 @@ def test_a_contradiction_is_refused_with_a_sentence(
 def test_a_pod_is_added_at_the_same_load_whatever_it_requests(request_: str) -> None:
     release = render("inference", {"defaults": {"resources": {"requests": {"cpu": request_}}}})
     (metric,) = named(release, "HorizontalPodAutoscaler", "inference-forest")["spec"]["metrics"]
-    assert metric["resource"]["target"] == {"type": "AverageValue", "averageValue": "225m"}
+    assert metric["containerResource"]["target"] == {"type": "AverageValue", "averageValue": "225m"}
+
+
+def test_a_pod_is_added_by_the_load_of_the_api_alone() -> None:
+    release = render("inference")
+    (metric,) = named(release, "HorizontalPodAutoscaler", "inference-forest")["spec"]["metrics"]
+    (container,) = named(release, "Deployment", "inference-forest")["spec"]["template"]["spec"]["containers"]
+    assert (metric["type"], metric["containerResource"]["name"]) == ("ContainerResource", "cpu")
+    assert metric["containerResource"]["container"] == container["name"]
 
 
 def server_settings(release: tuple[Manifest, ...]) -> dict[str, str]:
