@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import mlflow
 import numpy as np
@@ -73,7 +74,8 @@ def test_the_bundle_and_the_pipeline_are_in_the_run(
     pipeline: Pipeline, rows: pd.DataFrame, tmp_path: Path, mlflow_url: str
 ) -> None:
     proven_bundle(pipeline, rows[:60], rows[60:], tmp_path / "made", **FACTS)
-    settings = Settings(run=Run("training", "r1"), tracking_uri=mlflow_url, experiment_name="training")
+    own = Run("training", uuid4().hex)
+    settings = Settings(run=own, tracking_uri=mlflow_url, experiment_name="training")
     with tracking.run(settings, "train") as run_id:
         log_bundle(tmp_path / "made")
         log_pipeline(pipeline, rows.head(5), tmp_path / "made")
