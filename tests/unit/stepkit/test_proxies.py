@@ -19,7 +19,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@pytest.mark.parametrize("url", ["http://source.example/", "https://source.example/"])
+@pytest.mark.parametrize("url", ["http://source.example/", "https://source.example/", "http://192.0.2.1/"])
 def test_one_proxy_may_be_named_for_all(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert proxy_of(url) is None
     monkeypatch.setenv("ALL_PROXY", PROXY)
@@ -34,13 +34,14 @@ def test_one_proxy_may_be_named_for_all(monkeypatch: pytest.MonkeyPatch, url: st
         ("[2001:db8::7]", True),
         ("[2001:db9::7]", False),
         ("ten.example", False),
+        ("me:secret@named.example", True),
     ],
 )
-def test_a_network_may_be_named_by_any_of_its_addresses(
+def test_what_no_proxy_names_is_asked_without_one(
     monkeypatch: pytest.MonkeyPatch, host: str, direct: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", PROXY)
-    monkeypatch.setenv("NO_PROXY", "10.1.1.1/8, 2001:db8::1/32")
+    monkeypatch.setenv("NO_PROXY", "10.1.1.1/8, 2001:db8::1/32,named.example")
     assert proxy_of(f"http://{host}:8080/") == (None if direct else PROXY)
 
 
