@@ -64,8 +64,9 @@ def refuse_untrusted(caught_exception: Exception | None = None, **_: object) -> 
 
 
 def _ending(uri: str, error: ClientError) -> Exception:
-    code = error.response.get("Error", {}).get("Code", "")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    # botocore has both of these in each of its errors; the code is the server's.
+    code = error.response["Error"].get("Code", "")
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code == "PreconditionFailed":
         return AlreadyThere(uri)
     if code in ("ConditionalRequestConflict", "OperationAborted"):

@@ -81,6 +81,21 @@ def test_an_answer_ends_the_step_by_what_it_means(
     assert (ended.value.code, ended.value.file, ended.value.service) == (code, URI, "s3")
 
 
+@pytest.mark.parametrize("body", ["", "<Error/>", "<html>no</html>", "no", '{"error": 1}'])
+@pytest.mark.parametrize("status", [400, 404, 403])
+def test_an_answer_without_a_code_of_s3_is_told_by_its_status(
+    status: int, body: str, server: ScriptedServer, store: ObjectStore
+) -> None:
+    ending, sentence = {
+        400: (OutsideDown, f"S3 answered 400 .*for {URI}"),
+        404: (ObjectMissing, f"there is no object at {URI}"),
+        403: (OutsideDown, f"S3 refuses access to {URI} "),
+    }[status]
+    server.scripts = [response(status, body)]
+    with pytest.raises(ending, match=f"^{sentence}"):
+        store.get(URI)
+
+
 def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: ObjectStore) -> None:
     uri = "s3://bucket/" + "a" * 1000
     says(server, 400, "KeyTooLongError")
