@@ -84,7 +84,7 @@ def _asked(bucket: str, verb: str, **arguments: Any) -> Any:
     try:
         return call(Bucket=bucket, **arguments)
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
+        code = error.response["Error"].get("Code")
         if code == "NoSuchLifecycleConfiguration":
             raise _NoRules from None
         if code in ("AccessDenied", "AllAccessDisabled"):
