@@ -53,7 +53,9 @@ def main() -> None:
     options = parser.parse_args()
     names = options.names
     if options.sample:
-        subprocess.run([sys.executable, "-c", _GENERATE], cwd=REPOSITORY, check=True)
+        if not options.only_report:
+            command = [sys.executable, "-c", _GENERATE]
+            subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
         names = sampled(of(_results(), names), options.sample, options.seed)
     if not options.only_report:
         _link_what_is_only_read()
@@ -182,10 +184,13 @@ def interval(results: Results, of_all: int) -> str:
     """
     from scipy.stats import binomtest
 
-    killed = sum(status in KILLED for status in results.values())
-    ends = binomtest(killed, len(results)).proportion_ci(0.95, method="wilson")
-    share = f"{killed / len(results):.1%} killed, of all {ends.low:.1%} to {ends.high:.1%} (95 %)"
-    return f"a sample of {len(results)} of {of_all}: {share}"
+    tried = [status for status in results.values() if status != "not checked"]
+    if not tried:
+        return f"none of a sample of {len(results)} was tried"
+    killed = sum(status in KILLED for status in tried)
+    ends = binomtest(killed, len(tried)).proportion_ci(0.95, method="wilson")
+    share = f"{killed / len(tried):.1%} killed, of all {ends.low:.1%} to {ends.high:.1%} (95 %)"
+    return f"a sample of {len(tried)} of {of_all}: {share}"
 
 
 if __name__ == "__main__":

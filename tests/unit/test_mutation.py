@@ -30,8 +30,12 @@ def test_results_are_those_of_what_is_named(names: list[str], left: list[str]) -
 
 def test_a_sample_is_reported_with_its_interval() -> None:
     results = dict.fromkeys(ALL, "killed") | dict.fromkeys(ALL[:4], "timeout") | {ALL[5]: "no tests"}
-    results |= dict.fromkeys(ALL[10:19], "survived")
+    results |= dict.fromkeys(ALL[10:19], "survived") | {"stepkit.c.x_f__mutmut_1": "not checked"}
     # Of 90 in 100: the example of many a textbook.
     assert mutation.interval(results, 7526) == (
         "a sample of 100 of 7526: 90.0% killed, of all 82.6% to 94.5% (95 %)"
     )
+
+
+def test_a_sample_of_which_none_was_tried_says_so() -> None:
+    assert mutation.interval({ALL[0]: "not checked"}, 100) == "none of a sample of 1 was tried"
