@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
-from stepkit.s3 import ObjectMissing, ObjectStore
+from stepkit.s3 import Listed, ObjectMissing, ObjectStore
 from stepkit.s3_errors import Conflict
 from tests.scripted_http import ScriptedServer, response, serving
 
@@ -94,6 +97,34 @@ def test_an_answer_without_a_code_of_s3_is_told_by_its_status(
     server.scripts = [response(status, body)]
     with pytest.raises(ending, match=f"^{sentence}"):
         store.get(URI)
+
+
+LISTED = Listed(URI, 1, '"e1"', datetime(2026, 11, 21, tzinfo=UTC))
+CALLS: dict[str, Callable[[ObjectStore, Path], Any]] = {
+    "exists": lambda store, path: store.exists(URI),
+    "get": lambda store, path: store.get(URI),
+    "put": lambda store, path: store.put(URI, b""),
+    "put_if_absent": lambda store, path: store.put_if_absent(URI, b""),
+    "upload": lambda store, path: store.upload(path, URI),
+    "upload_open": lambda store, path: store.upload_open(path.open("rb"), URI),
+    "upload_if_absent": lambda store, path: store.upload_if_absent(path, URI),
+    "download": lambda store, path: store.download(URI, path),
+    "listed": lambda store, path: list(store.listed(URI)),
+    "look": lambda store, path: store.look(URI),
+    "copy": lambda store, path: store.copy(URI, "s3://bucket/elsewhere"),
+    "move": lambda store, path: store.move(LISTED, "s3://bucket/elsewhere"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_each_call_names_the_object_that_it_was_about(
+    call: str, server: ScriptedServer, store: ObjectStore, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    says(server, 403, "AccessDenied")
+    with pytest.raises(OutsideDown, match=f"^S3 refuses access to {URI} ") as refused:
+        CALLS[call](store, tmp_path / "file")
+    assert (refused.value.code, refused.value.file) == (Code.ACCESS_REFUSED, URI)
 
 
 def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: ObjectStore) -> None:
