@@ -30,7 +30,10 @@ SCHEDULED = {
 }
 
 
-GROUP = {"group_number": param("integer", "Group at the source, whose samples are captured.", 0)}
+CAPTURE = {
+    "group_number": param("integer", "Group at the source, whose samples are captured.", 0),
+    "max_refused_share": param("number", "Share of refused rows that refuses a whole capture.", 0),
+}
 TRAINING = {
     "training_table": param("string", "Table to train on."),
     "seed": param("integer", "Of everything random.", 0),
@@ -54,10 +57,14 @@ with DAG(
 `extract` keeps the raw answer in S3, `load` merges it into `forest.forest_cover_samples` (each row once),
 `export` writes the same capture as CSV. The end of the data, or nothing new, is a skip.""",
     tags=["forest", "ingest"],
-    params=GROUP,
+    params=CAPTURE,
     **SCHEDULED,
 ):
-    extract = step("forest", "extract", arguments={"group_number": setting("group_number")})
+    extract = step(
+        "forest",
+        "extract",
+        arguments={name: setting(name) for name in ("group_number", "max_refused_share")},
+    )
     load = step(
         "forest",
         "load",
@@ -80,11 +87,15 @@ with DAG(
 The table `train_data.forest_cover_data` has the source's own column names; training reads it when the
 variable `forest_training_table` names it.""",
     tags=["forest", "ingest"],
-    params=GROUP,
+    params=CAPTURE,
     **SCHEDULED,
 ):
     group_number = setting("group_number", 4, variable="extraction_group_number")
-    extract = step("forest", "extract", arguments={"group_number": group_number})
+    extract = step(
+        "forest",
+        "extract",
+        arguments={"group_number": group_number, "max_refused_share": setting("max_refused_share")},
+    )
     load = step(
         "forest",
         "load",

@@ -20,6 +20,7 @@ from excel.reader import read_apart
 from excel.schema import Layout
 from stepkit.options import Option
 from stepkit.outcomes import Code, RefusedInput
+from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -47,9 +48,7 @@ def parse(
     manifest_uri: Annotated[str, Option("S3 URI of scan's manifest")],
     index: Annotated[int, Option("which of its files", minimum=0)],
     max_megabytes: Annotated[int, Option("most megabytes of a workbook", minimum=1)] = 20,
-    max_refused_share: Annotated[
-        float, Option("share of refused rows from which the file is refused as a whole", minimum=0, maximum=1)
-    ] = 0.1,
+    max_refused_share: MaxRefusedShare = 0.1,
 ) -> ParsedFile:
     """Reads a workbook, once a run; one that is refused ends this step well and is moved by `archive`."""
     store = ObjectStore()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from forest.schema import Sample, SampleParser
 from stepkit.bounded_json import parse_json
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
+from stepkit.refused_rows import RefusedRows
 
 MOST_VALUES = 2_000_000
 """Of one answer: a tenth of a batch, 13 a row; a batch of all 581,012 rows would come to 800,000."""
+MAX_REFUSED_SHARE = 0.01
 _MOST_WHOLE = 2**31 - 1
 END_OF_DATA = ("Ya se recolectó toda la información minima", "Ya se recolectó toda la información mínima")
 
@@ -23,17 +25,20 @@ class Capture:
     group_number: int
     batch_number: int
     rows: list[Sample]
+    refused: RefusedRows = field(default_factory=RefusedRows)
+    """Rows of it that are no samples."""
 
 
-def parse_capture(body: bytes, source: str) -> Capture:
+def parse_capture(body: bytes, source: str, max_refused_share: float = MAX_REFUSED_SHARE) -> Capture:
     """Reads an answer that the API sent as a success.
 
     Args:
         body: the answer as received.
         source: where it came from, to name in a refusal.
+        max_refused_share: the largest share of rows that are no samples.
 
     Raises:
-        RefusedInput: it is not the JSON of a capture, or a row of it is not a sample.
+        RefusedInput: it is not the JSON of a capture, or more of its rows are no samples.
         NothingToDo: it holds no rows, or says that there are no more.
     """
     answer = _json_object(body, source)
@@ -55,13 +60,15 @@ def parse_capture(body: bytes, source: str) -> Capture:
     if not rows:
         raise NothingToDo(f"{source} sent no rows", file=source)
     parser = SampleParser()
-    samples = []
+    samples, refused = [], RefusedRows(read=len(rows))
     for number, fields in enumerate(rows, 1):
         try:
             samples.append(parser.parse(fields))
         except InvalidRowError as error:
-            raise error.at(source, number) from None
-    return Capture(_whole(answer, "group_number", source), _whole(answer, "batch_number", source), samples)
+            refused.refuse(number, error)
+    refused.check(source, max_refused_share)
+    group, batch = (_whole(answer, name, source) for name in ("group_number", "batch_number"))
+    return Capture(group, batch, samples, refused)
 
 
 def moment(run_after: str) -> datetime:

@@ -43,7 +43,8 @@ def export(
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
     captured_at = moment(run_after)
     store = ObjectStore()
-    capture = parse_capture(store.get(raw_uri), raw_uri)
+    # How many rows may be refused is for extract to say.
+    capture = parse_capture(store.get(raw_uri), raw_uri, max_refused_share=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.csv")
         write_csv(capture, captured_at, TABLES[table], path, spreadsheet_safe=spreadsheet_safe)

@@ -7,11 +7,12 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated
 
-from forest.capture import Capture, excerpt, parse_capture, refuse_end_of_data
+from forest.capture import MAX_REFUSED_SHARE, Capture, excerpt, parse_capture, refuse_end_of_data
 from stepkit.bounded_json import parse_json
 from stepkit.http import Answer, Client, Limits
 from stepkit.options import Option
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -31,6 +32,7 @@ class Extracted:
     sha256: str
     rows: int
     batch_number: int
+    rows_refused: int
 
 
 def extract(
@@ -40,6 +42,7 @@ def extract(
     group_number: Annotated[int, Option("our group at the API")],
     bucket: Annotated[str, Option("bucket of the raw answers", env="DATA_BUCKET")] = "data",
     pipeline_prefix: Annotated[str, Option("first part of the keys in the bucket")] = "forest",
+    max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
 ) -> Extracted:
     """Stores one capture of the forest data API in S3, once a run: a retry uses what it finds there."""
     store = ObjectStore()
@@ -49,7 +52,7 @@ def extract(
     if not store.exists(raw_uri):
         body = ask(Client(LIMITS), source_url, group_number)
         try:
-            check(body, source_url, group_number)
+            check(body, source_url, group_number, max_refused_share)
         except RefusedInput as refusal:
             refused_uri = f"{folder}/refused-{hashlib.sha256(body).hexdigest()[:12]}"
             store.put(refused_uri, body)
@@ -63,9 +66,10 @@ def extract(
             ) from refusal
         store.put_if_absent(raw_uri, body, "application/json")
     body = store.get(raw_uri)
-    capture = check(body, raw_uri, group_number)
+    capture = check(body, raw_uri, group_number, max_refused_share)
     _logger.info("batch %d: %d rows in %s", capture.batch_number, len(capture.rows), raw_uri)
-    return Extracted(raw_uri, hashlib.sha256(body).hexdigest(), len(capture.rows), capture.batch_number)
+    sha256 = hashlib.sha256(body).hexdigest()
+    return Extracted(raw_uri, sha256, len(capture.rows), capture.batch_number, capture.refused.refused)
 
 
 def ask(client: Client, source_url: str, group_number: int) -> bytes:
@@ -97,14 +101,16 @@ def ask(client: Client, source_url: str, group_number: int) -> bytes:
     )
 
 
-def check(body: bytes, source: str, group_number: int) -> Capture:
+def check(
+    body: bytes, source: str, group_number: int, max_refused_share: float = MAX_REFUSED_SHARE
+) -> Capture:
     """Gives the capture that an answer holds, after checking every row and that it is ours.
 
     Raises:
-        RefusedInput: it is not a capture, or one of another group.
+        RefusedInput: it is not a capture, has too many rows that are no samples, or is one of another group.
         NothingToDo: it holds no rows, or says that there are no more.
     """
-    capture = parse_capture(body, source)
+    capture = parse_capture(body, source, max_refused_share)
     if capture.group_number != group_number:
         raise RefusedInput(
             f"{source} answered for group {capture.group_number}, not for our group {group_number}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from forest.schema import SOURCE_NAMES, TABLES, Sample, SampleParser, Table
 from stepkit import csv_files, postgres
 from stepkit.options import Option
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
+from stepkit.refused_rows import RefusedRows
 from stepkit.s3 import ObjectStore, file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -36,6 +38,7 @@ class Source:
     captured_at: datetime
     run_id: str
     rows: Iterator[Sample]
+    refused: RefusedRows = field(default_factory=RefusedRows)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Loaded:
     rows_new: int
     rows_duplicate: int
     batch_number: int
+    rows_refused: int = 0
 
 
 def load(
@@ -89,8 +93,8 @@ def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
     """
     rows.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [table])
     rows.execute(
-        "SELECT table_name, rows_read, rows_new, rows_duplicate, batch_number FROM forest.ingest_audit"
-        " WHERE dag_id = %s AND run_id = %s AND table_name = %s",
+        "SELECT table_name, rows_read, rows_new, rows_duplicate, batch_number, rows_refused"
+        " FROM forest.ingest_audit WHERE dag_id = %s AND run_id = %s AND table_name = %s",
         [dag_id, source.run_id, table],
     )
     if before := rows.fetchone():
@@ -113,7 +117,9 @@ def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
         [source.batch_number, source.captured_at],
     )
     rows_new = rows.rowcount
-    loaded = Loaded(table, rows_read, rows_new, rows_read - rows_new, source.batch_number)
+    loaded = Loaded(
+        table, rows_read, rows_new, rows_read - rows_new, source.batch_number, source.refused.refused
+    )
     _record(rows, dag_id, source, loaded)
     return loaded
 
@@ -121,8 +127,8 @@ def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
 def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
     rows.execute(
         "INSERT INTO forest.ingest_audit (dag_id, run_id, table_name, source_uri, source_sha256,"
-        " rows_read, rows_new, rows_duplicate, batch_number, captured_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " rows_read, rows_new, rows_duplicate, batch_number, captured_at, rows_refused, refusals)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             *(dag_id, source.run_id, loaded.table, source.uri, source.sha256),
             *(
@@ -132,6 +138,7 @@ def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
                 loaded.batch_number,
                 source.captured_at,
             ),
+            *(loaded.rows_refused, json.dumps(source.refused.reasons, ensure_ascii=False)),
         ],
     )
     rows.execute(
@@ -150,7 +157,8 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Sourc
             Code.INVALID_SETTING,
         )
     body = ObjectStore().get(raw_uri)
-    capture = parse_capture(body, raw_uri)
+    # How many rows may be refused is for extract to say.
+    capture = parse_capture(body, raw_uri, max_refused_share=1)
     return Source(
         uri=raw_uri,
         sha256=hashlib.sha256(body).hexdigest(),
@@ -158,6 +166,7 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Sourc
         captured_at=moment(run_after),
         run_id=settings.run.required_id,
         rows=iter(capture.rows),
+        refused=capture.refused,
     )
 
 

@@ -145,7 +145,7 @@ def capture(*rows: list[str]) -> bytes:
         (code_exception, Kind.CODE_EXCEPTION),
         (out_of_memory, Kind.OUT_OF_MEMORY),
         (answer(b""), Kind.EMPTY_INPUT),
-        (answer(capture(ROW, ["high", *ROW[1:]])), Kind.FIELDS_CHANGED),
+        (answer(capture(ROW, *[["high", *ROW[1:]]] * 2)), Kind.FIELDS_CHANGED),
         (answer(capture(ROW[1:])), Kind.FIELDS_CHANGED),
         (answer(b'{"data": {}}'), Kind.FIELDS_CHANGED),
         (answer(b'{"data": ['), Kind.UNREADABLE_INPUT),
@@ -182,7 +182,7 @@ def explain(folder: Path, *words: str) -> None:
 def test_a_refused_row_is_told_with_file_row_and_column(
     attempt: Attempt, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    attempt(answer(capture(ROW, ["high", *ROW[1:]])))
+    attempt(answer(capture(ROW, *[["high", *ROW[1:]]] * 2)))
     explain(tmp_path)
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == [DAG, f"{RUN}: failed"]
@@ -300,7 +300,7 @@ def test_a_run_that_cannot_be_told_is_refused_in_a_sentence(
 
 @pytest.mark.parametrize("value", ["--missing", "A_URI is not set", "S3 has no room", "there is no file"])
 def test_a_row_is_told_as_one_whatever_its_value_says(attempt: Attempt, tmp_path: Path, value: str) -> None:
-    attempt(answer(capture(ROW, ROW, ROW, [value, *ROW[1:]])))
+    attempt(answer(capture(ROW, ROW, ROW, *[[value, *ROW[1:]]] * 2)))
     cause = named(tmp_path)
     assert cause.kind == Kind.FIELDS_CHANGED
     assert "http://api/data, row 4, column Elevation" in cause.sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
@@ -66,16 +67,27 @@ def test_a_field_is_normalised(position: int, text: Any, value: Any) -> None:
         (spoiled(f10="Ra\x00wah"), "row 2 column Wilderness_Area: .* printable"),
     ],
 )
-def test_a_row_that_is_no_sample_is_named(row: Any, sentence: str) -> None:
-    with pytest.raises(RefusedInput, match=f"^the source: {sentence}"):
-        parse_capture(answer([made_row(0), row]), "the source")
+def test_a_row_that_is_no_sample_is_named_and_the_others_are_read(row: Any, sentence: str) -> None:
+    capture = parse_capture(answer([made_row(0), row]), "the source")
+    assert len(capture.rows) == capture.refused.refused == 1
+    assert re.match(sentence, capture.refused.reasons[0])
+
+
+def test_too_many_rows_that_are_no_samples_refuse_the_capture() -> None:
+    rows = [made_row(number) for number in range(250)]
+    rows[7] = rows[100] = spoiled(f0="high")
+    assert len(parse_capture(answer(rows), "the source").rows) == 248
+    with pytest.raises(RefusedInput, match=r"^the source: 2 of 250 rows are refused, more .*: row 8 column"):
+        parse_capture(answer(rows), "the source", 0.001)
+    with pytest.raises(RefusedInput, match="1 of 1 rows are refused, all; the first: row 1 has 12 fields"):
+        parse_capture(answer([made_row(1)[:12]]), "the source")
 
 
 @pytest.mark.parametrize(("known", "field"), [(1, True), (3, 3.0), (0, False), ("1", True), (0, -0.0)])
 def test_a_field_is_refused_whatever_stood_in_its_column_before(known: Any, field: Any) -> None:
     rows = [spoiled(f0=known), spoiled(f0=field)]
-    with pytest.raises(RefusedInput, match=f"row 2 column Elevation: {field!r} is neither text nor"):
-        parse_capture(answer(rows), "the source")
+    (reason,) = parse_capture(answer(rows), "the source").refused.reasons
+    assert reason.startswith(f"row 2 column Elevation: {field!r} is neither text nor")
 
 
 @pytest.mark.parametrize(

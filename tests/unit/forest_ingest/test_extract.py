@@ -32,7 +32,7 @@ def test_the_answer_is_kept_as_received(bucket: str) -> None:
         result = run(server.url + "/", bucket)
         assert server.requests == ["/data?group_number=3"]
     assert result == Extracted(
-        f"s3://{bucket}/forest/raw/group-3/{KEY}/data.json", hashlib.sha256(body).hexdigest(), 5, 4
+        f"s3://{bucket}/forest/raw/group-3/{KEY}/data.json", hashlib.sha256(body).hexdigest(), 5, 4, 0
     )
     assert ObjectStore().get(result.raw_uri) == body
 

@@ -99,6 +99,18 @@ def test_the_watermark_never_goes_back(
     assert query("SELECT run_id, batch_number FROM forest.ingest_watermarks") == [("r2", 2)]
 
 
+def test_a_row_that_is_no_sample_is_left_out_and_told_of(
+    run_load: Callable[..., Loaded], query: Callable[[str], list[Any]]
+) -> None:
+    sent = rows(5)
+    sent[2] = sent[2][:12]
+    loaded = run_load("r1", answer(sent))
+    assert loaded == run_load("r1", answer(sent)) == Loaded(TABLE, 4, 4, 0, 0, rows_refused=1)
+    assert query("SELECT rows_read, rows_refused, refusals FROM forest.ingest_audit") == [
+        (4, 1, ["row 3 has 12 fields; a sample has 13 fields"])
+    ]
+
+
 def test_the_second_team_has_the_sources_names(
     run_load: Callable[..., Loaded], query: Callable[[str], list[Any]]
 ) -> None:
