@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from crime.schema import CHICAGO, RAW_COLUMNS, REQUIRED_COLUMNS
+from crime.schema import CHICAGO, PLACE_COLUMNS, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
 from stepkit import csv_tables
 from stepkit.csv_files import Writer
@@ -25,6 +25,7 @@ from stepkit.text import normalise
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _AHEAD = timedelta(days=2)
 _LONGEST_ID = 18
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 
 def moment(text: Any) -> datetime | None:
@@ -70,8 +71,8 @@ def check(row: dict[str, Any]) -> None:
     """Refuses a crime that has not what every crime has.
 
     Raises:
-        InvalidRowError: it lacks a column that is never null, its id is no number, or a time is none or is
-            still to come.
+        InvalidRowError: it lacks a column that is never null, its id or place is no number, or a time is none
+            or is still to come.
     """
     for name in REQUIRED_COLUMNS:
         if row.get(name) in (None, ""):
@@ -90,6 +91,9 @@ def check(row: dict[str, Any]) -> None:
     for name in ("arrest", "domestic"):
         if not isinstance(row[name], bool):
             raise InvalidRowError(f"is {str(row[name])[:50]!r}, which is not true or false", name)
+    for name in PLACE_COLUMNS:
+        if row.get(name) not in (None, "") and not _NUMBER.fullmatch(str(row[name])):
+            raise InvalidRowError(f"is {str(row[name])[:50]!r}, which is not a number", name)
 
 
 def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:

@@ -17,7 +17,7 @@ from bundle.transforms import UnusableInput
 from bundle.transforms.place import Nearest
 from crime import crimes_file, places, times
 from crime.layout import Layout, day
-from crime.schema import ENRICHED_COLUMNS, STATION_COLUMNS
+from crime.schema import ENRICHED_COLUMNS, PLACE_COLUMNS, STATION_COLUMNS
 from crime.stage import fetch
 from stepkit import csv_tables
 from stepkit.options import Option
@@ -94,7 +94,7 @@ def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:
     for name in _SPELLED:
         enriched[name] = enriched[name].str.strip().str.upper()
     enriched["district"] = enriched["district"].str.strip().str.zfill(3)
-    latitudes, longitudes = (_number(crimes[name]) for name in ("latitude", "longitude"))
+    latitudes, longitudes = (_number(crimes[name]) for name in PLACE_COLUMNS)
     place = stations.place
     found = place.nearest(latitudes.to_numpy(), longitudes.to_numpy())
     known = found.station >= 0

@@ -19,6 +19,7 @@ RAW_COLUMNS = (
 )  # fmt: skip
 """What is asked of the source: all but the computed regions and `location`, which repeats two others."""
 REQUIRED_COLUMNS = ("id", "date", "primary_type", "arrest", "domestic", "updated_on")
+PLACE_COLUMNS = ("latitude", "longitude")
 STATION_COLUMNS = ("district", "district_name", "address", "zip", "latitude", "longitude")
 ADDED_COLUMNS = (
     OCCURRED_AT, "season", "day_of_week", "day_time", "nearest_station", "nearest_station_district",

@@ -107,7 +107,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
     "source_down": ("extract", {"environment": {"SOURCE_API_BASE_URL": CLOSED}, **EXTRACT}),
     "fields_changed": (
         "extract",
-        served(f'{{"group_number": 3, "batch_number": 1, "data": [{ROW}, {CHANGED_ROW}]}}'),
+        served(f'{{"group_number": 3, "batch_number": 1, "data": [{ROW}, {CHANGED_ROW}, {CHANGED_ROW}]}}'),
     ),
     "empty_answer": ("extract", served("")),
     "s3_down": ("extract", {"environment": {"AWS_ENDPOINT_URL_S3": CLOSED}, **EXTRACT}),

@@ -178,10 +178,14 @@ def test_a_portal_that_says_later_now_and_then_gives_the_same(
 
 
 def test_texts_are_kept_as_they_look(tmp_path: Path) -> None:
-    row = {"id": "7", "block": "008XX W O\u2019HARE\u00a0ST\u200b", "district_name": "Ca\u0301nada \u2013 B"}
+    row = {
+        "id": "7",
+        "block": "8XX O\u2019HARE\u00a0ST\u200b,\r\nW",
+        "district_name": "Ca\u0301nada \u2013 B",
+    }
     crimes_file.write_rows([row], tmp_path / "rows.csv", list(row))
     assert crimes_file.read(tmp_path / "rows.csv", list(row)).to_pylist() == [
-        {"id": "7", "block": "008XX W O'HARE ST", "district_name": "Cánada - B"}
+        {"id": "7", "block": "8XX O'HARE ST,\r\nW", "district_name": "Cánada - B"}
     ]
 
 
@@ -201,6 +205,7 @@ CRIME = {
         ({"arrest": None}, "row 1 with id '7': column arrest: is missing"),
         ({"id": "x7"}, "row 1 with id 'x7': column id: is not a whole number"),
         ({"arrest": "true"}, "row 1 with id '7': column arrest: is 'true', which is not true or false"),
+        ({"latitude": "north"}, "row 1 with id '7': column latitude: is 'north', which is not a number"),
         ({"block": {"a": 1}}, "row 1 with id '7': column block: holds {\"a\": 1}, which is not one value"),
     ],
 )
