@@ -90,7 +90,7 @@ def download() -> dict[str, float]:
 def client(url: str) -> dict[str, float]:
     """Receives, merges and writes a year, as `download_data` does; then only reads the pages, to compare."""
     from crime import crimes_file
-    from crime.download_data import Portal
+    from crime.portal import Portal
     from crime.schema import KEY, RAW_COLUMNS
     from crime.soda import Soda
     from crime.window import Window

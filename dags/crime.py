@@ -19,6 +19,7 @@ setting = partial(setting_of, "crime")
 PARAMETERS = {
     "months": param("integer", "Complete months in the window.", 1),
     "max_refused_share": param("number", "Share of refused rows that refuses a whole download.", 0),
+    "vanished": param("string", "Crimes that the portal no longer has: remove or keep."),
     "split": param("string", "How test rows are chosen: stratified or by_time."),
     "test_share": param("number", "Share of test rows.", 0),
     "fence": param("number", "Quartile ranges beyond the quartiles within which numbers are held.", 0),
@@ -80,6 +81,7 @@ version.""",
         arguments={
             "months": setting("months"),
             "max_refused_share": setting("max_refused_share"),
+            "vanished": setting("vanished"),
             "training_parameters": as_json(decisive),
         },
         size=megabytes(256, 1024),

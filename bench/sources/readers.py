@@ -14,7 +14,7 @@ from bitcoin import extract as bitcoin_extract
 from bitcoin.market import Market
 from bitcoin.schema import moment
 from crime import crimes_file
-from crime.download_data import Portal
+from crime.portal import Portal
 from crime.soda import Soda
 from crime.window import Window
 from forest import extract as forest_extract

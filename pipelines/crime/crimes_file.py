@@ -151,6 +151,12 @@ def merge(former: pa.Table | None, received: pa.Table, window: Window) -> Merged
     return Merged(merged, int((~is_known).sum()), corrected)
 
 
+def without(table: pa.Table, ids: Sequence[int]) -> pa.Table:
+    """Gives the crimes of a table but for those with these ids."""
+    gone = pa.compute.is_in(table["id"].cast(pa.int64()), pa.array(ids, pa.int64()))
+    return table.filter(pa.compute.invert(gone))
+
+
 def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
     """Gives how many rows differ from what was there under their id."""
     place = dict(zip(former["id"].cast(pa.int64()).to_pylist(), range(len(former)), strict=True))

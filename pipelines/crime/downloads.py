@@ -43,6 +43,8 @@ class Download:
     """Of the rows as they were received."""
     rows_refused: int = 0
     """Of the rows received; they are in no file but the report of them."""
+    rows_vanished: int = 0
+    """Of the window: what the portal no longer has."""
 
     @property
     def window(self) -> Window:

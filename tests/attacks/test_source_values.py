@@ -16,8 +16,8 @@ from bitcoin.capture import Capture
 from bitcoin.market import PAGE, Market
 from bitcoin.schema import parse
 from crime import crimes_file
-from crime.download_data import Portal
 from crime.downloads import Download
+from crime.portal import Portal
 from crime.soda import Soda
 from crime.window import Window
 from forest.capture import parse_capture

@@ -10,7 +10,6 @@ from socket import socket
 from typing import Any
 from urllib.parse import unquote_plus
 
-import pyarrow as pa
 import pytest
 
 from crime import crimes_file, download_data
@@ -21,14 +20,10 @@ from tests.conftest import as_promotion
 from tests.scripted_http import response
 from tests.scripted_http import serving as scripted
 from tests.unit.crime.conftest import Portal, serving
+from tests.unit.crime.windows import known_besides, table
 
 Download = Callable[..., Downloaded]
 RECORD = "SELECT run_id, is_full, rows_received, rows_new, rows_corrected, rows, crimes_sha256"
-
-
-def table(uri: str, folder: Path) -> pa.Table:
-    ObjectStore().download(uri, folder / "crimes.csv")
-    return crimes_file.read(folder / "crimes.csv")
 
 
 def test_the_first_run_takes_twelve_complete_months(
@@ -95,10 +90,15 @@ def test_a_repeated_run_and_a_second_one_leave_the_same_rows(
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 4])
 def test_killed_after_any_object_and_tried_again_it_ends_alike(
-    download: Download, portal: Portal, query: Callable[..., list[Any]], monkeypatch: Any, kept: int
+    download: Download,
+    portal: Portal,
+    query: Callable[..., list[Any]],
+    monkeypatch: Any,
+    kept: int,
+    tmp_path: Path,
 ) -> None:
     """A kill loses what has not been written; the record, which is written last, is not there."""
-    download("run-1")
+    known_besides(download("run-1"), 1, tmp_path)
     portal.wait(days=31)
     written = 0
 
@@ -125,6 +125,7 @@ def test_killed_after_any_object_and_tried_again_it_ends_alike(
     again = download("run-2")
     undisturbed = download("run-3")
     assert again.crimes_sha256 == undisturbed.crimes_sha256
+    assert again.rows_vanished == 1
     (recorded,) = query(f"{RECORD} FROM crime.downloads WHERE run_id = 'run-2'")
     assert recorded[3] == again.rows_new > 0
     assert recorded[4] == again.rows_corrected > 0
