@@ -146,9 +146,7 @@ class Connection(WithoutUpgrades):
     def on_response_complete(self) -> None:
         """Times the rest of a last answer too, for which the transport waits without end."""
         WithoutUpgrades.on_response_complete(self)
-        if not self.transport.is_closing():
-            self.places.answered(self, self.loop.time())
-        elif self.transport.get_write_buffer_size():
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
             self._begin_untaken()
 
     def pause_writing(self) -> None:
@@ -185,13 +183,14 @@ class Connection(WithoutUpgrades):
             if isinstance(each, Connection) and each is not self and not each.transport.is_closing()
         ]
         silent = (each for each in others if each.cycle is None)
-        resting = (each for each in others if each.rests)
+        resting = (each for each in others if each.resting_since is not None)
         return next(chain(silent, resting), self)
 
     @property
-    def rests(self) -> bool:
-        """Whether it has had all its answers, and nothing of a request has come since."""
-        return not self._answering and self._timed is None
+    def resting_since(self) -> float | None:
+        """When it had its last answer, by the loop's clock, if nothing has come since; uvicorn times that."""
+        timer = self.timeout_keep_alive_task
+        return timer.when() - self.timeout_keep_alive if timer else None
 
     @property
     def _answering(self) -> bool:

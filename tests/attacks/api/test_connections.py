@@ -201,7 +201,7 @@ def is_closed(connection: socket.socket) -> bool:
     ],
     ids=["silent", "half a head", "no body", "resting for long", "resting"],
 )
-def test_a_newcomer_gets_its_answer_in_place_of_the_one_that_is_idle_longest(
+def test_a_newcomer_gets_its_answer_in_place_of_one_that_is_idle(
     monkeypatch: pytest.MonkeyPatch, first: bytes, rest_seconds: int, answered: bool
 ) -> None:
     monkeypatch.setattr(places, "REST_SECONDS", rest_seconds)
