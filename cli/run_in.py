@@ -56,6 +56,11 @@ def main() -> None:
         sys.exit(
             f"Python 3.11 to 3.13 is needed and {found} is here: install one, or run make PYTHON=<path>."
         )
+    if os.pathsep in str(REPOSITORY):
+        sys.exit(
+            f"The path of this checkout, {REPOSITORY}, holds {os.pathsep!r}, which divides Python's search"
+            " path: move it, or clone it elsewhere."
+        )
     names, *arguments = sys.argv[1:]
     name, *others = names.split("+")
     python = environment(name) / "bin" / "python"

@@ -54,10 +54,10 @@ class Local:
 
 @contextmanager
 def folder() -> Iterator[State]:
-    """A state at a path as long as people's are, which everybody may pass."""
+    """A state at a path longer than a socket's may be, with all that people put into names."""
     made = Path(tempfile.mkdtemp(prefix="quintet-local-"))
     try:
-        yield State(made / "a folder")
+        yield State(made / f"a folder, 5% of: $HOME's ñandú/{'x' * 100}")
     finally:
         shutil.rmtree(made)
 

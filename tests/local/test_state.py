@@ -30,6 +30,17 @@ def test_the_folder_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPa
     assert State.of(None).folder.name == ".quintet"
 
 
+@pytest.mark.parametrize("name", ["%(x)s", "two\nlines", "bell\a"])
+def test_a_path_that_a_program_takes_for_another_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"The state's path is .*--state"):
+        State.of(str(tmp_path / name))
+
+
+def test_a_link_stands_for_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "state")
+    assert State.of(str(tmp_path / "link")).folder == tmp_path / "state"
+
+
 def test_credentials_are_made_once_and_only_we_read_them(state: State) -> None:
     first = choose(state, ["postgres"]).credentials
     assert choose(state, []).credentials == first

@@ -73,7 +73,11 @@ class S3:
         }
 
     def command(self) -> list[str | Path]:
-        """Write the users down and return the command of the server; all its ports are on loopback."""
+        """Write the users down and return the command of the server; all its ports are on loopback.
+
+        It is to be run in its folder, whose path it is not told: a socket's has at most 107 bytes, and a comma
+        in that of the data makes it two.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         users = self.folder / "users.json"
         users.touch(mode=0o600)
@@ -84,20 +88,20 @@ class S3:
         return [
             Path(sys.executable).with_name("weed"),
             "server",
-            f"-dir={self.folder}",
+            "-dir=.",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             "-s3",
             f"-s3.port={self.port}",
-            f"-s3.config={users}",
+            f"-s3.config={users.name}",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             "-s3.cacheCapacityMB=0",
             "-s3.readerCacheSizeMB=64",
             "-s3.autoCreateBucket=false",
             # Their default place is one for all users of the machine, and is left behind by a killed server.
-            f"-s3.localSocket={self.folder / 's3.sock'}",
-            f"-filer.localSocket={self.folder / 'filer.sock'}",
+            "-s3.localSocket=s3.sock",
+            "-filer.localSocket=filer.sock",
             "-master.telemetry=false",
             # The default of 10 s is for clients of many volume servers, who learn of another one in it.
             "-volume.preStopSeconds=1",

@@ -36,8 +36,19 @@ class State:
 
     @classmethod
     def of(cls, given: str | None) -> "State":
-        """Return the state meant: the one given, else of ``QUINTET_STATE``, else of this checkout."""
-        return cls(Path(given or os.environ.get("QUINTET_STATE") or DEFAULT).expanduser().resolve())
+        """Return the state meant: the one given, else of ``QUINTET_STATE``, else of this checkout.
+
+        Raises:
+            UserError: when a program that is told its path takes it for another.
+        """
+        folder = Path(given or os.environ.get("QUINTET_STATE") or DEFAULT).expanduser().resolve()
+        # Airflow fills in %(name)s; PostgreSQL's initdb ends at a line's end.
+        if "%(" in str(folder) or not str(folder).isprintable():
+            raise UserError(
+                f"The state's path is {str(folder)!r}: Airflow or PostgreSQL takes no path with %( or a"
+                " character that cannot be printed; name another with --state."
+            )
+        return cls(folder)
 
     def path(self, *parts: str) -> Path:
         """Return a folder of the state, and make it."""

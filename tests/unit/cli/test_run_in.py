@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,12 @@ def test_all_locks_of_a_pipeline_agree_with_its_environment(pipeline: str) -> No
     own = pins(ENVIRONMENTS[pipeline][0])
     for lock in (REPOSITORY / "pipelines" / pipeline).glob("*.lock"):
         assert pins(str(lock.relative_to(REPOSITORY))).items() <= own.items()
+
+
+def test_a_checkout_whose_path_divides_pythons_search_path_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "a:b" / "cli"
+    place.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "cli/run_in.py", place)
+    ended = subprocess.run([sys.executable, place / "run_in.py", "cli"], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert f"The path of this checkout, {place.parent}, holds ':'" in ended.stderr
