@@ -32,6 +32,7 @@ INGESTION = {
     "start": param("string", "Opening of the first bar of all, ISO 8601."),
     "max_bars": param("integer", "About so many bars in one run at most.", 1),
     "max_refused_share": param("number", "Share of refused rows that refuses all of a run's.", 0),
+    "max_quiet_bars": param("integer", "Bars that may be missing at the end before a run warns.", 0),
     "latest_bars": param("integer", "Newest bars that serving finds.", 1),
 }
 TRAINING = {
@@ -72,7 +73,11 @@ skip.""",
     extract = step(
         "bitcoin",
         "extract",
-        arguments={**series, "start": setting("start"), "max_bars": setting("max_bars"), **refused},
+        arguments={
+            **series,
+            **{name: setting(name) for name in ("start", "max_bars", "max_quiet_bars")},
+            **refused,
+        },
     )
     load = step(
         "bitcoin",

@@ -20,6 +20,7 @@ from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
 
+MAX_QUIET_BARS = 24
 _logger = logging.getLogger(__name__)
 
 
@@ -49,6 +50,9 @@ def extract(
     ] = "2023-01-01T00:00:00Z",
     max_bars: Annotated[int, Option("about so many bars in one run at most", minimum=1)] = 50_000,
     max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
+    max_quiet_bars: Annotated[
+        int, Option("bars that may be missing at the end before a run warns", minimum=0)
+    ] = MAX_QUIET_BARS,
     bucket: Annotated[str, Option("bucket of the raw answers", env="DATA_BUCKET")] = "data",
 ) -> Extracted:
     """Stores the closed bars after the watermark in S3, once a run: a retry uses what it finds there."""
@@ -57,7 +61,7 @@ def extract(
     raw_uri, refusals_uri = f"{folder}/bars.json", f"{folder}/refused_rows.json"
     if not store.exists(raw_uri):
         since = next_opening(settings, symbol, interval, _milliseconds(start))
-        taken = take(Market(source_url), symbol, interval, since, max_bars)
+        taken = take(Market(source_url), symbol, interval, since, max_bars, max_quiet_bars)
         taken.bars(f"{source_url} ({symbol} {interval})", max_refused_share)
         store.put_if_absent(raw_uri, taken.to_json(), "application/json")
     body = store.get(raw_uri)
@@ -85,14 +89,22 @@ def next_opening(settings: Settings, symbol: str, interval: str, start: int) -> 
     return max(start, int(found[0].timestamp() * 1000) + LENGTHS[interval])
 
 
-def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) -> Capture:
+def take(
+    market: Market,
+    symbol: str,
+    interval: str,
+    since: int,
+    max_bars: int,
+    max_quiet_bars: int = MAX_QUIET_BARS,
+) -> Capture:
     """Gives the bars that have closed, page by page from a time on.
 
     A bar in which the exchange's clock stands is left out: its numbers still change. Rows that are no bars
     are kept as they came.
 
     Raises:
-        NothingToDo: none has closed.
+        NothingToDo: none has closed; where more than `max_quiet_bars` should have, it warns: no run will ever
+            have anything to do for a symbol that is traded no more.
         RefusedInput: a page holds no bar, or is no further on than the one before.
     """
     # Asked for before the bars: one that has closed by then is final in every answer that follows.
@@ -119,10 +131,17 @@ def take(market: Market, symbol: str, interval: str, since: int, max_bars: int) 
             )
         start = behind
     if not rows:
-        raise NothingToDo(
+        found = (
             f"no bar of {symbol} {interval} has closed from {moment(since).isoformat()} on:"
             f" the exchange's clock shows {moment(server_time).isoformat(timespec='seconds')}"
         )
+        quiet = (server_time - since) // LENGTHS[interval]
+        if quiet > max_quiet_bars:
+            found += (
+                f", {quiet} bars later; if {symbol} is traded no more, set another symbol or pause the DAG"
+            )
+            _logger.warning("%s", found)
+        raise NothingToDo(found)
     return Capture(symbol, interval, server_time, rows)
 
 

@@ -58,6 +58,17 @@ def test_later_runs_take_what_came_since(
         extract(settings_of(bitcoin_database, "r3"), source_url=after, bucket=bucket)
 
 
+@pytest.mark.parametrize(("quiet", "warned"), [(24, False), (25, True)])
+def test_a_symbol_that_is_traded_no_more_is_warned_of(
+    quiet: int, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = response(200, f'{{"serverTime": {FIRST + quiet * HOUR}}}')
+    with serving(told, response(200, "[]")) as server, pytest.raises(NothingToDo) as end:
+        take(Market(server.url), "BTCUSDT", "1h", FIRST, 100)
+    assert ("25 bars later; if BTCUSDT is traded no more" in str(end.value)) == warned
+    assert [each.levelname for each in caplog.records] == ["WARNING"] * warned
+
+
 def test_a_long_history_is_taken_in_parts(
     exchange: Callable[..., str], bitcoin_database: str, bucket: str
 ) -> None:
