@@ -33,6 +33,8 @@ class Merged:
     """Rows that another of the same answer replaced: the last of a key counts."""
     newest: str | None
     """The last day, week or month of the answer."""
+    rows_vanished: int = 0
+    """Rows of the table, of days that the answer tells of, that it does not hold. They stay."""
 
 
 def merge(
@@ -57,8 +59,8 @@ def merge_staged(rows: cursor, report: Report, dag_id: str, run_id: str) -> Merg
     """
     ledger.lock(rows, report.operation)
     rows.execute(
-        "SELECT table_name, rows_read, rows_new, rows_changed, rows_same, rows_duplicate, newest::text"
-        " FROM sipsa_data.ingest_audit WHERE (dag_id, run_id, operation) = (%s, %s, %s)",
+        "SELECT table_name, rows_read, rows_new, rows_changed, rows_same, rows_duplicate, newest::text,"
+        " rows_vanished FROM sipsa_data.ingest_audit WHERE (dag_id, run_id, operation) = (%s, %s, %s)",
         [dag_id, run_id, report.operation],
     )
     if before := rows.fetchone():
@@ -75,8 +77,13 @@ def merge_staged(rows: cursor, report: Report, dag_id: str, run_id: str) -> Merg
     (newest,) = rows.fetchone() or (None,)
     merged = Merged(
         report.table, staged.rows_read, new, changed, incoming - new - changed,
-        staged.rows_staged - incoming, newest,
+        staged.rows_staged - incoming, newest, _vanished(rows, report),
     )  # fmt: skip
+    if merged.rows_vanished:
+        _logger.warning(
+            "%d rows of %s are no longer in %s; they stay",
+            merged.rows_vanished, report.table, report.operation,
+        )  # fmt: skip
     _record(rows, staged.source, merged)
     return merged
 
@@ -164,13 +171,29 @@ def _add(rows: cursor, report: Report, staged: ledger.StagedAnswer) -> int:
     return int(rows.rowcount)
 
 
+def _vanished(rows: cursor, report: Report) -> int:
+    """Counts the rows that an answer lacks, from its first day on: some reports tell of a year alone."""
+    rows.execute(
+        sql.SQL(
+            "SELECT count(*) FROM {table} AS kept WHERE kept.{date} >= (SELECT min({date}) FROM incoming)"
+            " AND NOT EXISTS (SELECT FROM incoming WHERE {same})"
+        ).format(
+            table=postgres.identifier(report.table),
+            date=sql.Identifier(report.date),
+            same=_equal("kept", "incoming", report.key),
+        )
+    )
+    (count,) = rows.fetchone() or (0,)
+    return int(count)
+
+
 def _record(rows: cursor, source: ledger.Source, merged: Merged) -> None:
     rows.execute(
         "INSERT INTO sipsa_data.ingest_audit (dag_id, run_id, operation, source_uri, source_sha256,"
         " run_after, start_date, rows_before_start, rows_refused, refusals,"
-        " table_name, rows_read, rows_new, rows_changed, rows_same, rows_duplicate, newest)"
+        " table_name, rows_read, rows_new, rows_changed, rows_same, rows_duplicate, newest, rows_vanished)"
         " SELECT dag_id, run_id, operation, source_uri, source_sha256, run_after, start_date,"
-        " rows_before_start, rows_refused, refusals, %s, %s, %s, %s, %s, %s, %s"
+        " rows_before_start, rows_refused, refusals, %s, %s, %s, %s, %s, %s, %s, %s"
         " FROM sipsa_data.staged_answers WHERE operation = %s",
         [*astuple(merged), source.operation],
     )

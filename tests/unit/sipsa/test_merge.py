@@ -153,6 +153,20 @@ def test_of_two_rows_with_one_key_the_last_counts(run_stage: Stage, run_merge: M
     assert query(ROWS) == [("IBAGUÉ", 8, DAY, 7), ("IBAGUÉ", 9, DAY, 2084)]
 
 
+def test_a_row_that_is_no_longer_sent_is_counted_and_stays(
+    run_stage: Stage, run_merge: Merge, query: Query
+) -> None:
+    before = city_row(50, fechaCaptura="2017-11-22T00:00:00-05:00")
+    run_stage("r1", [before, *(city_row(n) for n in range(20))])
+    assert run_merge("r1").rows_vanished == 0
+    run_stage("r2", [city_row(n) for n in range(2, 21)])
+    merged = run_merge("r2")
+    assert (merged.rows_new, merged.rows_vanished) == (1, 2)
+    assert run_merge("r2") == merged
+    assert query(f"SELECT count(*) FROM {TABLE}") == [(22,)]
+    assert query("SELECT rows_vanished FROM sipsa_data.ingest_audit ORDER BY run_id") == [(0,), (2,)]
+
+
 def test_a_renamed_city_is_one_city(run_stage: Stage, run_merge: Merge, query: Query) -> None:
     later = "2022-12-01T00:00:00-05:00"
     run_stage("r1", [city_row(ciudad="CÚCUTA"), city_row(ciudad="SAN JOSÉ DE CÚCUTA", fechaCaptura=later)])
