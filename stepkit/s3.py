@@ -15,14 +15,16 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from stepkit.outcomes import Code, RefusedInput
-from stepkit.s3_errors import AlreadyThere, Conflict, naming, refuse_untrusted
+from stepkit.s3_errors import AlreadyThere, Conflict, naming, refuse_at_once
 from stepkit.s3_errors import ObjectMissing as ObjectMissing
 
 T = TypeVar("T")
 _CHUNK = 1 << 20
+_UNEXPLAINED = (400, 401, 403)
 _CONFLICT_ATTEMPTS = 6
 _CONFLICT_FIRST_WAIT, _CONFLICT_LONGEST_WAIT = 0.1, 5.0
 _logger = logging.getLogger(__name__)
@@ -50,13 +52,7 @@ class ObjectStore:
 
     def exists(self, uri: str) -> bool:
         """Says whether there is an object at the URI."""
-        bucket, key = split(uri)
-        try:
-            with naming(uri):
-                self._client.head_object(Bucket=bucket, Key=key)
-        except ObjectMissing:
-            return False
-        return True
+        return self.look(uri) is not None
 
     def get(self, uri: str) -> bytes:
         """Gives the object's bytes."""
@@ -148,10 +144,8 @@ class ObjectStore:
 
     def look(self, uri: str) -> Listed | None:
         """Gives what a listing would show of one object; None when there is none."""
-        bucket, key = split(uri)
         try:
-            with naming(uri):
-                found = self._client.head_object(Bucket=bucket, Key=key)
+            found = self._head(uri)
         except ObjectMissing:
             return None
         return Listed(uri, found["ContentLength"], found["ETag"], found["LastModified"])
@@ -193,6 +187,17 @@ class ObjectStore:
         except (AlreadyThere, ObjectMissing):
             return self.look(source.uri) is None
         return True
+
+    def _head(self, uri: str) -> Any:
+        bucket, key = split(uri)
+        with naming(uri):
+            try:
+                return self._client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in _UNEXPLAINED:
+                    # An answer to HEAD has no body: why S3 refuses, it says to a GET alone.
+                    self._client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+                raise
 
     def _put(self, uri: str, body: bytes, content_type: str, **conditions: Any) -> str:
         bucket, key = split(uri)
@@ -240,7 +245,7 @@ def _client(environment: tuple[tuple[str, str], ...]) -> Any:
         response_checksum_validation="when_required",
     )
     made = boto3.Session().client("s3", config=config)
-    made.meta.events.register_first("needs-retry.s3", refuse_untrusted)
+    made.meta.events.register_first("needs-retry.s3", refuse_at_once)
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ def says(server: ScriptedServer, status: int, code: str) -> None:
         (400, "InsufficientStorage", OutsideDown, Code.STORAGE_FULL, FULL),
         (400, "QuotaExceeded", OutsideDown, Code.STORAGE_FULL, FULL),
         (507, "Other", OutsideDown, Code.STORAGE_FULL, FULL),
+        (400, "ExpiredToken", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
         (400, "Other", OutsideDown, Code.SERVICE_DOWN, "S3 answered 400 Other for s3://bucket/forest/a"),
     ],
 )
@@ -125,6 +127,62 @@ def test_each_call_names_the_object_that_it_was_about(
     with pytest.raises(OutsideDown, match=f"^S3 refuses access to {URI} ") as refused:
         CALLS[call](store, tmp_path / "file")
     assert (refused.value.code, refused.value.file) == (Code.ACCESS_REFUSED, URI)
+
+
+@pytest.mark.parametrize("ask", ["exists", "get"])
+@pytest.mark.parametrize(
+    ("status", "answer", "words", "ending", "code", "advice"),
+    [
+        (
+            *(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-nl-1'"),
+            *(RefusedInput, Code.INVALID_SETTING, "correct AWS_DEFAULT_REGION"),
+        ),
+        (
+            *(403, "RequestTimeTooSkewed", "The difference between the request time and the server's time"),
+            *(OutsideDown, Code.SERVICE_DOWN, "the clocks of this machine and of S3 must agree"),
+        ),
+        (400, "InvalidRequest", "Missing required header: TE", OutsideDown, Code.SERVICE_DOWN, f"for {URI}"),
+    ],
+    ids=["region", "clock", "other"],
+)
+def test_a_refusal_is_told_in_the_words_of_s3(
+    ask: str,
+    status: int,
+    answer: str,
+    words: str,
+    ending: type[RefusedInput | OutsideDown],
+    code: Code,
+    advice: str,
+    server: ScriptedServer,
+    store: ObjectStore,
+) -> None:
+    def cut(connection: socket) -> None:
+        content = f"<Error><Code>{answer}</Code><Message>{words}</Message></Error>"
+        whole = response(status, content)
+        is_head = server.received[-1].startswith(b"HEAD ")
+        connection.sendall(whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if is_head else whole)
+
+    server.scripts = [cut]
+    with pytest.raises(ending) as ended:
+        getattr(store, ask)(URI)
+    assert ended.value.code == code
+    assert f"{answer}: {words}" in str(ended.value)
+    assert advice in str(ended.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_an_address_that_leads_elsewhere_is_refused_with_the_place(
+    status: int, server: ScriptedServer, store: ObjectStore
+) -> None:
+    server.scripts = [response(status, "<html>", Location="https://s3.example.org/bucket/forest/a")]
+    with pytest.raises(RefusedInput) as refused:
+        store.exists(URI)
+    assert str(refused.value) == (
+        f"S3 answers {status} at {server.url}/bucket/forest/a, which leads to"
+        " https://s3.example.org/bucket/forest/a: AWS_ENDPOINT_URL_S3 must be the URL that S3 itself answers"
+        " at"
+    )
+    assert refused.value.code == Code.INVALID_SETTING
 
 
 def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: ObjectStore) -> None:
