@@ -75,8 +75,8 @@ class S3:
     def command(self) -> list[str | Path]:
         """Write the users down and return the command of the server; all its ports are on loopback.
 
-        It is to be run in its folder, whose path it is not told: that of a socket has at most 107 bytes, and a
-        comma in that of the data makes it two.
+        Run it in its folder, whose path it is not told: the path of a socket has at most 107 bytes, and a
+        comma in the path of the data makes it two.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         users = self.folder / "users.json"
