@@ -62,6 +62,12 @@ async def _silence(port: int) -> None:
     await reader.read()
 
 
+async def _one_question(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: api\r\n\r\n")
+    await reader.read()
+
+
 async def _empty_rows(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while True:
@@ -83,6 +89,7 @@ ATTACKS: dict[str, tuple[Callable[[int], Awaitable[None]], int]] = {
     "heads a line a second": (_dripping_head, 500),
     "bodies of 1 MB that stall": (_stalled_body, 1000),
     "silent connections": (_silence, 2000),
+    "connections that ask once": (_one_question, 2000),
     "1,000 empty rows a request": (_empty_rows, 4),
     "answers that nobody takes": (_answers_not_taken, 100),
 }
