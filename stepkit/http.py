@@ -24,7 +24,7 @@ from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.patience import Patience
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import LOGIN_WANTED, Pools, not_let_through, proxy_of, unreached
-from stepkit.told_waits import retry_after, told_wait
+from stepkit.rate_limits import retry_after, seconds_to_wait
 from stepkit.urls import checked_url, host_of, origin_of, same_host
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ _logger = logging.getLogger(__name__)
 class Client:
     """Gets answers over HTTP, in one session, through the proxy that the environment names, if it does.
 
-    A server sets the wait before the next attempt as `stepkit.told_waits` reads it; else it grows, as
+    A server sets the wait before the next attempt as `stepkit.rate_limits` reads it; else it grows, as
     `stepkit.patience` says.
 
     Args:
@@ -243,7 +243,7 @@ def _later(response: urllib3.BaseHTTPResponse) -> Unfinished:
         except HTTPError:
             return b""
 
-    return Unfinished(reason, told_wait(response.headers, beginning), limited)
+    return Unfinished(reason, seconds_to_wait(response.headers, beginning), limited)
 
 
 def _moment_in(seconds: float) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
 
-from forest_api.doors import Doors
+from forest_api.middleware import HeadAndTrailingSlash
 from forest_api.progress import AllBatchesServedError, Progress
 from forest_api.samples import COLUMNS, CovertypeRows
 from forest_api.settings import Settings, SliceBy
@@ -63,7 +63,7 @@ def create_app(
         version="1.0.0",
         redirect_slashes=False,
     )
-    app.add_middleware(Doors, unsafe=RESTART)
+    app.add_middleware(HeadAndTrailingSlash, unsafe=RESTART)
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:

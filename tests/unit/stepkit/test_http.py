@@ -13,7 +13,7 @@ import pytest
 from stepkit.http import Client, Limits, Stream, Unfinished
 from stepkit.outcomes import OutsideDown, RefusedInput
 from stepkit.proxies import proxy_of
-from stepkit.told_waits import retry_after
+from stepkit.rate_limits import retry_after
 from stepkit.urls import same_host
 from tests.scripted_http import response, serving
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tenacity import Future, RetryCallState, Retrying
 
 from stepkit.patience import Patience, Unfinished
-from stepkit.told_waits import retry_after
+from stepkit.rate_limits import retry_after
 
 FIRST, LONGEST = 0.5, 6.0
 DRAWS = 400

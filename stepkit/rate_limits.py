@@ -36,7 +36,7 @@ def retry_after(header: str | None) -> float | None:
         return None
 
 
-def told_wait(headers: Mapping[str, str], body: Callable[[], bytes]) -> float | None:
+def seconds_to_wait(headers: Mapping[str, str], body: Callable[[], bytes]) -> float | None:
     """Gives the seconds that a server which was asked too often wants to be left alone; None if it says none.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 
 from stepkit.http import Client, Limits
 from stepkit.outcomes import OutsideDown
-from stepkit.told_waits import told_wait
+from stepkit.rate_limits import seconds_to_wait
 from tests.scripted_http import response, serving
 
 LIMITS = Limits(attempts=3, connect_timeout=5, read_timeout=5, first_wait=0.1, least_limited_wait=15)
@@ -90,7 +90,7 @@ NOW = time.time()
     ],
 )
 def test_headers_of_a_limit_say_how_long_it_holds(headers: dict[str, str], seconds: float) -> None:
-    assert told_wait(headers, lambda: b"until 1620286253180") == seconds
+    assert seconds_to_wait(headers, lambda: b"until 1620286253180") == seconds
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_headers_of_a_limit_say_how_long_it_holds(headers: dict[str, str], secon
 )
 def test_headers_of_a_limit_say_when_it_ends(name: str, written: Callable[[float], str]) -> None:
     before = time.time()
-    wait = told_wait({name: written(before + 500)}, lambda: b"")
+    wait = seconds_to_wait({name: written(before + 500)}, lambda: b"")
     assert wait is not None
     # A second more, for the other's clock; a moment may be written in whole seconds.
     assert before + 499 - time.time() <= wait <= 502
@@ -129,4 +129,4 @@ def test_headers_of_a_limit_say_when_it_ends(name: str, written: Callable[[float
     "body", [b"", b"banned until 1620286253180", b"until 12345678901", b"until tomorrow", b"\xff"]
 )
 def test_what_says_nothing_or_what_is_over_is_none(headers: dict[str, str], body: bytes) -> None:
-    assert told_wait(headers, lambda: body) is None
+    assert seconds_to_wait(headers, lambda: body) is None

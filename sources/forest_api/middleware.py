@@ -3,7 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class Doors:
+class HeadAndTrailingSlash:
     """ASGI middleware. A redirect would name this server's scheme and host, which are not a proxy's."""
 
     def __init__(self, app: ASGIApp, unsafe: str) -> None:
