@@ -81,7 +81,16 @@ LAYOUTS = {layout.name: layout for layout in (WEEKLY, DAILY)}
 
 
 class FaultyCellError(ValueError):
-    """A cell does not hold what its column should; the text says what it holds."""
+    """A cell does not hold what its column should; the text says what it holds.
+
+    Args:
+        reason: what it holds.
+        column: its column, where that is known.
+    """
+
+    def __init__(self, reason: str, column: str = "") -> None:
+        super().__init__(f"column {column}: {reason}" if column else reason)
+        self.column = column
 
 
 class Texts(dict[Any, str]):

@@ -81,9 +81,10 @@ def _read_sheet(
                     found.miss_row(is_blank(low) and is_blank(high) and is_blank(mean))
                     continue
                 low, high, mean, tendency = _checked(low, high, mean, tendency)
-            key = _named(texts, product, market)
+            key = texts[product], texts[market]
         except FaultyCellError as error:
-            found.refuse_row(f"sheet {name} row {number} {error}")
+            fault = error if error.column else FaultyCellError(str(error), HEADER[product in texts])
+            found.refuse_row(f"sheet {name} row {number} {fault}")
             continue
         if key in seen:
             found.refuse_row(f"sheet {name} row {number} repeats {key[0]} in {key[1]} of a row above it")
@@ -93,26 +94,18 @@ def _read_sheet(
     found.rows_read += read
 
 
-def _named(texts: Texts, product: Any, market: Any) -> tuple[str, str]:
-    try:
-        return texts[product], texts[market]
-    except FaultyCellError as error:
-        column = HEADER[0] if product not in texts else HEADER[1]
-        raise FaultyCellError(f"column {column}: {error}") from None
-
-
 def _checked(low: Any, high: Any, mean: Any, tendency: Any) -> tuple[float, float, float, str]:
     prices = []
     for column, cell in zip(PRICES.values(), (low, high, mean), strict=True):
         try:
             prices.append(price(cell))
         except FaultyCellError as error:
-            raise FaultyCellError(f"column {column}: {error}") from None
+            raise FaultyCellError(str(error), column) from None
     if not prices[0] <= prices[2] <= prices[1]:
-        raise FaultyCellError(f"column Precio medio: {mean!r} is not between {low!r} and {high!r}")
+        raise FaultyCellError(f"{mean!r} is not between {low!r} and {high!r}", "Precio medio")
     sign = str(tendency).strip().lower()
     if sign not in TENDENCIES:
-        raise FaultyCellError(f"column Tendencia: {tendency!r} is none of + ++ +++ - -- --- = n.d.")
+        raise FaultyCellError(f"{tendency!r} is none of + ++ +++ - -- --- = n.d.", "Tendencia")
     return prices[0], prices[1], prices[2], sign
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -54,7 +55,6 @@ class Workbook:
         sheets = self._opened.sheets_metadata
         package.refuse_macros(f"sheet {sheet.name!r}" for sheet in sheets if sheet.typ in _MACRO_SHEETS)
         self._names = {normalise(name).strip(): name for name in names}
-        self._written: dict[str, str] = _Written()
         self._places = {name: at for at, name in enumerate(names)}
 
     @property
@@ -72,8 +72,7 @@ class Workbook:
         """
         name = self._names[sheet]
         read: Sheet = _reading(lambda: self._opened.get_sheet_by_name(name).to_python(skip_empty_area=False))
-        written = self._written
-        rows = [[written[cell] if type(cell) is str else cell for cell in cells] for cells in read]
+        rows = _as_they_look(read)
         try:
             places = self._sheets().valueless(self._places[name])
         except package.DAMAGE as error:
@@ -84,12 +83,13 @@ class Workbook:
         return rows
 
 
-class _Written(dict[str, str]):
-    """Texts as they look, by their cells. A workbook repeats few, so most cells are read by look-up."""
-
-    def __missing__(self, cell: str) -> str:
-        text = self[cell] = normalise(cell)
-        return text
+def _as_they_look(rows: Sheet) -> Sheet:
+    """Gives cells with their texts as they look. A sheet has few distinct ones; mostly none has to change."""
+    distinct = set(itertools.chain.from_iterable(rows))
+    written = {cell: normalise(cell) for cell in distinct if isinstance(cell, str) and not cell.isascii()}
+    if all(cell == text for cell, text in written.items()):
+        return rows
+    return [[written.get(cell, cell) for cell in cells] for cells in rows]
 
 
 def _put(places: Places, rows: Sheet) -> None:
