@@ -154,7 +154,6 @@ for name, (of_step, settings) in FAILURES.items():
         usual = {
             "retries": 0,
             "pool": "default_pool",
-            "inline_wait": 5,
             "timeout": timedelta(minutes=3),
             "size": size(),
         }

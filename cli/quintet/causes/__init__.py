@@ -20,6 +20,7 @@ _RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
     steps.outside_down,
     airflow.before_the_step,
     steps.code_exception,
+    airflow.taken_for_killed,
     airflow.at_work,
 )
 

@@ -86,6 +86,23 @@ def before_the_step(evidence: Evidence) -> Cause | None:
     return None
 
 
+def taken_for_killed(evidence: Evidence) -> Cause | None:
+    """Name a task whose trigger fired before the scheduler had heard that the task defers.
+
+    Airflow 3.3.2 then fails the task: https://github.com/apache/airflow/issues/67287.
+    """
+    ended = evidence.state in ("failed", "up_for_retry") and evidence.pod is None and not evidence.exception
+    if not ended or not any("Pausing task as DEFERRED" in line for line in evidence.log):
+        return None
+    return Cause(
+        Kind.TAKEN_FOR_KILLED,
+        "Its pod ended just as Airflow went from one way of waiting to the other, and Airflow took the task"
+        " for killed; how the step ended is not known.",
+        "Clear the task to run it again; a step that was done is not done twice.",
+        certain=False,
+    )
+
+
 def at_work(evidence: Evidence) -> Cause | None:
     """Say so when a task is simply not through yet."""
     if evidence.state not in ("running", "deferred", "scheduled", "queued", ""):

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     START_TIMEOUT = "start time-out"
     STATE_CONFLICT = "state conflict"
     STOPPED = "told to stop"
+    TAKEN_FOR_KILLED = "taken for killed"
     TOO_LITTLE_DATA = "too little data"
     UNKNOWN = "unknown"
     UNREADABLE_INPUT = "unreadable input"

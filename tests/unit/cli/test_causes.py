@@ -176,6 +176,21 @@ def test_what_airflow_met_before_the_step_is_told(exception: str, kind: Kind, fa
 
 
 @pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, Kind.TAKEN_FOR_KILLED),
+        ({"state": "up_for_retry"}, Kind.TAKEN_FOR_KILLED),
+        ({"state": "deferred"}, Kind.AT_WORK),
+        ({"exception": "TypeError: 'None'"}, Kind.CODE_EXCEPTION),
+        ({"log": ("Trigger fired event",)}, Kind.UNKNOWN),
+    ],
+)
+def test_a_trigger_that_fired_too_early_is_told(changes: dict[str, Any], kind: Kind) -> None:
+    log = ("Pausing task as DEFERRED. ", "Trigger fired event", "trigger completed")
+    assert cause_of(failed(**{"log": log, **changes})).kind == kind
+
+
+@pytest.mark.parametrize(
     ("fields", "kind"),
     [
         ({"state": "queued", "paused": True, "behind": "manual-1"}, Kind.PAUSED),
