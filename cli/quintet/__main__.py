@@ -22,6 +22,7 @@ from quintet import (
     why,
     workshop,
 )
+from quintet.foreign import OF_POSTGRES, forget
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
@@ -98,6 +99,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run a command; a failure is one sentence on stderr and a code of its own, mostly 1."""
     terminal.guard()
+    # All that is asked here by libpq is the platform's own, by addresses that say all that is to be said.
+    forget(OF_POSTGRES)
     arguments = parser().parse_args(words)
     try:
         if "here" in arguments and _is_local(arguments):

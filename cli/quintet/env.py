@@ -1,12 +1,14 @@
-"""``quintet env``: exports for the tools on this machine, with the rights of a step of forest and no more."""
+"""``quintet env``: lines for a shell, by which tools here have the rights of a step of forest and no more."""
 
 import argparse
 import os
 import shlex
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from quintet.cluster import Cluster
 from quintet.debian import base_arguments
+from quintet.foreign import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
 from quintet.kube import Kube
 from quintet.machine import Machine, buildkit_cli, image_source
 from quintet.paths import cache_dir
@@ -25,9 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
-    """Print exports for a shell; the addresses are those that `quintet ui` forwards."""
+    """Print what a shell has to export, and to forget: the addresses are those that `quintet ui` forwards."""
     ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
-    exports = {**connections(kube, ports, promotion=arguments.promotion), **_tools()}
+    tools = _tools()
+    exports = {**connections(kube, ports, promotion=arguments.promotion), **direct(os.environ), **tools}
+    print("unset", *OF_S3, *OF_POSTGRES, *OF_MLFLOW, *(OF_THE_CLUSTER if tools else ()))
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
 
@@ -43,12 +47,14 @@ def connections(kube: Kube, ports: dict[str, int], *, promotion: bool = False) -
     database = urlsplit(kube.secret("postgres-forest-promotion" if promotion else "postgres-forest", "url"))
     user = "mlflow-forest-promotion" if promotion else "mlflow-forest"
     login = database.netloc.rpartition("@")[0]
+    checksums = ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
     return {
         "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),
         "AWS_ENDPOINT_URL_S3": f"http://localhost:{ports['s3']}",
         "AWS_ACCESS_KEY_ID": kube.secret("minio-forest", "access-key"),
         "AWS_SECRET_ACCESS_KEY": kube.secret("minio-forest", "secret-key"),
         "AWS_DEFAULT_REGION": "us-east-1",
+        **(dict.fromkeys(checksums, kube.s3_checksums) if kube.s3_checksums else {}),
         "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
         "MLFLOW_TRACKING_USERNAME": kube.secret(user, "username"),
         "MLFLOW_TRACKING_PASSWORD": kube.secret(user, "password"),
@@ -56,6 +62,15 @@ def connections(kube: Kube, ports: dict[str, int], *, promotion: bool = False) -
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     }
+
+
+def direct(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which a proxy of the shell is not asked for forwarded ports."""
+    exports = {}
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [entry for entry in environment.get(name, "").split(",") if entry]
+        exports[name] = ",".join(dict.fromkeys([*known, "localhost", "127.0.0.1"]))
+    return exports
 
 
 def _tools() -> dict[str, str]:

@@ -134,6 +134,11 @@ class Kube:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def s3_checksums(self) -> str:
+        """What clients of S3 are told of checksums by the release's values; "" where nothing."""
+        return str(self._global("s3").get("checksums", ""))
+
     def _global(self, key: str) -> dict[str, Any]:
         return dict((self.release.get("config") or {}).get("global", {}).get(key) or {})
 

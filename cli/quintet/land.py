@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from quintet import loopback
 from quintet.kube import Kube
 from quintet.local.state import State
 from quintet.progress import UserError
@@ -31,13 +31,8 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """
     refuse_absent(arguments.files)
     with kube.forward("minio", 9000) as port:
-        client = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id=kube.secret("minio-excel", "access-key"),
-            aws_secret_access_key=kube.secret("minio-excel", "secret-key"),
-            region_name="us-east-1",
-        )
+        keys = (kube.secret("minio-excel", key) for key in ("access-key", "secret-key"))
+        client = loopback.s3(port, *keys)
         for file in arguments.files:
             _upload(client, file)
             print(f"landed   s3://{BUCKET}/{PREFIX}{file.name}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from quintet import loopback
 from quintet.kube import Kube, exit_code_of
 from quintet.progress import UserError
 
@@ -71,16 +72,8 @@ def expiring(kube: Kube) -> Iterator[str]:
     if not any(each.metadata.name == "minio" for each in kube.workloads()):
         yield "S3 is a service of your own: its buckets' lifecycles say what goes."
         return
-    import boto3
-
     with kube.forward("minio", 9000) as port:
-        client = boto3.client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            aws_access_key_id=kube.secret("minio-root", "username"),
-            aws_secret_access_key=kube.secret("minio-root", "password"),
-            region_name="us-east-1",
-        )
+        client = loopback.s3(port, *(kube.secret("minio-root", key) for key in ("username", "password")))
         buckets = sorted(each["Name"] for each in client.list_buckets()["Buckets"])
         yield from due(client, buckets, datetime.now(UTC))
 

@@ -78,6 +78,12 @@ def test_databases_are_made_again_for_other_passwords_and_in_a_new_data_folder(t
     assert made_of(server, {"forest": "first"}) != made
 
 
+def test_no_client_of_s3_sends_trailers_of_checksums(state: State) -> None:
+    told = choose(state, ["postgres", "s3"]).s3.environment("mlflow")
+    assert told["AWS_REQUEST_CHECKSUM_CALCULATION"] == "when_required"
+    assert told["AWS_RESPONSE_CHECKSUM_VALIDATION"] == "when_required"
+
+
 def test_a_damaged_file_is_named(state: State) -> None:
     (state.path() / "ports.json").write_text("{")
     with pytest.raises(UserError, match=r"ports\.json is damaged"):

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from quintet import loopback
 from quintet.local.processes import free_ports
 
-REGION = "us-east-1"
 PARTS = ("master", "volume", "filer")
 MEMORY = "384MiB"
 """What Go's collector aims to stay below. The S3 gateway allocates 220 MB at its start, of which it touches
@@ -69,7 +68,10 @@ class S3:
             "AWS_ENDPOINT_URL_S3": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.keys[user].access,
             "AWS_SECRET_ACCESS_KEY": self.keys[user].secret,
-            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DEFAULT_REGION": loopback.REGION,
+            # No trailers of checksums in uploads, which older servers do not take.
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
         }
 
     def command(self) -> list[str | Path]:
@@ -141,11 +143,4 @@ class S3:
         """Return a client with all rights, which asks once and does not wait long."""
         once = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1})
         root = self.keys["root"]
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=root.access,
-            aws_secret_access_key=root.secret,
-            region_name=REGION,
-            config=once,
-        )
+        return loopback.s3(self.port, root.access, root.secret, once)

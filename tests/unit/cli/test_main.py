@@ -28,6 +28,14 @@ def test_these_work_on_either(words: list[str]) -> None:
     assert "on_platform" in arguments
 
 
+def test_libpq_is_told_nothing_by_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICE", "of another")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    main(["--state", str(tmp_path / "state"), "status"])
+    assert "PGSERVICE" not in os.environ
+
+
 def test_without_a_local_platform_the_cluster_is_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
