@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _CONNECT_TIMEOUT_SECONDS = 5
-_SESSION = "-c statement_timeout=600s -c lock_timeout=60s -c timezone=UTC"
+_SESSION = {"statement_timeout": "600s", "lock_timeout": "60s", "timezone": "UTC"}
 _NAME_LIMIT = 63
 _REASON_LIMIT = 1_000
 _LOGIN_REFUSED = re.compile(
@@ -40,8 +40,9 @@ def transaction(settings: Settings) -> Iterator[cursor]:
     """Opens a connection and one transaction: committed at the end of the block, rolled back on an error.
 
     Raises:
-        OutsideDown: Postgres cannot be reached, refuses the login, or drops, cancels or aborts the work.
-        RefusedInput: `DATABASE_URL` is not set, or no authority vouches for Postgres.
+        OutsideDown: Postgres cannot be reached, refuses the login, takes no writes, or drops, cancels or
+            aborts the work.
+        RefusedInput: `DATABASE_URL` is not set or no URL, or no authority vouches for Postgres.
     """
     opened: connection | None = None
     try:
@@ -52,7 +53,7 @@ def transaction(settings: Settings) -> Iterator[cursor]:
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise down(error) from error
     except psycopg2.DatabaseError as error:
-        if opened is not None and opened.closed:
+        if isinstance(error, psycopg2.errors.ReadOnlySqlTransaction) or (opened and opened.closed):
             raise down(error) from error
         raise
     finally:
@@ -61,11 +62,18 @@ def transaction(settings: Settings) -> Iterator[cursor]:
             opened.close()
 
 
-def connect(settings: Settings) -> connection:
+def connect(settings: Settings, **session: str) -> connection:
     """Connects with time-outs, and with the task and the run as the session's name.
 
+    Args:
+        settings: with the database.
+        session: settings of the session, by name, besides the usual ones or in their place.
+
+    Returns:
+        The connection, in the transaction that has made these settings: to roll it back undoes them.
+
     Raises:
-        RefusedInput: `DATABASE_URL` is not set.
+        RefusedInput: `DATABASE_URL` is not set, or is no URL of Postgres.
         psycopg2.OperationalError: Postgres cannot be reached; `transaction` gives it its sentence.
     """
     if not settings.database_url:
@@ -73,16 +81,34 @@ def connect(settings: Settings) -> connection:
             "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
         )
     run = settings.run
-    return psycopg2.connect(
-        settings.database_url,
-        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-        application_name=f"{run.task_id or 'step'} {run.run_id}"[:_NAME_LIMIT],
-        options=_SESSION,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
-        tcp_user_timeout=60_000,
-    )
+    try:
+        opened = psycopg2.connect(
+            settings.database_url,
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            application_name=f"{run.task_id or 'step'} {run.run_id}"[:_NAME_LIMIT],
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
+            tcp_user_timeout=60_000,
+        )
+    except psycopg2.ProgrammingError:  # its text quotes the URL, with the password
+        raise RefusedInput(
+            "DATABASE_URL is no URL like postgresql://role:…@host:5432/database: characters of its password"
+            " that are no letters or digits are written as %XX",
+            Code.INVALID_SETTING,
+        ) from None
+    # Not as options of the connection: poolers such as PgBouncer refuse or drop those.
+    made = [
+        sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in {**_SESSION, **session}.items()
+    ]
+    try:
+        with opened.cursor() as rows:
+            rows.execute(sql.SQL("; ").join(made))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def copy(rows: cursor, table: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> int:
@@ -157,13 +183,19 @@ def down(error: BaseException, work: str = "the work") -> StepEnd:
             Code.UNTRUSTED_CERTIFICATE,
             service=POSTGRES,
         )
-    return OutsideDown(f"Postgres did not finish {work}: {reason}", _code(error), service=POSTGRES)
+    cause = _cause(error)
+    if isinstance(cause, psycopg2.errors.ReadOnlySqlTransaction):
+        reason += ": it is a standby, or was made read-only, as some are while their disk is full"
+    return OutsideDown(f"Postgres did not finish {work}: {reason}", _code(cause), service=POSTGRES)
 
 
-def _code(error: BaseException) -> Code:
-    cause = error
-    while inner := getattr(cause, "orig", None) or cause.__cause__:  # SQLAlchemy's errors hold psycopg2's
-        cause = inner
+def _cause(error: BaseException) -> BaseException:
+    while inner := getattr(error, "orig", None) or error.__cause__:  # SQLAlchemy's errors hold psycopg2's
+        error = inner
+    return error
+
+
+def _code(cause: BaseException) -> Code:
     if isinstance(cause, psycopg2.errors.DiskFull):
         return Code.STORAGE_FULL
     # Of a refused login psycopg2 keeps the server's text and no SQLSTATE.

@@ -11,7 +11,7 @@ import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
-from psycopg2.extensions import cursor
+from psycopg2.extensions import connection, cursor
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stepkit import postgres
@@ -31,26 +31,20 @@ _DRAW = "draw"
 class Turn:
     """One worker at a time takes a trial: two that counted at once would both take the last one.
 
-    The lock is of a session of its own, so that Postgres frees it when the worker is killed.
+    The lock is of a transaction in a session of its own, so that Postgres frees it when the worker is killed.
     """
 
     def __init__(self, rows: cursor, name: str) -> None:
         self._rows = rows
         self._name = name
-        self._held = False
 
     def take(self) -> None:
         """Waits for the turn."""
-        self._rows.execute("SELECT pg_advisory_lock(hashtext(%s))", [self._name])
-        self._rows.connection.commit()
-        self._held = True
+        self._rows.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [self._name])
 
     def give(self) -> None:
         """Ends the turn, if it is ours."""
-        if self._held:
-            self._held = False
-            self._rows.execute("SELECT pg_advisory_unlock(hashtext(%s))", [self._name])
-            self._rows.connection.commit()
+        self._rows.connection.commit()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -82,22 +76,23 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
     """Connects to Optuna's tables, which the owner of the schema has made.
 
     Raises:
-        RefusedInput: `DATABASE_URL` is not set, or the tables are not those of this Optuna.
+        RefusedInput: `DATABASE_URL` is not set or no URL, or the tables are not those of this Optuna.
     """
-    if not settings.database_url:
-        raise RefusedInput(
-            "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
-        )
-    scheme, _, rest = settings.database_url.partition("://")
-    session = f"-c search_path={SCHEMA} -c statement_timeout=60s -c timezone=UTC"
+
+    def connected() -> connection:
+        opened = postgres.connect(settings, search_path=SCHEMA, statement_timeout="60s")
+        opened.commit()  # SQLAlchemy rolls back what it finds begun
+        return opened
+
     try:
         return optuna.storages.RDBStorage(
-            f"{scheme.partition('+')[0]}+psycopg2://{rest}",
+            # Others read a URL otherwise than libpq does: `postgres:`, two hosts, braces in a password.
+            "postgresql+psycopg2://",
             engine_kwargs={
+                "creator": connected,
                 "pool_size": 2,
                 "max_overflow": 1,
                 "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": 5, "options": session},
             },
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=LOST_AFTER_SECONDS,

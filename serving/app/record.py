@@ -88,11 +88,13 @@ class Record:
                 self._url,
                 async_=True,
                 application_name=f"inference {self._model}",
-                options=f"-c statement_timeout={ANSWER_SECONDS:.0f}s",
             )
             _finish(session, CONNECT_SECONDS)
             rows = session.cursor()
-            rows.execute(_CHAMPION, [self._model])
+            # With the question, not as an option of the connection: poolers such as PgBouncer refuse those.
+            rows.execute(
+                f"SET LOCAL statement_timeout = {ANSWER_SECONDS * 1000:.0f}; {_CHAMPION}", [self._model]
+            )
             _finish(session, ANSWER_SECONDS)
             found = rows.fetchone()
         except (psycopg2.Error, TimeoutError) as error:

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy
 from optuna.storages._rdb import models
 
-from bitcoin.study import SCHEMA, opened, storage
+from bitcoin.study import SCHEMA, opened, storage, turn
 from stepkit.outcomes import RefusedInput
 from stepkit.settings import Run, Settings
+from tests.pooler import pooler
 from tests.services import PostgresServer
 
 COLUMNS = """
@@ -73,3 +74,23 @@ def test_the_role_needs_no_right_to_create(bitcoin_database: str) -> None:
     with engine.connect() as connection, pytest.raises(sqlalchemy.exc.ProgrammingError):
         connection.execute(sqlalchemy.text("CREATE TABLE bitcoin_optuna.mine ()"))
     engine.dispose()
+
+
+def test_a_url_is_read_as_postgres_reads_it(bitcoin_database: str) -> None:
+    scheme, _, rest = bitcoin_database.partition("://")
+    login, _, place = rest.partition("@")
+    run = Run(dag_id="d", run_id="r")
+    for url in (f"postgres://{rest}", f"{scheme}://{login.partition(':')[0]}:{{}}@127.0.0.1:1,{place}"):
+        assert opened(Settings(run=run, database_url=url)).study_name == "d/r"
+
+
+def test_a_study_works_through_a_pooler_that_takes_no_options(bitcoin_database: str) -> None:
+    with pooler(bitcoin_database) as url:
+        settings = Settings(run=Run(dag_id="d", run_id="r"), database_url=url)
+        with turn(settings) as turns, turns.taken():
+            assert opened(settings).study_name == "d/r"
+
+
+def test_a_study_without_a_url_is_refused() -> None:
+    with pytest.raises(RefusedInput, match="DATABASE_URL is not set"):
+        storage(Settings())

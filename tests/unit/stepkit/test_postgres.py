@@ -13,6 +13,7 @@ import pytest
 from stepkit import postgres
 from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput
 from stepkit.settings import Run, Settings
+from tests.pooler import pooler
 
 
 @pytest.fixture
@@ -70,6 +71,38 @@ def test_a_session_is_named_after_its_task_and_run(settings: Settings) -> None:
     with postgres.transaction(settings) as rows:
         rows.execute("SELECT current_setting('application_name'), current_setting('statement_timeout')")
         assert rows.fetchone() == ("load r", "10min")
+
+
+def test_a_pooler_that_takes_no_options_is_no_hindrance(settings: Settings) -> None:
+    names = ("statement_timeout", "lock_timeout", "timezone")
+    with (
+        pooler(settings.database_url) as url,
+        postgres.transaction(replace(settings, database_url=url)) as rows,
+    ):
+        rows.execute("SELECT current_setting(name) FROM unnest(%s) AS name", [list(names)])
+        assert [value for (value,) in rows] == ["10min", "1min", "UTC"]
+
+
+def test_a_server_that_takes_no_writes_is_an_outage(settings: Settings) -> None:
+    def write_on_a_standby() -> None:
+        with postgres.transaction(settings) as rows:
+            rows.execute("SET TRANSACTION READ ONLY")
+            postgres.copy(rows, "kept", ("number", "Text"), [(1, "a")])
+
+    with pytest.raises(OutsideDown, match="in a read-only transaction: it is a standby, or") as down:
+        write_on_a_standby()
+    assert (down.value.code, down.value.service) == (Code.SERVICE_DOWN, POSTGRES)
+    assert kept(settings) == []
+
+
+def test_a_url_that_is_none_is_refused_without_its_password() -> None:
+    with (
+        pytest.raises(RefusedInput, match="DATABASE_URL is no URL like postgresql:") as refused,
+        postgres.transaction(Settings(database_url="postgresql://forest:100%secret@127.0.0.1/quintet")),
+    ):
+        pass
+    assert refused.value.code == Code.INVALID_SETTING
+    assert "secret" not in str(refused.value)
 
 
 def test_a_cut_connection_is_an_outage(settings: Settings) -> None:

@@ -179,8 +179,8 @@ def test_an_address_that_leads_elsewhere_is_refused_with_the_place(
         store.exists(URI)
     assert str(refused.value) == (
         f"S3 answers {status} at {server.url}/bucket/forest/a, which leads to"
-        " https://s3.example.org/bucket/forest/a: AWS_ENDPOINT_URL_S3 must be the URL that S3 itself answers"
-        " at"
+        " https://s3.example.org/bucket/forest/a: AWS_ENDPOINT_URL_S3 must be the URL that S3 itself"
+        " answers at"
     )
     assert refused.value.code == Code.INVALID_SETTING
 
