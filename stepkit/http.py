@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -32,7 +33,8 @@ _RETRIED = frozenset({429, 500, 502, 503, 504})
 _LIMITED = frozenset({418, 429})
 """Sent to who asks too often; 418 is of exchanges, to who went on after 429."""
 _TELLING_BYTES = 1 << 14
-"""Of a refusal, as far as it is searched for a time."""
+"""Of a refusal, as far as it is searched for a time and a reason."""
+_SHOWN = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _FRAME_BYTES = 1 << 20
@@ -52,6 +54,7 @@ class Client:
         limits: how long, how often, how much.
         headers: sent with each request, such as a token.
         ask_again: statuses that mean "later", besides 429 and the 5xx that pass.
+        explain: gives what the beginning of such an answer's body says of its reason; nothing if nothing.
     """
 
     def __init__(
@@ -60,10 +63,11 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         ask_again: Collection[int] = (),
+        explain: Callable[[bytes], str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._limits = limits or Limits()
-        self._sleep = sleep
+        self._sleep, self._explain = sleep, explain
         self._retried = _RETRIED | frozenset(ask_again)
         self._headers = dict(headers or {})
         self._budget = Budget(self._limits.answer_timeout, self._limits.max_bytes + _FRAME_BYTES)
@@ -209,7 +213,7 @@ class Client:
                 if response.status == LOGIN_WANTED and proxy_of(url):
                     raise not_let_through(url, response.status)
                 if response.status in self._retried:
-                    raise _later(response)
+                    raise self._later(response)
                 if response.status not in _REDIRECTS or not location:
                     return consume(Stream(url, response, self._limits, self._budget))
                 if method == "POST" and response.status not in _KEEP_METHOD:
@@ -231,19 +235,20 @@ class Client:
             service=host_of(url),
         )
 
+    def _later(self, response: urllib3.BaseHTTPResponse) -> Unfinished:
+        @functools.cache
+        def beginning() -> bytes:
+            try:
+                return response.read(_TELLING_BYTES)
+            except HTTPError:
+                return b""
 
-def _later(response: urllib3.BaseHTTPResponse) -> Unfinished:
-    reason, limited = f"answered {response.status}", response.status in _LIMITED
-    if not limited:
-        return Unfinished(reason, retry_after(response.headers.get("Retry-After")))
-
-    def beginning() -> bytes:
-        try:
-            return response.read(_TELLING_BYTES)
-        except HTTPError:
-            return b""
-
-    return Unfinished(reason, seconds_to_wait(response.headers, beginning), limited)
+        reason, limited = f"answered {response.status}", response.status in _LIMITED
+        if self._explain and (said := " ".join(self._explain(beginning()).split())):
+            reason += f" ({said[:_SHOWN]})"
+        if not limited:
+            return Unfinished(reason, retry_after(response.headers.get("Retry-After")))
+        return Unfinished(reason, seconds_to_wait(response.headers, beginning), limited)
 
 
 def _moment_in(seconds: float) -> str:

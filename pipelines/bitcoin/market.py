@@ -35,7 +35,7 @@ class Market:
 
     def __init__(self, base_url: str, client: Client | None = None) -> None:
         self._base_url = base_url.rstrip("/")
-        self._client = client or Client(LIMITS, ask_again={BANNED})
+        self._client = client or Client(LIMITS, ask_again={BANNED}, explain=told)
 
     def now(self) -> int:
         """Gives the exchange's time in milliseconds since 1970.
@@ -103,6 +103,15 @@ class Market:
 
 def _refusal(url: str, sentence: str, code: Code = Code.REQUEST_REFUSED) -> RefusedInput:
     return RefusedInput(sentence, code, service=host_of(url))
+
+
+def told(body: bytes) -> str:
+    """Gives what the body of an error says; nothing where it is none of the exchange's."""
+    try:
+        said = parse_json(body, _MOST_VALUES)
+    except ValueError:
+        return ""
+    return str(said.get("msg") or "") if isinstance(said, dict) else ""
 
 
 def _json(answer: Answer) -> Any:

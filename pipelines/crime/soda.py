@@ -49,6 +49,7 @@ class Soda:
             Limits(attempts=8, max_bytes=MAX_BYTES),
             headers={"Accept-Encoding": "gzip", **({"X-App-Token": token} if token else {})},
             ask_again={STILL_PROCESSING},
+            explain=told,
         )
 
     def updated_at(self, dataset: str) -> datetime:
@@ -174,14 +175,24 @@ def _changed(url: str, sentence: str) -> RefusedInput:
 
 def error_of(answer: Answer) -> tuple[str, str]:
     """Gives the code and the message of an error, in either of the portal's two shapes."""
+    code, message = _code_and_message(answer.body)
+    return code, message or _excerpt(answer)
+
+
+def told(body: bytes) -> str:
+    """Gives what the body of an error says; nothing where it is none of the portal's."""
+    return ": ".join(filter(None, _code_and_message(body)))
+
+
+def _code_and_message(body: bytes) -> tuple[str, str]:
     try:
-        body = parse_json(answer.body, _MOST_VALUES)
+        said = parse_json(body, _MOST_VALUES)
     except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return "", _excerpt(answer)
-    code = body.get("errorCode") or body.get("code") or ""
-    return str(code)[:_EXCERPT], str(body.get("message") or _excerpt(answer))[:_EXCERPT]
+        said = None
+    if not isinstance(said, dict):
+        return "", ""
+    code = said.get("errorCode") or said.get("code") or ""
+    return str(code)[:_EXCERPT], str(said.get("message") or "")[:_EXCERPT]
 
 
 def _parsed(answer: Answer, most_values: int) -> Any:

@@ -54,7 +54,9 @@ def extract(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "answer.xml.gz")
         if not store.exists(raw_uri):
-            size = ask(Client(LIMITS), joined(source_url, wsdl_url), operation, path)
+            size = ask(
+                Client(LIMITS, explain=answer.reason_of), joined(source_url, wsdl_url), operation, path
+            )
             _logger.info("%s answered %d bytes, %d packed", operation, size, path.stat().st_size)
             store.upload_if_absent(path, raw_uri, "application/gzip")
         return Extracted(raw_uri, store.download(raw_uri, path))

@@ -106,8 +106,8 @@ def test_429_then_418_are_waited_for_as_the_exchange_says() -> None:
 
 def test_a_ban_of_days_is_left_to_airflow() -> None:
     with (
-        serving(response(418, "{}", Retry_After="259200")) as server,
-        pytest.raises(OutsideDown, match="asks to wait 259200 s"),
+        serving(response(418, '{"code":-1003,"msg":"Banned"}', Retry_After="259200")) as server,
+        pytest.raises(OutsideDown, match=r"answered 418 \(Banned\) and asks to wait 259200 s"),
     ):
         Market(server.url).now()
 

@@ -70,6 +70,15 @@ TOKEN = {"code": "permission_denied", "error": True, "message": "Invalid app_tok
 MISSING = {"code": "dataset.missing", "error": True, "message": "Not found", "data": {"id": "zzzz-zzzz"}}
 
 
+def test_what_the_portal_says_while_it_is_down_is_told() -> None:
+    busy = response(503, '{"code":"maintenance","message":"Back at noon"}', Retry_After="259200")
+    with (
+        serving(busy) as server,
+        pytest.raises(OutsideDown, match=r"answered 503 \(maintenance: Back at noon\) and asks to wait"),
+    ):
+        Soda(server.url).count("ijzp-q8t2", "arrest = true")
+
+
 @pytest.mark.parametrize(
     ("script", "ending", "sentence"),
     [

@@ -25,6 +25,17 @@ SETTINGS = Settings(run=Run(dag_id="dag", run_id="scheduled__2025-07-11T19:30:00
 WHOLE = answer([city_row(n) for n in range(200)])
 PUBLISHED = Path(__file__).resolve().parents[2] / "sources" / "published"
 HTML = "<html><title>Error 404--Not Found</title></html>"
+MULTIPART = 'multipart/related; type="application/xop+xml"; boundary="uuid:7c5f"; start="<root@cxf>"'
+
+
+def parts(envelope: bytes, encoding: str = "binary", first: str = "\r\n") -> bytes:
+    """Gives an answer as MTOM has it: the envelope, and an attachment that no step needs."""
+    head = (
+        'Content-Type: application/xop+xml; charset=UTF-8; type="application/soap+xml"\r\n'
+        f"Content-Transfer-Encoding: {encoding}\r\nContent-ID: <root@cxf>\r\n\r\n"
+    )
+    attached = "\r\n--uuid:7c5f\r\nContent-ID: <a@b>\r\n\r\n%PDF\r\n--uuid:7c5f--\r\n"
+    return f"{first}--uuid:7c5f\r\n{head}".encode() + envelope + attached.encode()
 
 
 @contextmanager
@@ -62,6 +73,33 @@ def test_the_request_is_an_envelope_of_soap_1_2(tmp_path: Path) -> None:
     assert head.startswith(b"POST /sipsaWS/SrvSipsaUpraBeanService HTTP")
     assert b"content-type: application/soap+xml; charset=utf-8" in head.lower()
     assert soap.requested(body) == CITY
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        response(200, parts(WHOLE), Content_Type=MULTIPART),
+        response(200, parts(WHOLE, first=""), Content_Type=MULTIPART),
+        response(200, b"\r\n" + WHOLE),
+        response(200, b"\xef\xbb\xbf\n" + WHOLE),
+    ],
+    ids=["parts", "parts at once", "blank line", "byte order mark and blank line"],
+)
+def test_what_is_around_an_answer_is_left_out(sent: Script, tmp_path: Path) -> None:
+    with service(sent) as server:
+        assert asked(server, tmp_path / "answer") == len(WHOLE)
+    assert gzip.decompress((tmp_path / "answer").read_bytes()) == WHOLE
+
+
+@pytest.mark.parametrize("fault", ["Reason", "faultstring"])
+def test_the_reason_of_a_fault_is_told_whatever_its_status(
+    fault: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = soap.fault("Receiver", "ORA-01033: initialization in progress").replace(b"Reason", fault.encode())
+    monkeypatch.setattr("sipsa.extract.LIMITS", Limits(attempts=2, first_wait=0))
+    with service(response(500, said)) as server, pytest.raises(OutsideDown) as down:
+        run(server, bucket)
+    assert "answered 500 (ORA-01033: initialization in progress), 2 times over" in str(down.value)
 
 
 def test_the_same_answer_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -124,6 +162,27 @@ def test_what_may_pass_is_asked_again_and_then_whole(first: Script, tmp_path: Pa
         ),
         (response(415), RefusedInput, "answered 415: it does not take SOAP 1.2"),
         (response(404, HTML), RefusedInput, "answered 404: check sipsa_wsdl_url"),
+        (
+            response(400, soap.fault("Sender", "No such method")),
+            RefusedInput,
+            r"answered 400 \(No such method\): check sipsa_wsdl_url",
+        ),
+        (
+            response(200, parts(WHOLE[:20_000]), Content_Type=MULTIPART),
+            OutsideDown,
+            "broke off after 20000 bytes, 2 times over",
+        ),
+        (
+            response(200, parts(WHOLE)[:20_000], Content_Type=MULTIPART),
+            OutsideDown,
+            "broke off within the first of its parts, 2 times over",
+        ),
+        (response(200, HTML, Content_Type=MULTIPART), OutsideDown, "several parts, and no first one: <html>"),
+        (
+            response(200, parts(WHOLE, "base64"), Content_Type=MULTIPART),
+            RefusedInput,
+            "answered its first part encoded, not as it is",
+        ),
         (response(301, Location="https://elsewhere/"), RefusedInput, "answers a POST with 301"),
         (
             response(307, Location="http://10.0.0.1/"),
