@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -191,6 +192,24 @@ def test_arrays_that_hold_objects_are_not_unpickled(path: Path) -> None:
     resign(path, "arrays/roots.npy")
     with pytest.raises(bundle.BundleError, match=r"arrays/roots\.npy cannot be read"):
         bundle.load(path)
+
+
+class Code:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self._trace = trace
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self._trace,)
+
+
+def test_a_pickle_in_an_arrays_place_is_not_run(path: Path, tmp_path: Path) -> None:
+    (path / "arrays/roots.npy").write_bytes(pickle.dumps(Code(tmp_path / "trace")))
+    resign(path, "arrays/roots.npy")
+    with pytest.raises(bundle.BundleError, match=r"arrays/roots\.npy cannot be read"):
+        bundle.load(path)
+    assert not (tmp_path / "trace").exists()
 
 
 def test_smoke_answers_are_compared(path: Path) -> None:
