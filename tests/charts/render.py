@@ -48,6 +48,7 @@ def render(
     *,
     registry: str = REGISTRY,
     cluster: str = "",
+    upgrade: bool = False,
 ) -> tuple[Manifest, ...]:
     """Every object of the chart, hooks too, in namespace quintet; treat them as constants: they are cached.
 
@@ -56,6 +57,7 @@ def render(
         values: beside its own.
         registry: of the images, where the values name none.
         cluster: URL of the API server that templates look objects up in; without one they find none.
+        upgrade: render as for a release that is there.
 
     Raises:
         ChartError: Helm refuses the values.
@@ -63,7 +65,7 @@ def render(
     version = versions()["kubernetes"]["version"]
     # Another cluster may have the same port a moment later.
     of_them = _render.__wrapped__ if cluster else _render
-    return of_them(chart, json.dumps(values or {}, sort_keys=True), registry, version, cluster)
+    return of_them(chart, json.dumps(values or {}, sort_keys=True), registry, version, cluster, upgrade)
 
 
 def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
@@ -72,17 +74,21 @@ def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
     Raises:
         ChartError: Helm refuses the version.
     """
-    return _render(chart, "{}", REGISTRY, version, "")
+    return _render(chart, "{}", REGISTRY, version, "", False)
 
 
 @cache
-def _render(chart: str, values: str, registry: str, version: str, cluster: str) -> tuple[Manifest, ...]:
+def _render(
+    chart: str, values: str, registry: str, version: str, cluster: str, upgrade: bool
+) -> tuple[Manifest, ...]:
     command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
     # Without a cluster Helm renders for the version that it was built with: one from its Go module, for 1.20.
     command += ["--kube-version", version]
     if cluster:
         command += ["--dry-run=server", "--kube-apiserver", cluster, "--kubeconfig", os.devnull]
         command += ["--disable-openapi-validation"]
+    if upgrade:
+        command += ["--is-upgrade"]
     with NamedTemporaryFile("w", suffix=".yaml") as images:
         json.dump({"global": {"image": {"registry": registry}}}, images)
         images.flush()

@@ -50,6 +50,17 @@ def test_credentials_are_made_once_and_only_we_read_them(state: State) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_data_whose_password_is_gone_are_named_before_another_is_made(state: State) -> None:
+    choose(state, ["postgres"])
+    data = state.path("postgres", "data")
+    (data / "PG_VERSION").write_text("18")
+    assert choose(state, ["postgres"]).credentials
+    (state.folder / "credentials.json").unlink()
+    with pytest.raises(UserError, match=rf"credentials\.json has no password .* {data} open by no other"):
+        choose(state, ["postgres"])
+    assert not (state.folder / "credentials.json").exists()
+
+
 def test_a_port_stays_until_somebody_else_has_it(state: State) -> None:
     before = choose(state, ["postgres", "mlflow"]).ports
     assert choose(state, ["postgres", "mlflow"]).ports == before

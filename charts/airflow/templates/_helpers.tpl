@@ -3,6 +3,7 @@ Helpers of the airflow chart.
 
   airflow.config $              settings that are no secret, as YAML; the ConfigMap airflow-config
   airflow.configChecksum $      changes with the settings and scripts, so that pods take them up
+  airflow.madeAgain $           an annotation of those pods, or nothing
   airflow.env $                 environment of every Airflow container
   airflow.waitContainer (dict "root" $ "goal" "migrated")   init container that waits for the database
   airflow.databaseContainer $   what it shares with the hook of a rollback
@@ -40,6 +41,11 @@ Helpers of the airflow chart.
 
 {{- define "airflow.configChecksum" -}}
 {{ include "common.checksum" (list (include "airflow.config" .) ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
+{{- end }}
+
+{{/* Restarts what has read a Secret that was made again. */}}
+{{- define "airflow.madeAgain" -}}
+{{- include "common.madeAgainAnnotation" (dict "root" . "names" (list "postgres-airflow" "minio-airflow" "airflow-admin")) -}}
 {{- end }}
 
 {{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "postgres-airflow" "key" "url") */}}

@@ -11,7 +11,8 @@ common.secretName (dict "root" $ "name" "postgres-airflow"): the name to refer t
 
 {{- /*
 common.keptValue (dict "root" $ "namespace" ns "secret" "postgres-airflow" "key" "password" "length" 32 "base64" false "first" ""):
-what the cluster's Secret holds under the key, or `first`, or else a new random alphanumeric value, base64-encoded where asked.
+what the cluster's Secret, or its copy for steps, holds under the key, or `first`, or else a new random alphanumeric value,
+base64-encoded where asked.
 Nothing where the Secret is the user's own. Call it once per value and pass the variable on: two calls before the first install differ.
 */ -}}
 {{- define "common.keptValue" -}}
@@ -20,7 +21,7 @@ Nothing where the Secret is the user's own. Call it once per value and pass the 
 {{- if not $global.secrets.generate -}}
 {{- fail (printf "global.secrets.generate is false: make the Secret %s yourself (with the key %s) and name it in global.secrets.existing.%s." .secret .key .secret) -}}
 {{- end -}}
-{{- $found := (lookup "v1" "Secret" .namespace .secret).data | default dict -}}
+{{- $found := include "common.heldSecret" (dict "root" .root "namespace" .namespace "name" .secret) | fromJson -}}
 {{- if hasKey $found .key -}}
 {{- get $found .key | b64dec -}}
 {{- else if .first -}}
@@ -48,6 +49,9 @@ metadata:
     {{- include "common.labels" (dict "root" .root "component" .component) | nindent 4 }}
   annotations:
     helm.sh/resource-policy: keep
+    {{- with include "common.madeAgain" (dict "root" .root "names" (list .name)) }}
+    quintet/made-again: {{ . | quote }}
+    {{- end }}
 type: Opaque
 data:
   {{- range $key, $value := .data }}

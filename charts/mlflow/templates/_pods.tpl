@@ -45,6 +45,13 @@ metadata:
     {{- include "common.selectorLabels" (dict "root" . "component" "users") | nindent 4 }}
   annotations:
     checksum/config: {{ include "common.checksum" (include "mlflow.grants" .) }}
+    {{- $names := list }}
+    {{- range keys .Values.users | sortAlpha }}
+    {{- $names = append $names (printf "mlflow-%s" .) }}
+    {{- end }}
+    {{- with include "common.madeAgainAnnotation" (dict "root" . "names" $names) }}
+    {{- . | nindent 4 }}
+    {{- end }}
 {{ include "mlflow.jobPodSpec" . }}
   containers:
     - {{ include "mlflow.container" (dict "root" . "name" "users") | nindent 6 | trim }}

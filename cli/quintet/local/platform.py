@@ -17,6 +17,7 @@ from quintet.local.processes import WITHOUT_A_PROXY
 from quintet.local.s3 import S3, Key
 from quintet.local.state import State
 from quintet.paths import REPOSITORY, cache_dir
+from quintet.progress import UserError
 from quintet.release import revision
 from run_in import environment, folder_of
 
@@ -224,7 +225,17 @@ def choose(state: State, stopped: list[str]) -> Platform:
     Args:
         state: of the platform.
         stopped: the ports of services that do not run; one that another program has taken is changed.
+
+    Raises:
+        UserError: when the password is gone by which the data open.
     """
+    data = state.folder / "postgres" / "data"
+    if (data / "PG_VERSION").exists() and "password" not in state.credentials().get("postgres-superuser", {}):
+        raise UserError(
+            f"{state.folder / 'credentials.json'} has no password of postgres-superuser any more, and the"
+            f" data in {data} open by no other: bring the file back, or delete the state, whose data can be"
+            " captured again."
+        )
     users = chart.values("minio")["users"]
     fernet = {"fernet-key": _fernet_key()} if "airflow-keys" not in state.credentials() else {}
     state.add_credentials(

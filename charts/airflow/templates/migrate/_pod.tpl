@@ -1,5 +1,13 @@
 {{/* The pod of the migration Job; the Job's name is a hash of it, so that a change makes a new Job. */}}
 {{- define "airflow.migratePod" -}}
+{{- $setup := list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig) }}
+{{- $names := list "postgres-airflow" }}
+{{- range .Values.connections.secrets }}
+{{- $names = append $names .secret }}
+{{- end }}
+{{- with include "common.madeAgain" (dict "root" . "names" ($names | uniq)) }}
+{{- $setup = append $setup . }}
+{{- end -}}
 serviceAccountName: airflow
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -25,7 +33,7 @@ containers:
         value: {{ toJson .Values.pools | quote }}
       # Makes a new Job when these change; the Secrets' own names would not.
       - name: SETUP_CHECKSUM
-        value: {{ include "common.checksum" (list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig)) }}
+        value: {{ include "common.checksum" $setup }}
     resources: {{- include "common.resources" (dict "path" "airflow.migrate.resources" "given" .Values.migrate.resources) | nindent 6 }}
     securityContext: {{- include "common.containerSecurityContext" . | nindent 6 }}
     volumeMounts:

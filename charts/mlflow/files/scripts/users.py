@@ -94,8 +94,14 @@ def ensure_own_password(url: str, username: str, password: str, former: Path) ->
     try:
         Server(url, username, password).get("2.0/mlflow/users/get", username=username)
     except urllib.error.HTTPError as error:
-        if error.code != 401 or not former.exists():
+        if error.code != 401:
             raise
+        if not former.exists():
+            raise SystemExit(
+                f"MLflow knows another password of {username} than the Secret mlflow-admin holds: that was"
+                " made anew, or edited. Bring the former one back, or put it beside this one under"
+                " former-password."
+            ) from error
         current = former.read_text()
         change = {"username": username, "password": password, "current_password": current}
         Server(url, username, current).send("PATCH", "2.0/mlflow/users/update-password", **change)
