@@ -17,7 +17,7 @@ _HEAD_ROWS = 30
 
 
 def read(workbook: Workbook) -> Findings:
-    """Reads the first sheet of a daily workbook.
+    """Reads the first sheet that a daily workbook shows.
 
     A line of text with no prices names the group of the products below it; after the last product such
     lines are notes. A name that ends in a star is of the variety that the market has most of.
@@ -25,7 +25,7 @@ def read(workbook: Workbook) -> Findings:
     Raises:
         WorkbookRefused: its title names no day, or it has no row of markets.
     """
-    name = workbook.sheets[0]
+    name = workbook.first
     sheet = workbook.rows(name)
     head, markets = _markets(sheet, name)
     found = Findings(DAILY, period=(_day(sheet[:head], name),))

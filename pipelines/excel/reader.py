@@ -32,14 +32,13 @@ def read(body: bytes) -> Findings:
     """Gives what a workbook holds; a file that is none gives findings that say why it was refused."""
     try:
         workbook = Workbook(body)
-        for name in workbook.sheets[:1]:
-            for cells in workbook.rows(name)[:_TITLE_ROWS]:
-                title = " ".join(" ".join(map(str, cells)).lower().split())
-                for beginning, read_layout in LAYOUTS.items():
-                    if beginning in title:
-                        return read_layout(workbook)
+        for cells in workbook.rows(workbook.first)[:_TITLE_ROWS]:
+            title = " ".join(" ".join(map(str, cells)).lower().split())
+            for beginning, read_layout in LAYOUTS.items():
+                if beginning in title:
+                    return read_layout(workbook)
         known = " nor ".join(f"`{title}`" for title in LAYOUTS)
-        raise WorkbookRefused(f"the head of its first sheet is neither {known}")
+        raise WorkbookRefused(f"the head of the first sheet that it shows is neither {known}")
     except WorkbookRefused as refusal:
         return Findings(refused=str(refusal))
 

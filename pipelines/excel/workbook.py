@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 import olefile
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
-from excel import package
+from excel import package, parts
 from excel.package import WorkbookRefused as WorkbookRefused
 from excel.schema import LONGEST_TEXT
 from excel.valueless import Places, XlsSheets, XlsxSheets
@@ -38,6 +38,7 @@ class Workbook:
         self._sheets: Callable[[], XlsSheets | XlsxSheets]
         if body.startswith(ZIP):
             package.check(body)
+            body = parts.renamed(body)
             self._sheets = cache(lambda: XlsxSheets(body))
         elif body.startswith(OLE):
             stream = _checked_ole(body)
@@ -55,12 +56,30 @@ class Workbook:
         sheets = self._opened.sheets_metadata
         package.refuse_macros(f"sheet {sheet.name!r}" for sheet in sheets if sheet.typ in _MACRO_SHEETS)
         self._names = {normalise(name).strip(): name for name in names}
+        self._shown = [
+            normalise(sheet.name).strip()
+            for sheet in sheets
+            if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+        ]
         self._places = {name: at for at, name in enumerate(names)}
 
     @property
     def sheets(self) -> list[str]:
         """The names of the sheets as they look, without the blanks that some end in."""
         return list(self._names)
+
+    @property
+    def first(self) -> str:
+        """The name of the first sheet with cells that a person sees.
+
+        Programs put sheets of their own before it and hide them, and charts stand among the sheets.
+
+        Raises:
+            WorkbookRefused: there is none.
+        """
+        if not self._shown:
+            raise WorkbookRefused("it shows no sheet with cells")
+        return self._shown[0]
 
     def rows(self, sheet: str) -> Sheet:
         """Gives the cells of a sheet from A1 on, texts as they look.

@@ -28,6 +28,7 @@ import os
 class CalamineError(Exception): pass
 class PasswordError(CalamineError): pass
 class SheetTypeEnum: MacroSheet = Vba = WorkSheet = None
+class SheetVisibleEnum: Visible = None
 def tried(path):
     try:
         return open(path, "rb").read().replace(b"\\0", b" ").decode(errors="replace")

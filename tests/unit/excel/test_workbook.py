@@ -102,9 +102,11 @@ def test_a_bug_of_the_reader_is_not_told_as_a_damaged_file(
     (broken / "__init__.py").write_text(
         "class CalamineError(Exception): pass\n"
         "class PasswordError(CalamineError): pass\n"
-        "class SheetTypeEnum: MacroSheet = Vba = None\n"
+        "class SheetTypeEnum: MacroSheet, Vba, WorkSheet = range(3)\n"
+        "class SheetVisibleEnum: Visible = 0\n"
+        "class Sheet: name, typ, visible = 'Hoja1', 2, 0\n"
         "class CalamineWorkbook:\n"
-        "    sheet_names, sheets_metadata = ['Hoja1'], []\n"
+        "    sheet_names, sheets_metadata = ['Hoja1'], [Sheet]\n"
         "    @classmethod\n"
         "    def from_filelike(cls, file): return cls()\n"
         "    def get_sheet_by_name(self, name): return {}['a bug']\n"
