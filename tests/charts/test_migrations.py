@@ -35,6 +35,9 @@ MIGRATIONS = sum(1 for path in FILES.glob("migrations/*/*.sql")) + PROMOTING * l
     [*FILES.glob("promotion/*")]
 )
 FOREST = {"forest": PIPELINES["forest"]}
+LAST = len([*FILES.glob("migrations/forest/*.sql")])
+NEXT, SECOND_NEXT = (f"{LAST + further:04}" for further in (1, 2))
+"""Numbers of the migrations that forest's next releases would add."""
 NEW_COLUMN = "ALTER TABLE forest.ingest_watermarks ADD COLUMN source text NOT NULL DEFAULT 'api';"
 ROW = "INSERT INTO ingest_watermarks VALUES ('forest_cover_samples', 7, '2026-01-02T03:04:05Z', 'run-1')"
 TRAINED = (
@@ -167,9 +170,9 @@ def test_tables_of_a_release_before_migrations_become_those_of_a_new_platform_an
     assert everything(server, empty) == everything(server, new)
 
     # A release later.
-    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN)
+    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN)
     code, out, error = migrated(server, empty, folder, PIPELINES)
-    assert (code, out) == (0, "forest: 0002_source.sql\n1 migrations have run.\n"), error
+    assert (code, out) == (0, f"forest: {NEXT}_source.sql\n1 migrations have run.\n"), error
     written = rows(
         server,
         empty,
@@ -184,7 +187,7 @@ def test_two_at_once_run_each_migration_once(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
     # Not to be repeated: a second run of it would fail.
-    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN + "SELECT pg_sleep(0.3);")
+    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN + "SELECT pg_sleep(0.3);")
     both = [start(postgres_server, empty, folder, PIPELINES) for _ in range(2)]
     results = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], results
@@ -197,22 +200,24 @@ def test_two_at_once_run_each_migration_once(
 def test_a_migration_that_fails_changes_nothing_and_can_be_put_right(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    second, third = (folder / f"migrations/forest/{name}.sql" for name in ("0002_source", "0003_more"))
+    second, third = (
+        folder / f"migrations/forest/{name}.sql" for name in (f"{NEXT}_source", f"{SECOND_NEXT}_more")
+    )
     second.write_text(NEW_COLUMN)
     third.write_text(NEW_COLUMN.replace("source", "more") + "SELECT 1 / 0;")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
-    assert error == "forest: 0003_more.sql failed and has changed nothing: division by zero"
+    assert error == f"forest: {SECOND_NEXT}_more.sql failed and has changed nothing: division by zero"
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'ingest_watermarks'"
     assert {("source",), ("more",)} & set(rows(postgres_server, empty, columns)) == {("source",)}
     third.write_text(NEW_COLUMN.replace("source", "more"))
-    assert migrated(postgres_server, empty, folder)[1].splitlines()[0] == "forest: 0003_more.sql"
+    assert migrated(postgres_server, empty, folder)[1].splitlines()[0] == f"forest: {SECOND_NEXT}_more.sql"
 
 
 def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    second = folder / "migrations/forest/0002_source.sql"
+    second = folder / f"migrations/forest/{NEXT}_source.sql"
     second.write_text(NEW_COLUMN + "SELECT pg_sleep(600);")
     process = start(postgres_server, empty, folder, FOREST)
     sleeping = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{empty}' AND wait_event = 'PgSleep'"
@@ -221,46 +226,46 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
     process.communicate()
     second.write_text(NEW_COLUMN)
     code, out, error = migrated(postgres_server, empty, folder)
-    assert (code, out.splitlines()[0]) == (0, "forest: 0002_source.sql"), error
+    assert (code, out.splitlines()[0]) == (0, f"forest: {NEXT}_source.sql"), error
 
 
-@pytest.mark.parametrize("changed", ["0001_tables", "0002_source"])
+@pytest.mark.parametrize("changed", ["0001_tables", f"{NEXT}_source"])
 def test_a_migration_that_was_changed_after_it_ran_is_refused(
     changed: str, postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    (folder / "migrations/forest/0002_source.sql").write_text(NEW_COLUMN)
+    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN)
     assert migrated(postgres_server, empty, folder)[0] == 0
     with (folder / f"migrations/forest/{changed}.sql").open("a") as file:
         file.write("SELECT 1;")
-    (folder / "migrations/forest/0003_more.sql").write_text("CREATE TABLE forest.more ()")
+    (folder / f"migrations/forest/{SECOND_NEXT}_more.sql").write_text("CREATE TABLE forest.more ()")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
-    assert "forest: a migration up to 0002_source.sql was changed after it ran here." in error
+    assert f"forest: a migration up to {NEXT}_source.sql was changed after it ran here." in error
     assert rows(postgres_server, empty, "SELECT to_regclass('forest.more')") == [(None,)]
 
 
 def test_an_older_release_leaves_the_tables_of_a_newer_one(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    newest = folder / "migrations/forest/0002_source.sql"
+    newest = folder / f"migrations/forest/{NEXT}_source.sql"
     newest.write_text(NEW_COLUMN)
     assert migrated(postgres_server, empty, folder)[0] == 0
     newest.unlink()
     code, out, _ = migrated(postgres_server, empty, folder)
     assert code == 0
-    assert "forest: migration 0002 has run, of a later release; nothing is taken back." in out
+    assert f"forest: migration {NEXT} has run, of a later release; nothing is taken back." in out
     columns = rows(postgres_server, empty, "SELECT source FROM forest.ingest_watermarks")
     assert columns == []
 
 
-@pytest.mark.parametrize("name", ["0003_gap.sql", "0002-dash.sql", "2_short.sql"])
+@pytest.mark.parametrize("name", [f"{SECOND_NEXT}_gap.sql", f"{NEXT}-dash.sql", f"{LAST + 1}_short.sql"])
 def test_a_migration_with_a_wrong_name_is_refused_before_any_runs(
     name: str, postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
     (folder / "migrations/forest" / name).write_text("SELECT 1")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
-    assert f"{name} should be 0002_<words>.sql" in error
+    assert f"{name} should be {NEXT}_<words>.sql" in error
     assert rows(postgres_server, empty, "SELECT to_regclass('forest.ingest_watermarks')") == [(None,)]
 
 
