@@ -18,13 +18,6 @@ from pod_report import CONTAINER
 
 TEMPORARY = "/tmp"  # noqa: S108 - an empty volume of the pod, not the machine's shared directory
 SIZE = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
-POD_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": 10001,
-    "runAsGroup": 10001,
-    "fsGroup": 10001,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -109,7 +102,7 @@ def pod_template(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "imagePullSecrets": [{"name": name} for name in settings.get("image_pull_secrets", [])],
-            "securityContext": POD_SECURITY,
+            "securityContext": settings["security_context"],
             "containers": [
                 {
                     "name": CONTAINER,

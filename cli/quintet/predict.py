@@ -53,6 +53,7 @@ def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
     (container,) = pod["containers"]
     api = kube.workloads(f"inference-{model}")[0].spec.template.spec
     container["image"] = api.containers[0].image
+    pod["securityContext"] = kube.core.api_client.sanitize_for_serialization(api.security_context)
     pod["imagePullSecrets"] = [{"name": secret.name} for secret in api.image_pull_secrets or []]
     body = body or (REQUESTS / f"{model}.json").read_text(encoding="utf-8")
     asked = {"URL": f"http://inference-{model}/predict", "BODY": body}

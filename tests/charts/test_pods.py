@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from quintet.paths import cache_dir
-from tests.charts.render import Manifest, containers, of_kind, pod_templates, render
+from tests.charts.render import ChartError, Manifest, containers, named, of_kind, pod_templates, render
 
 LAUNCHERS = {"Deployment airflow-scheduler", "Deployment airflow-triggerer"}
 SOURCE = Path(__file__).with_name("podsecurity")
@@ -41,6 +41,32 @@ def refusals(judge: Path, pods: dict[str, Manifest]) -> dict[str, str]:
 
 def test_pod_security_restricted_admits_every_pod(judge: Path) -> None:
     assert refusals(judge, PODS) == {}
+
+
+def test_pods_have_the_ids_of_the_values_or_none() -> None:
+    ids: dict[str, Any] = {"runAsUser": "", "runAsGroup": "", "fsGroup": ""}
+    release = render("quintet", {"global": {"securityContext": ids}})
+    for name, pod in pod_templates(release).items():
+        assert not ids.keys() & pod["spec"]["securityContext"].keys(), name
+        assert pod["spec"]["securityContext"]["runAsNonRoot"], name
+        assert pod["spec"]["securityContext"].items() <= PODS[name]["spec"]["securityContext"].items(), name
+    steps = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    own = json.loads(named(render("quintet"), "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
+    assert not ids.keys() & steps["security_context"].keys()
+    assert own["security_context"] == PODS["Deployment mlflow"]["spec"]["securityContext"]
+    assert (
+        own["security_context"].items() >= {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}.items()
+    )
+    (alone,) = pod_templates(
+        render("api-data", {"global": {"securityContext": {**ids, "fsGroup": 7}}})
+    ).values()
+    assert alone["spec"]["securityContext"]["fsGroup"] == 7
+    assert "runAsUser" not in alone["spec"]["securityContext"]
+
+
+def test_an_id_that_is_null_is_refused_as_helm_would_lose_it() -> None:
+    with pytest.raises(ChartError, match=r"global\.securityContext\.fsGroup is null.* write \"\""):
+        render("quintet", {"global": {"securityContext": {"fsGroup": None}}})
 
 
 def test_pod_security_restricted_refuses_a_pod_that_may_be_root(judge: Path) -> None:

@@ -45,6 +45,7 @@ PODS = {
     "service_account": "step",
     "image_pull_policy": "IfNotPresent",
     "image_pull_secrets": ["registry"],
+    "security_context": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
     "labels": {"app.kubernetes.io/name": "step"},
     "env": {"DATA_BUCKET": "data", "GROUP_NUMBER": "1"},
     "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest", "key": "password"}},

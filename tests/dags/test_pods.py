@@ -48,8 +48,7 @@ def test_pod_is_restricted_and_holds_no_token() -> None:
     assert spec["restartPolicy"] == "Never"
     assert spec["activeDeadlineSeconds"] == 300
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["securityContext"] == PODS["security_context"]
     (container,) = spec["containers"]
     assert container["image"] == "registry.test/quintet/forest-extract:1"
     assert container["securityContext"] == {

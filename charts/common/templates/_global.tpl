@@ -8,6 +8,7 @@ Secret and rule of the network asks for it. A chart that is installed alone need
   "image" (dict "registry" "" "tag" "" "pullPolicy" "IfNotPresent" "pullSecrets" list)
   "images" dict
   "storageClass" ""
+  "securityContext" (dict "runAsUser" 10001 "runAsGroup" 10001 "fsGroup" 10001)
   "secrets" (dict "generate" true "existing" dict)
   "postgres" (dict "caSecret" "")
   "caSecret" ""

@@ -1,11 +1,14 @@
 {{- /*
-common.podSecurityContext $: Pod Security "restricted"; every image of Quintet runs as 10001.
+common.podSecurityContext $: Pod Security "restricted", with the ids of global.securityContext.
 */ -}}
 {{- define "common.podSecurityContext" -}}
+{{- $ids := (include "common.global" . | fromJson).securityContext -}}
 runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
+{{- range $name := list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- with get $ids $name }}
+{{ $name }}: {{ int64 . }}
+{{- end }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

@@ -5,6 +5,7 @@ namespace: {{ include "common.tasksNamespace" . }}
 operator: {{ .Values.steps.operator }}
 service_account: step
 image_pull_policy: {{ $global.image.pullPolicy }}
+security_context: {{- include "common.podSecurityContext" . | nindent 2 }}
 image_pull_secrets: {{ toJson $global.image.pullSecrets }}
 labels:
   app.kubernetes.io/name: step
