@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from stepkit.settings import Settings
 
 RUN_TAG = "quintet.run_id"
 TASK_TAG = "quintet.task"
+INPUTS_TAG = "quintet.inputs"
 _DOWN = frozenset(
     {
         "INTERNAL_ERROR",
@@ -73,8 +76,17 @@ def configure(settings: Settings) -> None:
 
 
 @contextmanager
-def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) -> Iterator[str]:
+def run(
+    settings: Settings,
+    task: str,
+    tags: Mapping[str, str] | None = None,
+    *,
+    inputs: Mapping[str, object] | None = None,
+) -> Iterator[str]:
     """Opens the MLflow run of this task in this Airflow run, the same one when the task is tried again.
+
+    A task that was cleared and is asked for something else, or runs other code, gets another one: MLflow lets
+    nobody change a parameter, and what was logged may be a champion's.
 
     Inside the block MLflow's fluent functions (`mlflow.log_metric`) write to it. A block that raises leaves
     the run FAILED; the next try opens it again.
@@ -83,6 +95,7 @@ def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) ->
         settings: the experiment and the run.
         task: what tells the runs of one Airflow run apart, such as `train-svc`; also the run's name.
         tags: more tags.
+        inputs: what decides the outcome, and may differ when the task is cleared; JSON.
 
     Yields:
         The MLflow run's id.
@@ -95,6 +108,9 @@ def run(settings: Settings, task: str, tags: Mapping[str, str] | None = None) ->
     import mlflow
 
     own = {RUN_TAG: settings.run.required_id, TASK_TAG: task}
+    if inputs is not None:
+        asked = json.dumps([dict(inputs), settings.image_reference], sort_keys=True)
+        own[INPUTS_TAG] = hashlib.sha256(asked.encode()).hexdigest()
     with errors():
         _refuse_a_deleted_experiment(settings.experiment_name)
         experiment = mlflow.set_experiment(settings.experiment_name)

@@ -99,8 +99,11 @@ def evaluate(
 
 def _log(settings: Settings, found: Walk, judged: evaluation.Evaluated) -> None:
     """Logs the walk to a run of its own, with the baselines beside the model."""
-    with tracking.run(settings, "evaluate", {"verdict": judged.verdict, "reason": judged.reason}):
-        mlflow.log_params({"folds": found.folds, "gap": found.gap, "cost_bps": found.cost_bps})
+    parameters = {"folds": found.folds, "gap": found.gap, "cost_bps": found.cost_bps}
+    inputs = {"mlflow_run_id": judged.mlflow_run_id, **parameters}
+    tags = {"verdict": judged.verdict, "reason": judged.reason}
+    with tracking.run(settings, "evaluate", tags, inputs=inputs):
+        mlflow.log_params(parameters)
         mlflow.log_metrics({f"walk_{name}": value for name, value in found.scores.items()})
         mlflow.log_metrics({f"held_out_{name}": value for name, value in judged.metrics.items()})
         for guess, figures in found.baselines.items():

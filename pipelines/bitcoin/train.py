@@ -73,7 +73,8 @@ def train(
                 trials = TrialLog(parent).complete(ours)
                 mlflow.log_metrics({"roc_auc": float(ours.best_value), "trials": trials})
                 mlflow.set_tag("best_trial", best.number)
-        with tracking.run(settings, "train") as run_id:
+        inputs = {"snapshot_sha256": snapshot_sha256, "seed": seed, "trial": [best.number, best.params]}
+        with tracking.run(settings, "train", inputs=inputs) as run_id:
             pipeline = fit(snapshot.train, best.params, seed)
             test = snapshot.test
             figures = scores(test[TARGET].to_numpy(), up(pipeline, test))

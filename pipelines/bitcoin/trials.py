@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from optuna.study import Study
@@ -54,8 +55,9 @@ class TrialLog:
 
     def complete(self, study: Study) -> int:
         """Logs the trials that a killed worker has not logged; gives how many ended ones there are."""
-        found = self._client.search_runs(
-            [self._experiment], f"tags.`mlflow.parentRunId` = '{self._parent}'", max_results=1000
+        # MLflow's client gives the first page alone, of a thousand runs.
+        found = mlflow.search_runs(
+            [self._experiment], f"tags.`mlflow.parentRunId` = '{self._parent}'", output_format="list"
         )
         logged = {run.data.tags.get(_NUMBER) for run in found}
         ended = study.get_trials(deepcopy=False, states=ENDED)

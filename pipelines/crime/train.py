@@ -64,15 +64,15 @@ def train(
                 file=uri,
             )
     fitted = Fitted.of(prepared.fitted)
-    with tempfile.TemporaryDirectory() as name, tracking.run(settings, f"train-{algorithm}") as run_id:
+    asked = {"seed": seed, "n_estimators": n_estimators}
+    prepared_sha256 = {side: prepared.files[side].sha256 for side in SIDES}
+    inputs = {"data_sha256": split.data_sha256, **prepared_sha256, **asked}
+    with (
+        tempfile.TemporaryDirectory() as name,
+        tracking.run(settings, f"train-{algorithm}", inputs=inputs) as run_id,
+    ):
         folder = Path(name)
-        pipeline, parameters = fit(
-            algorithm,
-            read(prepared.files[TRAIN], folder),
-            fitted,
-            seed=seed,
-            n_estimators=n_estimators,
-        )
+        pipeline, parameters = fit(algorithm, read(prepared.files[TRAIN], folder), fitted, **asked)
         # Both sides as a client would send them, before any stage has touched them.
         train_rows, test_rows = (read(split.files[side], folder) for side in SIDES)
         features, true = test_rows[fitted.features], test_rows[TARGET].to_numpy()

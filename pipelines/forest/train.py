@@ -53,15 +53,15 @@ def train(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         snapshot = fetch(snapshot_uri, folder, snapshot_sha256)
-        with tracking.run(settings, f"train-{algorithm}") as run_id:
-            pipeline, parameters = fit(
-                algorithm,
-                snapshot.train,
-                seed=seed,
-                n_estimators=n_estimators,
-                svc_max_rows=svc_max_rows,
-                svc_components=svc_components,
-            )
+        asked = {
+            "seed": seed,
+            "n_estimators": n_estimators,
+            "svc_max_rows": svc_max_rows,
+            "svc_components": svc_components,
+        }
+        inputs = {"snapshot_sha256": snapshot_sha256, **asked}
+        with tracking.run(settings, f"train-{algorithm}", inputs=inputs) as run_id:
+            pipeline, parameters = fit(algorithm, snapshot.train, **asked)
             test = snapshot.test[list(FEATURES)]
             predicted = pipeline.predict(test)
             metrics = scores(snapshot.test[TARGET].to_numpy(), predicted)

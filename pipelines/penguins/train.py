@@ -48,8 +48,10 @@ def train(
         snapshot = fetch(snapshot_uri, folder, snapshot_sha256)
         train_rows, test_rows = snapshot.train, snapshot.test
         features = list(FEATURES)
-        with tracking.run(settings, "train") as run_id:
-            pipeline = fit(train_rows, seed=seed, n_estimators=n_estimators)
+        asked = {"seed": seed, "n_estimators": n_estimators}
+        inputs = {"snapshot_sha256": snapshot_sha256, **asked}
+        with tracking.run(settings, "train", inputs=inputs) as run_id:
+            pipeline = fit(train_rows, **asked)
             metrics = scores(test_rows[TARGET].to_numpy(), pipeline.predict(test_rows[features]))
             _logger.info("on %d test rows: %s", len(test_rows), metrics)
             digest = proven_bundle(
@@ -67,15 +69,14 @@ def train(
             mlflow.log_params(
                 {
                     "algorithm": ALGORITHM,
-                    "seed": seed,
-                    "n_estimators": n_estimators,
+                    **asked,
                     "train_rows": len(train_rows),
                     "test_rows": len(test_rows),
                     "data_sha256": snapshot_sha256,
                     **asdict(snapshot.defects),
                 }
             )
-            others = cross_validated(train_rows, seed=seed, n_estimators=n_estimators)
+            others = cross_validated(train_rows, **asked)
             mlflow.log_metrics({**metrics, **others, **baseline(train_rows, test_rows)})
             mlflow.set_tags({"bundle_digest": digest, "snapshot_uri": snapshot_uri})
             log_pipeline(pipeline, test_rows[features].head(5), folder)

@@ -46,7 +46,8 @@ def test_a_retry_of_train_logs_to_the_same_run_and_makes_the_same_bundle(
     settings = Settings(
         run=Run("training", "run-0"), tracking_uri=mlflow_url, image_reference="forest-train@sha"
     )
-    again = train(settings, algorithm="random_forest", n_estimators=10, **training.snapshot)
+    small = {"n_estimators": 10, "svc_max_rows": 1000, "svc_components": 50}
+    again = train(settings, algorithm="random_forest", **small, **training.snapshot)
     assert again == training.candidates["random_forest"]
 
 

@@ -72,6 +72,19 @@ def test_every_step_can_be_repeated(world: World) -> None:
     assert len(world.query(RECORD)) == 1
 
 
+def test_a_training_that_is_cleared_and_asked_for_other_trees_leaves_the_champions_run_alone(
+    world: World,
+) -> None:
+    prepared, first, _ = world.run("r1", n_estimators=20)
+    second = world.train("r1", prepared, n_estimators=10)
+    assert second.mlflow_run_id != first.mlflow_run_id
+    client = mlflow.MlflowClient(world.tracking_uri)
+    for trained, trees in ((first, "20"), (second, "10")):
+        run = client.get_run(trained.mlflow_run_id)
+        assert (run.data.params["n_estimators"], run.info.status) == (trees, "FINISHED")
+        assert run.data.tags["bundle_digest"] == trained.bundle_digest
+
+
 def test_the_processed_table_holds_what_the_model_sees(world: World) -> None:
     world.prepare("r1")
     columns = "sex_female + sex_male, island_biscoe + island_dream + island_torgersen, species"

@@ -48,6 +48,20 @@ def test_tasks_and_runs_have_mlflow_runs_of_their_own(settings: Settings) -> Non
     assert len(ids) == 3
 
 
+def test_a_task_that_is_cleared_and_asked_for_something_else_has_a_run_of_its_own(settings: Settings) -> None:
+    def logged(seed: int, image: str = "") -> str:
+        step = replace(settings, image_reference=image)
+        with tracking.run(step, "train-cleared", inputs={"seed": seed, "rows": "d1"}) as run_id:
+            mlflow.log_param("seed", seed)
+        return run_id
+
+    first = logged(1)
+    assert logged(1) == first
+    others = {logged(2), logged(1, "registry/forest-train:2")}
+    assert len({first, *others}) == 3
+    assert mlflow.get_run(first).data.params == {"seed": "1"}
+
+
 def test_an_experiment_that_was_deleted_is_refused_with_the_way_to_restore_it(settings: Settings) -> None:
     deleted = mlflow.MlflowClient(settings.tracking_uri).create_experiment("deleted")
     mlflow.MlflowClient(settings.tracking_uri).delete_experiment(deleted)
