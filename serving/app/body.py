@@ -1,5 +1,6 @@
 """A request's body: an object that holds one list, checked item by item, and refused for little."""
 
+import json
 from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
@@ -99,6 +100,9 @@ class Body:
     def _explained(self, error: ValidationError, content: bytes, strict: bool) -> list[dict[str, Any]]:
         """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
         errors = error.errors(include_url=False, include_input=False)
+        if errors[0]["type"] == "json_invalid" and (why := _no_utf8(content)):
+            message = f"The body is not UTF-8 ({why}): send JSON in UTF-8"
+            return [{"type": "json_invalid", "loc": ["body"], "msg": message}]
         location = errors[0]["loc"]
         if len(location) < 2 or location[0] != self._name:
             return [_of(each, each["loc"], "") for each in errors]
@@ -129,6 +133,18 @@ def _first(errors: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
         more = f"more errors than the {MAX_ERRORS} that are listed"
         found[MAX_ERRORS:] = [{"type": "too_many_errors", "loc": ["body"], "msg": more}]
     return found
+
+
+def _no_utf8(content: bytes) -> str:
+    """Says what a body is written in where that is not UTF-8; nothing where it is."""
+    encoding = json.detect_encoding(content)
+    if not encoding.startswith("utf-8"):
+        return encoding.upper()
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return f"its byte {error.start + 1} is 0x{content[error.start]:02x}"
+    return ""
 
 
 def _of(error: ErrorDetails, location: tuple[int | str, ...], called: str) -> dict[str, Any]:

@@ -218,6 +218,22 @@ def test_a_body_of_another_form_is_refused(client: Api, content: bytes, place: l
     assert answer.json()["detail"][0]["loc"] == place
 
 
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16-LE"),
+        ("utf-32", "UTF-32"),
+        ("cp1252", "its byte 15 is 0xf1"),
+    ],
+)
+def test_a_body_in_another_encoding_is_told_by_it(client: Api, encoding: str, said: str) -> None:
+    answer = client.client.post("/predict", content='{"samples": ["ñ"]}'.encode(encoding))
+    assert answer.status_code == 422
+    (detail,) = answer.json()["detail"]
+    assert detail["msg"] == f"The body is not UTF-8 ({said}): send JSON in UTF-8"
+
+
 def test_an_extra_field_beside_the_samples_is_refused(client: Api, samples: Samples) -> None:
     answer = client.client.post("/predict", json={"samples": samples[:1], "sample": []})
     assert answer.status_code == 422

@@ -138,6 +138,17 @@ def test_a_move_takes_only_what_was_listed(moved: Any, server: ScriptedServer, b
     assert b'\r\nIf-Match: "e1"\r\n' in delete
 
 
+@pytest.mark.parametrize("name", ["a+b %2B%20c", "100% ñ😀", "e\u0301 #1?x=y&z;", "<&> 'q' \"r\"\n"])
+def test_a_name_of_any_characters_is_listed_and_moved_as_it_is(folder: str, name: str) -> None:
+    store = ObjectStore()
+    store.put(f"{folder}/in/{name}", BODY)
+    (found,) = store.listed(f"{folder}/in/")
+    assert found.uri == f"{folder}/in/{name}"
+    assert store.move(found, f"{folder}/out/{name}")
+    assert store.get(f"{folder}/out/{name}") == BODY
+    assert list(store.listed(f"{folder}/in/")) == []
+
+
 @pytest.mark.parametrize(
     ("answers", "left"),
     [
