@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,9 @@ DAILY = Layout(
 LAYOUTS = {layout.name: layout for layout in (WEEKLY, DAILY)}
 
 
+_NUMERAL = re.compile(r"'?[$+-]? ?\d[\d., ]*")
+
+
 class FaultyCellError(ValueError):
     """A cell does not hold what its column should; the text says what it holds.
 
@@ -119,6 +123,14 @@ def is_blank(cell: Any) -> bool:
     return isinstance(cell, str) and not cell.strip()
 
 
+def _is_numeral(cell: Any) -> bool:
+    """Says whether a cell is a text that looks like a number, as files from elsewhere and typed dots make it.
+
+    It is not read as one: of `1.200` nobody knows whether it is above a thousand.
+    """
+    return isinstance(cell, str) and _NUMERAL.fullmatch(cell.strip()) is not None
+
+
 def price(cell: Any) -> float:
     """Gives the price in a cell.
 
@@ -126,7 +138,8 @@ def price(cell: Any) -> float:
         FaultyCellError: it holds no number, or one that is no price.
     """
     if type(cell) not in (int, float):
-        raise FaultyCellError(f"{cell!r} is not a price")
+        advice = " but a text: make the cell a number" if _is_numeral(cell) else ""
+        raise FaultyCellError(f"{cell!r} is not a price{advice}")
     if not 0 < cell <= HIGHEST_PRICE:
         raise FaultyCellError(f"{cell!r} is not a price above 0 and at most {HIGHEST_PRICE:,.0f}")
     return float(cell)

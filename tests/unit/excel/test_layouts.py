@@ -68,6 +68,14 @@ def test_a_daily_workbook_need_not_name_the_columns_of_a_pair() -> None:
     ("cell", "value", "sentence"),
     [
         ("B6", "mil", "sheet Hoja1 row 6 column Armenia, Mercar: 'mil' is not a price"),
+        *(
+            (
+                "B6",
+                text,
+                f"sheet Hoja1 row 6 column Armenia, Mercar: {text!r} is not a price but a text: make",
+            )
+            for text in ("1200", "1.200", "1.200,50", "$ 1 200", "'1200")
+        ),
         (
             "B6",
             -5,
