@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
 from stepkit.outcomes import Code, RefusedInput
+
+_OF_AIRFLOW = re.compile(r"[a-z_]+__[0-9-]+T[0-9:]+(\.[0-9]+)?\+00:00(_[A-Za-z0-9]+)?")
+"""The ids that Airflow gives its runs: of these no two become the same."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,15 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The run id with every character that an S3 key or a label would have to escape replaced by `-`."""
-        return re.sub(r"[^A-Za-z0-9_.-]", "-", self.required_id)
+        """The run id with every character that an S3 key or a label would have to escape replaced by `-`.
+
+        Ids that a person gives, such as `july+1` and `july-1`, have a hash at the end where they would
+        become the same, or be no part of a key: each run finds its own objects alone.
+        """
+        key = re.sub(r"[^A-Za-z0-9_.-]", "-", self.required_id)
+        if _OF_AIRFLOW.fullmatch(self.run_id) or (key == self.run_id and key.strip(".")):
+            return key
+        return f"{key}-{hashlib.sha256(self.run_id.encode()).hexdigest()[:8]}"
 
     @property
     def required_id(self) -> str:

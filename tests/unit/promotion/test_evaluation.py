@@ -59,7 +59,7 @@ def test_an_evaluation_is_written_and_told(
     found = evaluate(SETTINGS, CONTEST, NEW, **given)
     uri = "s3://bucket/e-1.json"
     assert found == Evaluated(uri, "run of new", "forest", {"accuracy": 1.0}, version, "promote", "why")
-    assert written == [("s3://bucket/toy/evaluation/run-7", "evaluation", "é".encode())]
+    assert written == [(f"s3://bucket/toy/evaluation/{SETTINGS.run.key}", "evaluation", "é".encode())]
     assert asked == [
         ("rows of run 7", SETTINGS, "toys"),
         (SETTINGS, CONTEST, NEW, champion, "s3://b/s.parquet", THRESHOLDS),

@@ -41,6 +41,27 @@ def test_every_setting_has_its_variable() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("run_id", "key"),
+    [
+        ("manual__2026-11-21T10:00:00.123456+00:00_aB3", "manual__2026-11-21T10-00-00.123456-00-00_aB3"),
+        ("by-hand-1795254709", "by-hand-1795254709"),
+        ("july+1", "july-1-ef8b9545"),
+        ("..", "..-5ec1f7e7"),
+    ],
+)
+def test_the_key_of_a_run(run_id: str, key: str) -> None:
+    assert Run(run_id=run_id).key == key
+
+
+def test_runs_whose_ids_differ_in_a_sign_alone_have_keys_of_their_own() -> None:
+    ids = ["july-1", "july+1", "july:1", "july 1", "manual__2026-11-21T10:00:00+05:00"]
+    ids += ["manual__2026-11-21T10:00:00-05:00", ".", ".."]
+    keys = {Run(run_id=run_id).key for run_id in ids}
+    assert len(keys) == len(ids)
+    assert not keys & {".", ".."}
+
+
 @pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT, "")])
 def test_what_is_not_set_is_as_its_default(environment: dict[str, str]) -> None:
     found = Settings.from_environment(environment)
