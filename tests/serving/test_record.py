@@ -18,5 +18,8 @@ def test_it_is_read_through_a_pooler_that_takes_no_options(forest_database: str)
         decision = Decision("promoted", "a test", Model("svc", "run1", "a" * 64, "d"), None)
         Decisions(rows, promotion, "forest").record(decision)
     with pooler(as_serving(forest_database)) as url:
-        record = Record(Settings(mlflow_model_name="forest", promotion_record_url=url))
+        settings = Settings(
+            mlflow_model_name="forest", mlflow_tracking_uri="http://mlflow", promotion_record_url=url
+        )
+        record = Record(settings)
         assert record.champion() == Promoted("run1", "a" * 64)
