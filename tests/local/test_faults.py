@@ -96,9 +96,11 @@ def beginning() -> Iterator[Beginning]:
         quintet = CommandLine(state)
         run = quintet.start("run", CAPTURE, "--date", DATE)
         load = state.runs / CAPTURE / "manual__2026-01-31T12-00-00-00-00/load/try-1/log.jsonl"
-        assert wait_until(load.exists, SECONDS, pause=0.005)
+        begun = wait_until(lambda: load.exists() or run.poll() is not None, SECONDS, pause=0.005)
         run.send_signal(signal.SIGINT)
         first, _ = run.communicate(timeout=60)
+        assert begun, first
+        assert load.exists(), first
         left = quintet.processes
         second = quintet("run", CAPTURE, "--date", DATE)
         yield Beginning(quintet, first, run.returncode, left, second, quintet.rows)
