@@ -26,7 +26,7 @@ from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import MAX_RESULT_BYTES, execute
-from tests.children import PROCESSES
+from tests import children
 from tests.unit.excel import workbooks
 from tests.unit.excel.conftest import Landing
 
@@ -301,7 +301,7 @@ def archive_killed(request: int, bucket: str, uri: str) -> None:
 
 
 def was_killed(target: Callable[..., None], *args: Any) -> bool:
-    child = PROCESSES.Process(target=target, args=args)
+    child = children.child(target, *args)
     child.start()
     child.join(60)
     assert child.exitcode in (0, KILLED)

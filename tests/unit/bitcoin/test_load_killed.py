@@ -11,7 +11,7 @@ import pytest
 from bitcoin.load import Loaded, load
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests.children import PROCESSES
+from tests import children
 from tests.services import PostgresServer
 from tests.unit.bitcoin.rows import capture, rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
@@ -69,7 +69,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         through_proxy = f"postgresql://bitcoin@127.0.0.1:{proxy.port}/{database}"
-        child = PROCESSES.Process(target=load_run, args=(through_proxy, captures[1]))
+        child = children.child(load_run, through_proxy, captures[1])
         child.start()
         child.join(60)
         proxy.close()

@@ -33,7 +33,7 @@ from stepkit.outcomes import RefusedInput
 from stepkit.promotion.promoting import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests.children import PROCESSES
+from tests import children
 from tests.conftest import as_promotion
 from tests.services import PostgresServer, wait_until
 from tests.unit.bitcoin.markets import swinging, wandering
@@ -264,7 +264,7 @@ def test_a_killed_worker_loses_one_trial_and_the_study_goes_on(
         **{"snapshot_uri": found.snapshot_uri, "snapshot_sha256": found.snapshot_sha256},
         **{"trials": 8, "folds": 4, "max_estimators": 2000},
     }
-    child = PROCESSES.Process(target=_tune, args=(chain.settings(), 0, given))
+    child = children.child(_tune, chain.settings(), 0, given)
     child.start()
     heard = (
         "SELECT count(*) FROM bitcoin_optuna.trials JOIN bitcoin_optuna.trial_heartbeats USING (trial_id)"
@@ -316,7 +316,7 @@ def _tune(settings: Settings, worker: int, given: dict[str, Any]) -> None:
 
 
 def _in_a_process(settings: Settings, worker: int, given: dict[str, Any]) -> int | None:
-    child = PROCESSES.Process(target=_tune, args=(settings, worker, given))
+    child = children.child(_tune, settings, worker, given)
     child.start()
     child.join(120)
     return child.exitcode

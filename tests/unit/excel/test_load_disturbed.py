@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from excel.load import load
-from tests.children import PROCESSES
+from tests import children
 from tests.services import PostgresServer
 from tests.unit.excel import workbooks
 from tests.unit.excel.conftest import Landing
@@ -33,7 +33,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
         name = postgres_server.create_database(prepared, "quintet_owner")
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         url = f"postgresql://excel@127.0.0.1:{proxy.port}/{name}"
-        child = PROCESSES.Process(target=load_through, args=(url, landing.bucket, scanned.manifest_uri))
+        child = children.child(load_through, url, landing.bucket, scanned.manifest_uri)
         child.start()
         child.join(60)
         proxy.close()

@@ -14,7 +14,7 @@ import pytest
 from forest.load import Loaded, load
 from forest.schema import NAMES, SOURCE_NAMES
 from stepkit.settings import Run, Settings
-from tests.children import PROCESSES
+from tests import children
 from tests.services import PostgresServer
 from tests.unit.forest_ingest.captures import rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
@@ -80,7 +80,7 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     def disturbed(database: str, at: int | None, after: bool) -> tuple[int, list[bytes]]:
         proxy = KillingProxy(postgres_server.address, lambda: child.kill(), at, after=after)
         through_proxy = f"postgresql://forest@127.0.0.1:{proxy.port}/{database}"
-        child = PROCESSES.Process(target=load_file, args=(through_proxy, captures[1]))
+        child = children.child(load_file, through_proxy, captures[1])
         child.start()
         child.join(60)
         proxy.close()

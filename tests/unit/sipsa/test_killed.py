@@ -14,7 +14,7 @@ from sipsa.merge import Merged, merge
 from sipsa.stage import Staged, stage
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests.children import PROCESSES
+from tests import children
 from tests.services import PostgresServer
 from tests.table_hash import of_rows
 from tests.unit.forest_ingest.killing_proxy import KillingProxy
@@ -91,7 +91,7 @@ def test_a_step_killed_at_any_statement_and_tried_again_leaves_the_same(
         target, arguments = (
             (run_stage, (url, bucket, "r2", SECOND)) if step == "stage" else (run_merge, (url, "r2"))
         )
-        child = PROCESSES.Process(target=target, args=arguments)
+        child = children.child(target, *arguments)
         child.start()
         child.join(60)
         proxy.close()
