@@ -22,11 +22,11 @@ from quintet import (
     why,
     workshop,
 )
-from quintet.foreign import OF_POSTGRES, forget
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
 from quintet.local.state import State
 from quintet.progress import UserError
+from quintet.shell_variables import OF_POSTGRES, forget
 
 Describe = Callable[[argparse.ArgumentParser], None]
 OnPlatform = Callable[[Kube, argparse.Namespace], None]

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from quintet.cluster import Cluster
 from quintet.debian import base_arguments
-from quintet.foreign import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
 from quintet.kube import Kube
 from quintet.machine import Machine, buildkit_cli, image_source
 from quintet.paths import cache_dir
 from quintet.progress import Stage
+from quintet.shell_variables import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
 from quintet.ui import add_ports
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from quintet import env, foreign
+from quintet import env, shell_variables
 from quintet.env import connections
 from quintet.kube import Kube
 
@@ -58,8 +58,10 @@ def test_what_a_shell_has_of_another_platform_is_forgotten(
     monkeypatch.delenv("no_proxy", raising=False)
     env.main(kube, argparse.Namespace(postgres_port=1, s3_port=2, mlflow_port=3, promotion=False))
     printed = capsys.readouterr().out
-    others = dict.fromkeys(foreign.OF_S3 + foreign.OF_POSTGRES + foreign.OF_MLFLOW, "another")
-    others |= dict.fromkeys(foreign.OF_THE_CLUSTER, "another")
+    others = dict.fromkeys(
+        shell_variables.OF_S3 + shell_variables.OF_POSTGRES + shell_variables.OF_MLFLOW, "another"
+    )
+    others |= dict.fromkeys(shell_variables.OF_THE_CLUSTER, "another")
     assert {
         "AWS_SESSION_TOKEN",
         "AWS_PROFILE",
