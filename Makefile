@@ -9,7 +9,7 @@ DAG ?= forest_training_pipeline
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images \
         push bump sbom audit run run-all land why predict test test-fast mutants lint e2e bench bench-serving \
-        bench-pipelines bench-promotion package airflow-cli
+        bench-pipelines bench-promotion package generate airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,8 @@ predict: ## Send an example to a model's API from inside the cluster: MODEL=crim
 	@$(QUINTET) predict $(MODEL)
 airflow-cli: ## Airflow's own command line: ARGS="dags list"
 	@$(QUINTET) airflow-cli $(ARGS)
+generate: ## Write what is derived from pipelines/*/pipeline.yaml: skaffold.yaml, values-samples.yaml, the README's table
+	@$(QUINTET) generate
 package: ## Write the charts as .tgz files to dist/
 	@$(QUINTET) package
 

@@ -49,6 +49,7 @@ def render(
     registry: str = REGISTRY,
     cluster: str = "",
     upgrade: bool = False,
+    samples: bool = True,
 ) -> tuple[Manifest, ...]:
     """Every object of the chart, hooks too, in namespace quintet; treat them as constants: they are cached.
 
@@ -58,6 +59,7 @@ def render(
         registry: of the images, where the values name none.
         cluster: URL of the API server that templates look objects up in; without one they find none.
         upgrade: render as for a release that is there.
+        samples: with the sample pipelines, as values-samples.yaml has them; False: the bare platform.
 
     Raises:
         ChartError: Helm refuses the values.
@@ -65,7 +67,8 @@ def render(
     version = versions()["kubernetes"]["version"]
     # Another cluster may have the same port a moment later.
     of_them = _render.__wrapped__ if cluster else _render
-    return of_them(chart, json.dumps(values or {}, sort_keys=True), registry, version, cluster, upgrade)
+    given = json.dumps(values or {}, sort_keys=True)
+    return of_them(chart, given, registry, version, cluster, upgrade, samples)
 
 
 def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
@@ -74,12 +77,12 @@ def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
     Raises:
         ChartError: Helm refuses the version.
     """
-    return _render(chart, "{}", REGISTRY, version, "", False)
+    return _render(chart, "{}", REGISTRY, version, "", False, True)
 
 
 @cache
 def _render(
-    chart: str, values: str, registry: str, version: str, cluster: str, upgrade: bool
+    chart: str, values: str, registry: str, version: str, cluster: str, upgrade: bool, samples: bool
 ) -> tuple[Manifest, ...]:
     command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
     # Without a cluster Helm renders for the version that it was built with: one from its Go module, for 1.20.
@@ -89,10 +92,14 @@ def _render(
         command += ["--disable-openapi-validation"]
     if upgrade:
         command += ["--is-upgrade"]
-    with NamedTemporaryFile("w", suffix=".yaml") as images:
-        json.dump({"global": {"image": {"registry": registry}}}, images)
-        images.flush()
-        command += ["--values", images.name, "--values", "-"]
+    with NamedTemporaryFile("w", suffix=".yaml") as base:
+        brought = sample_values() if samples else {"global": {}}
+        if Path(chart).name != "quintet":
+            # A part knows no value of another.
+            brought = {"global": brought["global"]}
+        json.dump({**brought, "global": {**brought["global"], "image": {"registry": registry}}}, base)
+        base.flush()
+        command += ["--values", base.name, "--values", "-"]
         result = subprocess.run(
             command,
             input=values,
@@ -106,6 +113,12 @@ def _render(
         lines = [line for line in result.stderr.splitlines() if "found symbolic link" not in line]
         raise ChartError("\n".join(lines))
     return tuple(manifest for manifest in yaml.load_all(result.stdout, yaml.CSafeLoader) if manifest)
+
+
+@cache
+def sample_values() -> dict[str, Any]:
+    """The values that bring the sample pipelines."""
+    return dict(yaml.safe_load((CHARTS / "quintet" / "values-samples.yaml").read_text(encoding="utf-8")))
 
 
 def of_kind(manifests: Iterable[Manifest], *kinds: str) -> list[Manifest]:

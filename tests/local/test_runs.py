@@ -53,7 +53,7 @@ def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: 
     serving = served.await_champion(platform.platform, "inference-forest")
     digests = {task["result"]["bundle_digest"] for task in trained if task["map_index"] >= 0}
     assert serving["digest"] in digests
-    (sample,) = json.loads(Path("charts/quintet/files/requests/forest.json").read_text())["samples"]
+    (sample,) = json.loads(Path("pipelines/forest/example.json").read_text())["samples"]
     (prediction,) = served.predict(platform.platform, "inference-forest", [sample])
     assert prediction["class_name"] in {label["name"] for label in serving["classes"]}
 

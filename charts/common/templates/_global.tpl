@@ -14,6 +14,7 @@ Secret and rule of the network asks for it. A chart that is installed alone need
   "caSecret" ""
   "s3" (dict "checksums" "when_supported")
   "tasks" (dict "namespace" "")
+  "pipelines" dict
   "networkPolicy" (include "common.network" . | fromJson) -}}
 {{- $given := .Values.global | default dict -}}
 {{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}

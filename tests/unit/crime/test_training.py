@@ -37,7 +37,7 @@ from stepkit.settings import Settings
 from tests.conftest import as_promotion
 
 Make = Callable[..., Settings]
-EXAMPLE = Path(__file__).resolve().parents[3] / "charts/quintet/files/requests/crime.json"
+EXAMPLE = Path(__file__).resolve().parents[3] / "pipelines/crime/example.json"
 STAGES = (process_outliers, encode_data, scale_data, balance_data, extract_features)
 
 

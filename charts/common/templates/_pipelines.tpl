@@ -1,0 +1,23 @@
+{{- /*
+common.pipelines $: the pipelines of global.pipelines that are not left out, by name, as JSON; `schemas`, `s3`, `source` and `model`
+are always there, empty where a pipeline has none, and so is every key of a step.
+  {{- range $name, $pipeline := include "common.pipelines" $ | fromJson }}
+What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.py derives the same from the same content.
+*/ -}}
+{{- define "common.pipelines" -}}
+{{- $found := dict -}}
+{{- range $name, $given := ((.Values.global | default dict).pipelines | default dict) -}}
+{{- if dig "enabled" true $given -}}
+{{- $defaults := dict "env" dict "secretEnv" dict "variables" dict "connections" dict "schemas" list "source" dict "model" dict
+    "s3" (dict "prefixes" (list (printf "%s/" $name)) "expireDays" dict "lifecycle" false) -}}
+{{- $pipeline := mergeOverwrite $defaults (deepCopy $given) -}}
+{{- range $step, $settings := $pipeline.steps -}}
+{{- $plain := dict "source" false "database" true "env" dict "secretEnv" dict "resources" dict -}}
+{{- $_ := set $pipeline.steps $step (mergeOverwrite $plain (deepCopy ($settings | default dict))) -}}
+{{- end -}}
+{{- $_ := set $pipeline "promotion" (dig "model" "promotion" "step" "" $pipeline) -}}
+{{- $_ := set $found $name $pipeline -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}

@@ -1,0 +1,311 @@
+"""What `pipeline.yaml` says of each pipeline, and what the platform derives from it.
+
+The file and its schema, ``pipelines/pipeline.schema.json``, are the contract. Charts take the same content as
+values, ``global.pipelines.<name>``, and derive the same in ``charts/common/templates/_pipelines.tpl``.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from quintet.paths import REPOSITORY
+from quintet.progress import UserError
+
+PIPELINES = REPOSITORY / "pipelines"
+FILE = "pipeline.yaml"
+SCHEMA = PIPELINES / "pipeline.schema.json"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of our own: the source itself, or a simulator that takes its place.
+
+    Attributes:
+        service: its image and Service.
+        program: its folder in ``sources/``, and the name of its environment.
+        env: its settings as a simulator, and without a cluster.
+        simulates: whether the source is another one, outside.
+    """
+
+    service: str
+    program: str
+    env: dict[str, str]
+    simulates: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a pipeline.
+
+    Attributes:
+        pipeline: the pipeline that it belongs to.
+        name: in kebab-case, as in its image ``<pipeline>-<name>``.
+        given: its entry in the file.
+    """
+
+    pipeline: "Pipeline"
+    name: str
+    given: dict[str, Any]
+
+    @property
+    def image(self) -> str:
+        """Its image."""
+        return f"{self.pipeline.name}-{self.name}"
+
+    @property
+    def module(self) -> str:
+        """The module that its program is, such as ``forest.train``."""
+        return f"{self.pipeline.name}.{self.name.replace('-', '_')}"
+
+    @property
+    def lock(self) -> Path:
+        """The lock of its packages."""
+        group = self.given.get("lock")
+        return self.pipeline.folder / (f"requirements-{group}.lock" if group else "requirements.lock")
+
+    @property
+    def promotes(self) -> bool:
+        """Whether it is the one that makes a version the champion."""
+        return self.name == self.pipeline.promoting_step
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its variables that are no secret, beside those of every step of the platform."""
+        model = self.pipeline.given.get("model")
+        tracked = (
+            {"MLFLOW_EXPERIMENT_NAME": model["experiment"], "MLFLOW_MODEL_NAME": model["name"]}
+            if model
+            else {}
+        )
+        return {**tracked, **self.pipeline.given.get("env", {}), **self.given.get("env", {})}
+
+    @property
+    def secret_env(self) -> dict[str, tuple[str, str]]:
+        """Its variables from Secrets: variable -> Secret and key."""
+        name = self.pipeline.name
+        user = f"{name}-promotion" if self.promotes else name
+        found = {
+            "AWS_ACCESS_KEY_ID": (f"minio-{name}", "access-key"),
+            "AWS_SECRET_ACCESS_KEY": (f"minio-{name}", "secret-key"),
+        }
+        if self.pipeline.schemas and self.given.get("database", True):
+            found["DATABASE_URL"] = (f"postgres-{user}", "url")
+        if self.pipeline.model:
+            found["MLFLOW_TRACKING_USERNAME"] = (f"mlflow-{user}", "username")
+            found["MLFLOW_TRACKING_PASSWORD"] = (f"mlflow-{user}", "password")
+        for given in (self.pipeline.given, self.given):
+            found |= {key: (own["secret"], own["key"]) for key, own in given.get("secretEnv", {}).items()}
+        return found
+
+    @property
+    def asks_source(self) -> bool:
+        """Whether it reaches the pipeline's source."""
+        return bool(self.given.get("source"))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline: a folder with a ``pipeline.yaml``.
+
+    Attributes:
+        folder: the folder.
+        given: the file's content, which its schema accepts.
+    """
+
+    folder: Path
+    given: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name: that of the folder, the Python package in it, and the roles and users that it has."""
+        return self.folder.name
+
+    @cached_property
+    def steps(self) -> dict[str, Step]:
+        """Its steps, in the order of the file."""
+        return {name: Step(self, name, given) for name, given in self.given["steps"].items()}
+
+    @property
+    def dags(self) -> dict[str, list[str]]:
+        """DAG id -> the ids of those that take in what it learns from."""
+        return {dag: list(given.get("after", [])) for dag, given in self.given["dags"].items()}
+
+    @property
+    def dag_files(self) -> list[Path]:
+        """Its DAG files."""
+        return sorted((self.folder / "dags").glob("*.py"))
+
+    @property
+    def schemas(self) -> list[str]:
+        """Its schemas in the database `quintet`; the first is its search path, and has its record."""
+        return list(self.given.get("schemas", []))
+
+    @property
+    def prefixes(self) -> list[str]:
+        """First parts of the keys in the bucket `data` that it may read, write and delete."""
+        return list(self.given.get("s3", {}).get("prefixes", [f"{self.name}/"]))
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model that it trains."""
+        return str(self.given["model"]["name"]) if "model" in self.given else None
+
+    @property
+    def promoting_step(self) -> str | None:
+        """The step that makes a version the champion."""
+        promotion = self.given.get("model", {}).get("promotion")
+        return str(promotion["step"]) if promotion else None
+
+    @property
+    def serving(self) -> dict[str, Any]:
+        """What is special about its inference API."""
+        return dict(self.given.get("model", {}).get("serving", {}))
+
+    @property
+    def example(self) -> Path:
+        """A request that its inference API answers."""
+        return self.folder / "example.json"
+
+    @property
+    def server(self) -> Server | None:
+        """The server of our own that is, or simulates, its source."""
+        source = self.given.get("source", {})
+        if "server" not in source:
+            return None
+        server = source["server"]
+        return Server(server["service"], server["program"], dict(server.get("env", {})), "url" in source)
+
+
+@cache
+def pipelines() -> dict[str, Pipeline]:
+    """Return the pipelines of this checkout by name.
+
+    Raises:
+        UserError: when the file of one is wrong; names file, line and what to do.
+    """
+    return {file.parent.name: read(file.parent) for file in sorted(PIPELINES.glob(f"*/{FILE}"))}
+
+
+def read(folder: Path) -> Pipeline:
+    """Return the pipeline of a folder.
+
+    Raises:
+        UserError: when its file is missing or wrong; names file, line and what to do.
+    """
+    file = folder / FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+        given, root = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} has no {FILE}: it is what makes a folder a pipeline.") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{file}:{line}: {error.problem}: this is not YAML.") from error
+    for place, sentence in _mistakes(folder, given):
+        raise UserError(f"{file}:{_line(root, place)}: {sentence}")
+    return Pipeline(folder, given)
+
+
+def in_order(dags: Iterable[Pipeline]) -> list[list[str]]:
+    """Return the DAGs of pipelines in waves: those of one wave wait for all before it."""
+    graph = {dag: after for pipeline in dags for dag, after in pipeline.dags.items()}
+    order, waves = TopologicalSorter(graph), list[list[str]]()
+    order.prepare()
+    while order.is_active():
+        ready = order.get_ready()
+        waves.append([dag for dag in graph if dag in ready])
+        order.done(*ready)
+    return waves
+
+
+def pipeline_of(dag: str) -> Pipeline | None:
+    """Return the pipeline of a DAG; None for one that no pipeline names."""
+    return next((pipeline for pipeline in pipelines().values() if dag in pipeline.dags), None)
+
+
+def _mistakes(folder: Path, given: Any) -> Iterator[tuple[list[str], str]]:
+    """Yield the place of each mistake, as keys from the root, and a sentence on it; the worst first."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
+    for error in errors:
+        place = list(map(str, error.absolute_path))
+        yield place, _sentence(error, ".".join(place) or "the file")
+    if errors:
+        return
+    if given["name"] != folder.name:
+        yield ["name"], f"the name is {given['name']!r} and the folder {folder.name!r}: give both the same."
+    known = set(given["dags"])
+    for dag, settings in given["dags"].items():
+        for other in settings.get("after", []):
+            if other not in known:
+                yield (
+                    ["dags", dag],
+                    f"{dag} is after {other}, which dags does not name: {', '.join(sorted(known))}.",
+                )
+    try:
+        TopologicalSorter({dag: own.get("after", []) for dag, own in given["dags"].items()}).prepare()
+    except CycleError as error:
+        yield ["dags"], f"these DAGs wait for each other: {' after '.join(error.args[1])}."
+    steps = given["steps"]
+    promotion = given.get("model", {}).get("promotion")
+    if promotion and promotion["step"] not in steps:
+        yield (
+            ["model", "promotion"],
+            f"promotion names the step {promotion['step']!r}, and steps has {', '.join(steps)}.",
+        )
+    if promotion and not given.get("schemas"):
+        yield (
+            ["model", "promotion"],
+            "promotion needs a first schema, which holds its record: name one in schemas.",
+        )
+    for name, step in steps.items():
+        if step.get("source") and "source" not in given:
+            yield (
+                ["steps", name],
+                f"the step {name} asks a source, and the pipeline has none: add source, or drop this.",
+            )
+        lock = f"requirements-{step['lock']}.lock" if "lock" in step else "requirements.lock"
+        wanted = [lock, f"{name.replace('-', '_')}.py", *step.get("files", [])]
+        for missing in (file for file in wanted if not (folder / file).exists()):
+            yield ["steps", name], f"the step {name} needs {folder / missing}, which is not there."
+    if given.get("schemas") and not any((folder / "migrations").glob("*.sql")):
+        yield ["schemas"], f"schemas have no tables: {folder / 'migrations'} has no .sql file."
+
+
+def _sentence(error: jsonschema.ValidationError, place: str) -> str:
+    match error.validator:
+        case "additionalProperties" if error.schema.get("properties"):
+            known = error.schema["properties"]
+            unknown = ", ".join(sorted(set(error.instance) - set(known)))
+            return f"{place} has the unknown key {unknown}; it may have {', '.join(known)}."
+        case "required":
+            missing = ", ".join(key for key in error.schema["required"] if key not in error.instance)
+            return f"{place} lacks {missing}."
+        case "type":
+            return f"{place} is {error.instance!r} and must be of type {error.validator_value}."
+        case _:
+            about = error.schema.get("description", "")
+            return f"{place}: {error.message}.{' ' + about if about else ''}"
+
+
+def _line(node: yaml.Node | None, place: list[str]) -> int:
+    """Return the line of the entry at a place, or of what is nearest to it."""
+    line = 1
+    for key in place:
+        if isinstance(node, yaml.MappingNode):
+            entry = next(((name, value) for name, value in node.value if name.value == key), None)
+            if entry is None:
+                break
+            line, node = entry[0].start_mark.line + 1, entry[1]
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+            line = node.start_mark.line + 1
+    return line
