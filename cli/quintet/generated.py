@@ -1,4 +1,4 @@
-"""``quintet generate``: the files derived from every pipeline's `pipeline.yaml`, and which of them are stale."""
+"""``quintet generate``: the files derived from every `pipeline.yaml`, and which of them are stale."""
 
 import argparse
 from collections.abc import Callable
@@ -31,13 +31,19 @@ def stale() -> list[str]:
     return [path for path, content in FILES.items() if _text(REPOSITORY / path) != content()]
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(_arguments: argparse.Namespace) -> None:
     """Write the files that are stale."""
+    changed = write()
+    print(f"{len(changed)} of {len(FILES)} files were stale. Next: make test-fast")
+
+
+def write() -> list[str]:
+    """Write the files that are stale, and return and print their paths."""
     changed = stale()
     for path in changed:
         (REPOSITORY / path).write_text(FILES[path](), encoding="utf-8")
         print(f"  {path}")
-    print(f"{len(changed)} of {len(FILES)} files were stale. Next: make test-fast")
+    return changed
 
 
 def _text(path: Path) -> str:

@@ -5,6 +5,9 @@ values, ``global.pipelines.<name>``, and derive the same in ``charts/common/temp
 """
 
 import json
+import keyword
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -21,6 +24,14 @@ from quintet.progress import UserError
 PIPELINES = REPOSITORY / "pipelines"
 FILE = "pipeline.yaml"
 SCHEMA = PIPELINES / "pipeline.schema.json"
+NAMES = re.compile("[a-z][a-z0-9]{0,29}")
+RESERVED = frozenset(
+    {
+        *("airflow", "inference", "minio", "mlflow", "postgres", "public", "quintet", "root", "serving"),
+        *("app", "bundle", "dags", "pods", "sources", "stepkit", "tests"),
+    }
+)
+"""Roles, users, schemas and packages of the platform's own."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +236,17 @@ def in_order(dags: Iterable[Pipeline]) -> list[list[str]]:
     return waves
 
 
+def refusal_of_name(name: str) -> str:
+    """Return why a name cannot be a pipeline's; "" where it can."""
+    if not NAMES.fullmatch(name):
+        return "it must be 1 to 30 small letters and digits, the first a letter"
+    if name in sys.stdlib_module_names or keyword.iskeyword(name):
+        return "Python has a module or a word of that name, and the pipeline's package would hide it"
+    if name in RESERVED:
+        return "the platform has a role, user or package of that name"
+    return ""
+
+
 def pipeline_of(dag: str) -> Pipeline | None:
     """Return the pipeline of a DAG; None for one that no pipeline names."""
     return next((pipeline for pipeline in pipelines().values() if dag in pipeline.dags), None)
@@ -240,6 +262,8 @@ def _mistakes(folder: Path, given: Any) -> Iterator[tuple[list[str], str]]:
         yield place, _sentence(error, ".".join(place) or "the file")
     if errors:
         return
+    if reason := refusal_of_name(given["name"]):
+        yield ["name"], f"{given['name']!r} cannot be the name of a pipeline: {reason}."
     if given["name"] != folder.name:
         yield ["name"], f"the name is {given['name']!r} and the folder {folder.name!r}: give both the same."
     known = set(given["dags"])

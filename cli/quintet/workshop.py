@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from quintet import audit, bump, cluster, generated, images, machine, release, sbom, tools
+from quintet import audit, bump, cluster, generated, images, machine, new, release, sbom, tools
 from quintet.cluster import Cluster
 from quintet.first_runs import first_runs
 from quintet.kube import Kube
@@ -40,6 +40,7 @@ def add_commands(commands: Any) -> None:
     add("sbom", _sbom, "write what is in each image to dist/sbom/, as CycloneDX")
     add("audit", _audit, "look for known vulnerabilities of what is in the images; code 2: not checked")
     add("bump", _bump, "take today's Debian for the images")
+    new.add_arguments(add("new", new.main, "make the folder of a new pipeline"))
     add("generate", generated.main, "write the files that are derived from each pipeline.yaml")
     add("package", _package, "write the charts as .tgz files to dist/")
 

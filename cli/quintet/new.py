@@ -1,0 +1,62 @@
+"""``quintet new``: the folder of a new pipeline, which runs, has a test that passes, and a page."""
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+from quintet import generated
+from quintet.paths import REPOSITORY
+from quintet.pipelines import PIPELINES, read, refusal_of_name
+from quintet.progress import UserError
+
+STARTER = REPOSITORY / "cli" / "quintet" / "starters" / "ingest"
+"""A pipeline that takes readings in and merges them into a table; each file of it holds its name, `NAME`."""
+NAME = "weather"
+IMPORTS = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
+"""A block of imports, whose order goes by the names of the modules."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options."""
+    parser.add_argument("name", help="of the pipeline: its folder, Python package, Postgres role and schema")
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the folder, and the files that are derived from all pipelines."""
+    folder = make(arguments.name, PIPELINES)
+    generated.write()
+    dag = next(iter(read(folder).dags))
+    shown = folder.relative_to(REPOSITORY)
+    print(f"{shown} has a step that keeps readings and one that merges them into a table: change both.")
+    print(f"Next: quintet run {dag} --param readings=roof,21.5, then make test-fast")
+
+
+def make(name: str, pipelines: Path) -> Path:
+    """Write the folder of a new pipeline and return its path; a failure leaves nothing.
+
+    Args:
+        name: of the pipeline.
+        pipelines: the folder that takes it.
+
+    Raises:
+        UserError: when the name cannot be a pipeline's, or is taken.
+    """
+    if reason := refusal_of_name(name):
+        raise UserError(f"{name!r} cannot be the name of a pipeline: {reason}.")
+    folder = pipelines / name
+    unfinished = pipelines / f".{name}.unfinished"
+    if folder.exists():
+        raise UserError(f"{folder} is there already: take another name, or remove it.")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for source in sorted(path for path in STARTER.rglob("*") if path.is_file()):
+        place = unfinished / str(source.relative_to(STARTER)).replace(NAME, name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text(encoding="utf-8").replace(NAME, name).replace(NAME.title(), name.title())
+        place.write_text(IMPORTS.sub(_sorted, text) if place.suffix == ".py" else text, encoding="utf-8")
+    return unfinished.rename(folder)
+
+
+def _sorted(block: re.Match[str]) -> str:
+    lines = block[0].splitlines(keepends=True)
+    return "".join(sorted(lines, key=lambda line: line.split()[1]))

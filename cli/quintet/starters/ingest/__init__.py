@@ -1,0 +1,1 @@
+"""Weather: temperatures that people read off."""
