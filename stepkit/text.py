@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 
+_EXCERPT = 200
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 _UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
@@ -40,3 +41,9 @@ def normalise(text: str) -> str:
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", text.translate(_ALIKE))
+
+
+def excerpt(body: bytes) -> str:
+    """Returns the beginning of an answer for a sentence: at most 200 bytes of it, on one line."""
+    shown = " ".join(body[:_EXCERPT].decode(errors="replace").split())
+    return shown + ("…" if len(body) > _EXCERPT else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from bitcoin import capture
@@ -21,6 +21,7 @@ from stepkit.settings import Settings
 from stepkit.step import run
 
 MAX_QUIET_BARS = 24
+START = datetime(2023, 1, 1, tzinfo=UTC)
 _logger = logging.getLogger(__name__)
 
 
@@ -45,9 +46,7 @@ def extract(
     source_url: Annotated[str, Option("base URL of the exchange", env="SOURCE_API_BASE_URL")],
     symbol: Annotated[str, Option("what is traded")] = "BTCUSDT",
     interval: Annotated[Interval, Option("length of a bar")] = "1h",
-    start: Annotated[
-        str, Option("opening of the first bar of all, ISO 8601", env="HISTORY_START")
-    ] = "2023-01-01T00:00:00Z",
+    start: Annotated[datetime, Option("opening of the first bar of all", env="HISTORY_START")] = START,
     max_bars: Annotated[int, Option("about so many bars in one run at most", minimum=1)] = 50_000,
     max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
     max_quiet_bars: Annotated[
@@ -60,7 +59,7 @@ def extract(
     folder = f"s3://{bucket}/bitcoin/raw/{symbol}-{interval}/{settings.run.key}"
     raw_uri, refusals_uri = f"{folder}/bars.json", f"{folder}/refused_rows.json"
     if not store.exists(raw_uri):
-        since = next_opening(settings, symbol, interval, _milliseconds(start))
+        since = next_opening(settings, symbol, interval, int(start.timestamp() * 1000))
         taken = take(Market(source_url), symbol, interval, since, max_bars, max_quiet_bars)
         taken.bars(f"{source_url} ({symbol} {interval})", max_refused_share)
         store.put_if_absent(raw_uri, taken.to_json(), "application/json")
@@ -154,18 +153,6 @@ def _whole(row: object, at: int) -> int | None:
     """Gives an item of a row where it is a whole number; what else stands there is for the schema to say."""
     item = row[at] if isinstance(row, list) and len(row) > at else None
     return item if isinstance(item, int) and not isinstance(item, bool) else None
-
-
-def _milliseconds(start: str) -> int:
-    try:
-        found = datetime.fromisoformat(start)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise RefusedInput(
-            f"--start (HISTORY_START) got {start!r}: write 2023-01-01T00:00:00Z", Code.INVALID_SETTING
-        )
-    return int(found.timestamp() * 1000)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from bitcoin.schema import LAST_TIME
 from stepkit.bounded_json import parse_json
 from stepkit.http import Answer, Client, Limits
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.text import excerpt
 from stepkit.urls import host_of
 
 PAGE = 1000
@@ -74,7 +75,7 @@ class Market:
         if not isinstance(rows, list):
             raise _refusal(
                 self._base_url,
-                f"{self._base_url} answered {_excerpt(rows)} where bars were asked for",
+                f"{self._base_url} answered {excerpt(json.dumps(rows).encode())} where bars were asked for",
                 Code.SCHEMA_CHANGED,
             )
         return rows
@@ -87,7 +88,7 @@ class Market:
         said = body.get("msg") if isinstance(body, dict) else None
         if answer.status >= 500 or answer.status == _FIREWALL:
             raise OutsideDown(
-                f"{answer.url} answered {answer.status}: {said or _excerpt(body)}",
+                f"{answer.url} answered {answer.status}: {said or excerpt(answer.body)}",
                 service=host_of(answer.url),
             )
         if answer.status == _PLACE_REFUSED:
@@ -125,7 +126,3 @@ def _json(answer: Answer) -> Any:
                 Code.UNREADABLE_INPUT,
             ) from None
         return None
-
-
-def _excerpt(body: Any) -> str:
-    return json.dumps(body)[:200]

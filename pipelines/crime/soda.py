@@ -10,6 +10,7 @@ from typing import Any
 from stepkit.bounded_json import parse_json
 from stepkit.http import Answer, Client, Limits
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.text import excerpt
 from stepkit.urls import host_of
 
 PAGE_ROWS = 20_000
@@ -145,7 +146,7 @@ class Soda:
         answer = self._asked(url, {**query, "$limit": most})
         rows = _parsed(answer, _MOST_VALUES + _VALUES_A_ROW * most)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise _changed(url, f"{url} answered with something else than rows: {_excerpt(answer)}")
+            raise _changed(url, f"{url} answered with something else than rows: {excerpt(answer.body)}")
         return rows, answer
 
     def _json(self, url: str, query: dict[str, str | int]) -> Any:
@@ -176,7 +177,7 @@ def _changed(url: str, sentence: str) -> RefusedInput:
 def error_of(answer: Answer) -> tuple[str, str]:
     """Gives the code and the message of an error, in either of the portal's two shapes."""
     code, message = _code_and_message(answer.body)
-    return code, message or _excerpt(answer)
+    return code, message or excerpt(answer.body)
 
 
 def told(body: bytes) -> str:
@@ -200,13 +201,8 @@ def _parsed(answer: Answer, most_values: int) -> Any:
         return parse_json(answer.body, most_values)
     except ValueError as error:
         raise RefusedInput(
-            f"{answer.url} answered with what is no JSON: {_excerpt(answer)}: {error}",
+            f"{answer.url} answered with what is no JSON: {excerpt(answer.body)}: {error}",
             Code.UNREADABLE_INPUT,
             file=answer.url,
             service=host_of(answer.url),
         ) from error
-
-
-def _excerpt(answer: Answer) -> str:
-    text = " ".join(answer.body[:_EXCERPT].decode(errors="replace").split())
-    return f"{text!r}" + ("…" if len(answer.body) > _EXCERPT else "")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from forest.schema import Sample, SampleParser
 from stepkit.bounded_json import parse_json
 from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.refused_rows import RefusedRows
+from stepkit.text import excerpt
 
 MOST_VALUES = 2_000_000
 """Of one answer: a tenth of a batch, 13 a row; a batch of all 581,012 rows would come to 800,000."""
@@ -71,34 +71,11 @@ def parse_capture(body: bytes, source: str, max_refused_share: float = MAX_REFUS
     return Capture(group, batch, samples, refused)
 
 
-def moment(run_after: str) -> datetime:
-    """Reads the time of a capture.
-
-    Raises:
-        RefusedInput: it is no ISO 8601 time, or has no zone.
-    """
-    try:
-        found = datetime.fromisoformat(run_after)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise RefusedInput(
-            f"--run-after (RUN_AFTER) got {run_after!r}: write a time with its zone, as 2026-01-31T12:00:00Z",
-            Code.INVALID_SETTING,
-        )
-    return found
-
-
 def refuse_end_of_data(answer: dict[str, Any], source: str) -> None:
     """Raises `NothingToDo` when an answer says that the group has had all its batches."""
     detail = answer.get("detail")
     if isinstance(detail, str) and detail.startswith(END_OF_DATA):
         raise NothingToDo(f"{source} has served all its data: {detail}")
-
-
-def excerpt(body: bytes) -> str:
-    """Gives the beginning of an answer on one line, to show in a sentence."""
-    return " ".join(body[:200].decode(errors="replace").split())
 
 
 def _json_object(body: bytes, source: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from forest.capture import Capture, moment, parse_capture
+from forest.capture import Capture, parse_capture
 from forest.schema import TABLES, Table
 from stepkit.csv_files import Writer
 from stepkit.options import Option
@@ -34,20 +34,19 @@ def export(
     settings: Settings,
     *,
     raw_uri: Annotated[str, Option("S3 URI of the raw answer that extract stored")],
-    run_after: Annotated[str, Option("time of the capture, ISO 8601")],
+    run_after: Annotated[datetime, Option("time of the capture")],
     table: Annotated[Table, Option("table whose column names the file has, and its name")],
     bucket: Annotated[str, Option("bucket of the CSV file", env="DATA_BUCKET")] = "data",
     spreadsheet_safe: SpreadsheetSafe = True,
 ) -> Exported:
     """Writes the rows of one raw answer as load reads them, in the answer's order."""
     csv_uri = f"s3://{bucket}/forest/export/{settings.run.key}/{table.split('.')[1]}.csv"
-    captured_at = moment(run_after)
     store = ObjectStore()
     # How many rows may be refused is for extract to say.
     capture = parse_capture(store.get(raw_uri), raw_uri, max_refused_share=1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "export.csv")
-        write_csv(capture, captured_at, TABLES[table], path, spreadsheet_safe=spreadsheet_safe)
+        write_csv(capture, run_after, TABLES[table], path, spreadsheet_safe=spreadsheet_safe)
         store.upload(path, csv_uri)
     _logger.info("batch %d: %d rows in %s", capture.batch_number, len(capture.rows), csv_uri)
     return Exported(csv_uri, len(capture.rows), capture.batch_number)

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated
 
-from forest.capture import MAX_REFUSED_SHARE, Capture, excerpt, parse_capture, refuse_end_of_data
+from forest.capture import MAX_REFUSED_SHARE, Capture, parse_capture, refuse_end_of_data
 from stepkit.bounded_json import parse_json
 from stepkit.http import Answer, Client, Limits
 from stepkit.options import Option
@@ -16,6 +16,7 @@ from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
+from stepkit.text import excerpt
 from stepkit.urls import host_of
 
 LIMITS = Limits(max_bytes=16 << 20)

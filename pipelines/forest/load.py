@@ -14,7 +14,7 @@ from typing import Annotated
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from forest.capture import moment, parse_capture
+from forest.capture import parse_capture
 from forest.schema import SOURCE_NAMES, TABLES, Sample, SampleParser, Table
 from stepkit import csv_files, postgres
 from stepkit.options import Option
@@ -61,9 +61,7 @@ def load(
     file: Annotated[
         Path | None, Option("CSV file, .gz or not, with the source's header, instead of an answer")
     ] = None,
-    run_after: Annotated[
-        str | None, Option("time of the capture, ISO 8601; for a file its last change")
-    ] = None,
+    run_after: Annotated[datetime | None, Option("time of the capture; for a file its last change")] = None,
 ) -> Loaded:
     """Merges samples into a table; a try that finds its run already loaded gives the same result again."""
     if (raw_uri is None) == (file is None):
@@ -150,7 +148,7 @@ def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
     )
 
 
-def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Source:
+def _of_answer(raw_uri: str, settings: Settings, run_after: datetime | None) -> Source:
     if run_after is None:
         raise RefusedInput(
             "--run-after (RUN_AFTER) is required with --raw-uri: it is the time of the capture",
@@ -163,14 +161,14 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: str | None) -> Sourc
         uri=raw_uri,
         sha256=hashlib.sha256(body).hexdigest(),
         batch_number=capture.batch_number,
-        captured_at=moment(run_after),
+        captured_at=run_after,
         run_id=settings.run.required_id,
         rows=iter(capture.rows),
         refused=capture.refused,
     )
 
 
-def _of_file(path: Path, settings: Settings, run_after: str | None) -> Source:
+def _of_file(path: Path, settings: Settings, run_after: datetime | None) -> Source:
     """Gives the source of a file; without a run id its content names the load, so that it is loaded once."""
     if not path.is_file():
         raise RefusedInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
@@ -180,7 +178,7 @@ def _of_file(path: Path, settings: Settings, run_after: str | None) -> Source:
         uri=path.resolve().as_uri(),
         sha256=sha256,
         batch_number=FILE_BATCH,
-        captured_at=moment(run_after) if run_after else changed,
+        captured_at=run_after or changed,
         run_id=settings.run.run_id or f"file-{sha256[:12]}",
         rows=read_csv(path),
     )

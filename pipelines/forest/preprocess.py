@@ -16,7 +16,7 @@ from forest.schema import NAMES, SCHEMA, TABLES, Table
 from forest.snapshot import CATEGORIES, TARGET, Snapshot, clean, fetch
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
+from stepkit.outcomes import NothingToDo
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -67,7 +67,7 @@ def preprocess(
     settings: Settings,
     *,
     table: Annotated[Table, Option("table to read")],
-    run_after: Annotated[str, Option("time of the run, ISO 8601; names the snapshot")],
+    run_after: Annotated[datetime, Option("time of the run; names the snapshot")],
     bucket: Annotated[str, Option("bucket of the snapshot", env="DATA_BUCKET")] = "data",
     min_rows: Annotated[int, Option("fewest rows to train on", minimum=1)] = 1000,
     min_captures: Annotated[int, Option("fewest captures to train on", minimum=0)] = 1,
@@ -75,7 +75,7 @@ def preprocess(
     training_parameters: Annotated[dict[str, Any] | None, Option("what else decides the outcome")] = None,
 ) -> Preprocessed:
     """Writes the samples as Parquet, or skips when they are too few or were trained on before."""
-    name = f"forest_cover_preprocessed_{_timestamp(run_after)}.parquet"
+    name = f"forest_cover_preprocessed_{run_after.astimezone(UTC):%Y%m%dT%H%M%SZ}.parquet"
     uri = f"s3://{bucket}/forest/preprocessed/{settings.run.key}/{name}"
     store = ObjectStore()
     with tempfile.TemporaryDirectory() as folder:
@@ -117,15 +117,6 @@ def read_table(settings: Settings, table: str, path: Path) -> pd.DataFrame:
         keep_default_na=False,
         na_values=[""],
     )
-
-
-def _timestamp(run_after: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(run_after).astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    except ValueError:
-        raise RefusedInput(
-            f"--run-after (RUN_AFTER) is {run_after!r}: it must be an ISO 8601 time", Code.INVALID_SETTING
-        ) from None
 
 
 def _described(uri: str, snapshot: Snapshot) -> Preprocessed:

@@ -12,6 +12,7 @@ from lxml import etree
 
 from stepkit.http import Stream, Unfinished
 from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.text import excerpt
 from stepkit.urls import host_of
 
 _HEAD_BYTES = 1 << 16
@@ -45,10 +46,10 @@ def keep(stream: Stream, operation: str, path: Path) -> int:
     if _FAULT.search(head[:_HEAD_BYTES]):
         raise _fault(head, stream.url)
     if b"Envelope" not in head:
-        raise Unfinished(f"answered something other than SOAP: {_excerpt(head)}")
+        raise Unfinished(f"answered something other than SOAP: {excerpt(head)}")
     if not re.search(rb"<(?:[\w.-]+:)?%sResponse[\s/>]" % operation.encode(), head):
         raise _changed(
-            stream.url, f"{stream.url} answered something other than {operation}Response: {_excerpt(head)}"
+            stream.url, f"{stream.url} answered something other than {operation}Response: {excerpt(head)}"
         )
     if not _END.search(tail):
         raise Unfinished(f"broke off after {size} bytes")
@@ -75,7 +76,7 @@ def _root_part(stream: Stream) -> Iterator[bytes]:
     pieces, head = iter(stream), b"\r\n"  # before the first delimiter, which may begin the body
     while _PART_HEAD not in head.partition(delimiter)[2]:
         if len(head) > _HEAD_BYTES or not (piece := next(pieces, b"")):
-            raise Unfinished(f"answered several parts, and no first one: {_excerpt(head)}")
+            raise Unfinished(f"answered several parts, and no first one: {excerpt(head)}")
         head += piece
     head, _, held = head.partition(delimiter)[2].partition(_PART_HEAD)
     if re.search(rb"(?i)\nContent-Transfer-Encoding: *(base64|quoted-printable)", head):
@@ -130,13 +131,9 @@ def _fault(body: bytes, url: str) -> Exception:
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
         fault = etree.fromstring(body, parser)
     except etree.XMLSyntaxError:
-        return Unfinished(f"answered with a fault: {_excerpt(body)}")
+        return Unfinished(f"answered with a fault: {excerpt(body)}")
     code = str(fault.xpath("string((//*[local-name()='Code']/*[local-name()='Value'])[1])"))
-    reason = _reason(fault) or _excerpt(body)
+    reason = _reason(fault) or excerpt(body)
     if code.endswith("Sender") or code.endswith("VersionMismatch"):
         return _refused(url, f"{url} refuses the request: {reason}")
     return Unfinished(f"answered with a fault: {reason}")
-
-
-def _excerpt(body: bytes) -> str:
-    return " ".join(body[:200].decode(errors="replace").split())

@@ -240,8 +240,3 @@ def test_a_full_page_with_bars_cut_short_is_further_on(bitcoin_database: str) ->
     with serving(now, *(response(200, json.dumps(each)) for each in (page, rows(5, first=PAGE)))) as server:
         taken = take(Market(server.url), "BTCUSDT", "1h", FIRST, 2 * PAGE)
     assert len(taken.rows) == PAGE + 5
-
-
-def test_a_start_without_a_zone_is_refused(bitcoin_database: str, bucket: str) -> None:
-    with pytest.raises(RefusedInput, match="--start"):
-        extract(settings_of(bitcoin_database), source_url="http://127.0.0.1:1", start="2023", bucket=bucket)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ from tests.scripted_http import response, serving
 from tests.unit.forest_ingest.captures import answer, rows
 
 TABLE = "forest.forest_cover_samples"
-NOON = "2026-11-21T13:00:00+01:00"
+NOON = datetime.fromisoformat("2026-11-21T13:00:00+01:00")
 
 
 @pytest.fixture
 def run_export(bucket: str) -> Callable[..., Exported]:
-    def run(body: bytes, run_id: str = "r1", table: Any = TABLE, run_after: str = NOON) -> Exported:
+    def run(body: bytes, run_id: str = "r1", table: Any = TABLE, run_after: datetime = NOON) -> Exported:
         raw_uri = f"s3://{bucket}/raw/{run_id}/data.json"
         ObjectStore().put(raw_uri, body)
         settings = Settings(run=Run(dag_id="dag", run_id=run_id))
@@ -71,7 +72,6 @@ def test_a_retry_writes_the_same_bytes(run_export: Callable[..., Exported]) -> N
         (answer([]), {}, NothingToDo, "sent no rows"),
         (b"<html>", {}, RefusedInput, "answered HTML"),
         (answer([["1"] * 12]), {}, RefusedInput, "row 1 has 12 fields"),
-        (answer(rows(1)), {"run_after": "2026-11-21 12:00"}, RefusedInput, "RUN_AFTER.*with its zone"),
     ],
 )
 def test_what_load_does_not_take_is_not_written(
@@ -96,7 +96,7 @@ def test_an_answer_that_is_not_there_is_refused(bucket: str) -> None:
 def test_a_full_s3_is_tried_again_and_leaves_nothing(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body, raw_uri = answer(rows(20)), f"s3://{bucket}/raw/data.json"
     ObjectStore().put(raw_uri, body)
-    options = ["--raw-uri", raw_uri, "--run-after", NOON, "--table", TABLE]
+    options = ["--raw-uri", raw_uri, "--run-after", NOON.isoformat(), "--table", TABLE]
     options += ["--bucket", bucket, "--run-id", "r1"]
     csv_uri = f"s3://{bucket}/forest/export/r1/forest_cover_samples.csv"
     with serving(response(200, body), response(507)) as full, monkeypatch.context() as patch:

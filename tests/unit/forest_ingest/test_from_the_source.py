@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg2
@@ -52,7 +53,7 @@ def test_distinct_rows_served_are_the_rows_kept_and_the_end_is_a_skip(
         if capture < 3:
             answer = json.loads(ObjectStore().get(extracted.raw_uri))
             served |= {tuple(row) for row in answer["data"]}
-            run_after = f"2026-11-21T12:0{capture}:00Z"
+            run_after = datetime(2026, 11, 21, 12, capture, tzinfo=UTC)
             loaded = load(settings, table=TABLE, raw_uri=extracted.raw_uri, run_after=run_after)
             assert loaded.rows_read == loaded.rows_new + loaded.rows_duplicate == 5810
             exported = export(

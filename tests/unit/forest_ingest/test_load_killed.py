@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ KILLED = -9
 
 def load_file(database_url: str, path: Path, run: Run = RUN) -> Loaded:
     settings = Settings(run=run, database_url=database_url)
-    return load(settings, table=TABLE, file=path, run_after="2026-11-21T12:00:00Z")
+    return load(settings, table=TABLE, file=path, run_after=datetime(2026, 11, 21, 12, tzinfo=UTC))
 
 
 def kept(database_url: str) -> dict[str, list[Any]]:
