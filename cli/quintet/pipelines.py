@@ -159,9 +159,51 @@ class Pipeline:
         return list(self.given.get("schemas", []))
 
     @property
+    def promotes(self) -> bool:
+        """Whether a step of it makes versions of its model the champion, and writes the record of that."""
+        return self.promoting_step is not None
+
+    @property
+    def step_roles(self) -> list[str]:
+        """The roles of Postgres that its steps log in as."""
+        return ([self.name] if self.schemas else []) + ([f"{self.name}_promotion"] if self.promotes else [])
+
+    @property
+    def serving_roles(self) -> list[str]:
+        """The role of Postgres by which the inference API reads its record, if it has one."""
+        return [f"{self.name}_serving"] if self.promotes else []
+
+    @property
     def prefixes(self) -> list[str]:
         """First parts of the keys in the bucket `data` that it may read, write and delete."""
         return list(self.given.get("s3", {}).get("prefixes", [f"{self.name}/"]))
+
+    @property
+    def expire_days(self) -> dict[str, int]:
+        """Key prefix in the bucket `data` -> days after which an object below it goes."""
+        return dict(self.given.get("s3", {}).get("expireDays", {}))
+
+    @property
+    def served_prefixes(self) -> list[str]:
+        """First parts of the keys in the bucket `data` that the inference API may read."""
+        if not self.model:
+            return []
+        bucket, _, key = str(self.serving.get("inputUri", "")).removeprefix("s3://").partition("/")
+        newest = [key[: key.rfind("/") + 1] or key] if bucket == "data" else []
+        return [*newest, f"{self.name}/latest_model.json"]
+
+    @property
+    def mlflow_users(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Its users of MLflow -> their rights on `experiments` and `models`, by name."""
+        model = self.given.get("model")
+        if not model:
+            return {}
+
+        def rights(experiment: str, registered: str) -> dict[str, dict[str, str]]:
+            return {"experiments": {model["experiment"]: experiment}, "models": {model["name"]: registered}}
+
+        promotion = {f"{self.name}-promotion": rights("READ", "EDIT")} if self.promotes else {}
+        return {self.name: rights("EDIT", "READ"), **promotion}
 
     @property
     def model(self) -> str | None:

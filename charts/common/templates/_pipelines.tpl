@@ -16,6 +16,9 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 {{- $_ := set $pipeline.steps $step (mergeOverwrite $plain (deepCopy ($settings | default dict))) -}}
 {{- end -}}
 {{- $_ := set $pipeline "promotion" (dig "model" "promotion" "step" "" $pipeline) -}}
+{{- if and $pipeline.promotion (not $pipeline.schemas) -}}
+{{- fail (printf "global.pipelines.%s.model.promotion needs a first schema, which holds its record: name one in global.pipelines.%s.schemas." $name $name) -}}
+{{- end -}}
 {{- $_ := set $found $name $pipeline -}}
 {{- end -}}
 {{- end -}}
