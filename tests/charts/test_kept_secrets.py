@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import pytest
 
 from tests.charts.cluster import cluster
 from tests.charts.render import ChartError, decoded, named, render
 
-SERVING = {"pipelines": {"forest": {"schemas": ["forest"], "promotes": True}}}
 
-
-def upgraded(
-    chart: str, name: str, held: dict[str, str], values: dict[str, Any] | None = None
-) -> dict[str, str]:
+def upgraded(chart: str, name: str, held: dict[str, str]) -> dict[str, str]:
     """What a Secret holds after an upgrade of a chart in a cluster that holds it."""
     data = {key: base64.b64encode(value.encode()).decode() for key, value in held.items()}
     metadata = {"name": name, "namespace": "quintet"}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
     with cluster([secret]) as url:
-        return decoded(named(render(chart, values, cluster=url), "Secret", name))
+        return decoded(named(render(chart, cluster=url), "Secret", name))
 
 
 def test_a_password_and_its_url_stay() -> None:
@@ -33,7 +28,7 @@ def test_a_password_and_its_url_stay() -> None:
 def test_the_password_of_serving_stays_too() -> None:
     url = "postgresql://forest_serving:kept@postgres:5432/quintet"
     held = {"username": "forest_serving", "password": "kept", "url": url}
-    assert upgraded("postgres", "postgres-forest-serving", held, SERVING) == held
+    assert upgraded("postgres", "postgres-forest-serving", held) == held
 
 
 def test_a_password_that_was_edited_by_hand_is_refused() -> None:

@@ -63,24 +63,22 @@ def job(release: tuple[Manifest, ...], name: str) -> str:
 def test_a_password_that_is_made_again_is_told_to_its_server(
     chart: str, lost: str, setup: str, key: str
 ) -> None:
-    values = {"pipelines": {"forest": {"schemas": ["forest"]}}} if chart == "postgres" else None
-    before = render(chart, values)
+    before = render(chart)
     held = [CLAIM, *secrets(before)]
-    assert job(upgraded(chart, held, values), setup) == job(before, setup)
-    after = upgraded(chart, [CLAIM, *secrets(before, lost)], values)
+    assert job(upgraded(chart, held), setup) == job(before, setup)
+    after = upgraded(chart, [CLAIM, *secrets(before, lost)])
     assert decoded(secret(after, lost))[key] != decoded(secret(before, lost))[key]
     assert job(after, setup) != job(before, setup)
     # Later upgrades find what that one has made, and run nothing again.
-    later = upgraded(chart, [CLAIM, *secrets(after)], values)
+    later = upgraded(chart, [CLAIM, *secrets(after)])
     assert secret(later, lost) == secret(after, lost)
     assert job(later, setup) == job(after, setup)
 
 
 def test_a_password_of_steps_is_found_in_the_other_copy() -> None:
-    values = {"pipelines": {"forest": {"schemas": ["forest"]}}}
-    before = render("postgres", values)
+    before = render("postgres")
     held = [CLAIM, *secrets(before, "postgres-forest", copies_too=False)]
-    after = upgraded("postgres", held, values)
+    after = upgraded("postgres", held)
     assert secret(after, "postgres-forest") == secret(before, "postgres-forest")
     assert job(after, "postgres-setup") == job(before, "postgres-setup")
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 
 from quintet.local import databases
 from quintet.local.databases import OWNER
 from quintet.local.postgres import Postgres
+from quintet.pipelines import pipelines
 from quintet.progress import CommandError
 from tests import pipeline_databases
 from tests.conftest import REPOSITORY
@@ -27,15 +27,17 @@ from tests.services import PostgresServer, wait_until
 
 FILES = REPOSITORY / "charts/postgres/files"
 PROGRAM = FILES / "migrate.py"
-PIPELINES: dict[str, Any] = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())[
-    "postgres"
-]["pipelines"]
-PROMOTING = sum(given.get("promotes", False) for given in PIPELINES.values())
-MIGRATIONS = sum(1 for path in FILES.glob("migrations/*/*.sql")) + PROMOTING * len(
+PIPELINES: dict[str, Any] = {
+    name: {"schemas": pipeline.schemas, "promotes": pipeline.promotes}
+    for name, pipeline in pipelines().items()
+    if pipeline.schemas
+}
+PROMOTING = sum(given["promotes"] for given in PIPELINES.values())
+MIGRATIONS = sum(1 for path in FILES.glob("pipelines/*/migrations/*.sql")) + PROMOTING * len(
     [*FILES.glob("promotion/*")]
 )
 FOREST = {"forest": PIPELINES["forest"]}
-LAST = len([*FILES.glob("migrations/forest/*.sql")])
+LAST = len([*FILES.glob("pipelines/forest/migrations/*.sql")])
 NEXT, SECOND_NEXT = (f"{LAST + further:04}" for further in (1, 2))
 """Numbers of the migrations that forest's next releases would add."""
 NEW_COLUMN = "ALTER TABLE forest.ingest_watermarks ADD COLUMN source text NOT NULL DEFAULT 'api';"
@@ -68,8 +70,10 @@ def empty(postgres_server: PostgresServer, schemas: str) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of the migrations, for a test to add to."""
-    for name in ("migrations", "promotion"):
-        shutil.copytree(FILES / name, tmp_path / name)
+    shutil.copytree(FILES / "promotion", tmp_path / "promotion")
+    for name in PIPELINES:
+        place = Path("pipelines", name, "migrations")
+        shutil.copytree(FILES / place, tmp_path / place)
     return tmp_path
 
 
@@ -146,7 +150,7 @@ def make_without_migrations(server: PostgresServer, database: str) -> None:
     for pipeline, given in PIPELINES.items():
         tables = (REPOSITORY / f"pipelines/{pipeline}/migrations/0001_tables.sql").read_text()
         server.execute(tables, database, OWNER)
-        if given.get("promotes"):
+        if given["promotes"]:
             setting = f"SET search_path = {given['schemas'][0]}; SET quintet.role = {pipeline};"
             server.execute(setting + (FILES / "promotion/0001_records.sql").read_text(), database, OWNER)
 
@@ -170,7 +174,7 @@ def test_tables_of_a_release_before_migrations_become_those_of_a_new_platform_an
     assert everything(server, empty) == everything(server, new)
 
     # A release later.
-    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN)
+    (folder / f"pipelines/forest/migrations/{NEXT}_source.sql").write_text(NEW_COLUMN)
     code, out, error = migrated(server, empty, folder, PIPELINES)
     assert (code, out) == (0, f"forest: {NEXT}_source.sql\n1 migrations have run.\n"), error
     written = rows(
@@ -187,7 +191,9 @@ def test_two_at_once_run_each_migration_once(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
     # Not to be repeated: a second run of it would fail.
-    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN + "SELECT pg_sleep(0.3);")
+    (folder / f"pipelines/forest/migrations/{NEXT}_source.sql").write_text(
+        NEW_COLUMN + "SELECT pg_sleep(0.3);"
+    )
     both = [start(postgres_server, empty, folder, PIPELINES) for _ in range(2)]
     results = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], results
@@ -201,7 +207,8 @@ def test_a_migration_that_fails_changes_nothing_and_can_be_put_right(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
     second, third = (
-        folder / f"migrations/forest/{name}.sql" for name in (f"{NEXT}_source", f"{SECOND_NEXT}_more")
+        folder / f"pipelines/forest/migrations/{name}.sql"
+        for name in (f"{NEXT}_source", f"{SECOND_NEXT}_more")
     )
     second.write_text(NEW_COLUMN)
     third.write_text(NEW_COLUMN.replace("source", "more") + "SELECT 1 / 0;")
@@ -217,7 +224,7 @@ def test_a_migration_that_fails_changes_nothing_and_can_be_put_right(
 def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    second = folder / f"migrations/forest/{NEXT}_source.sql"
+    second = folder / f"pipelines/forest/migrations/{NEXT}_source.sql"
     second.write_text(NEW_COLUMN + "SELECT pg_sleep(600);")
     process = start(postgres_server, empty, folder, FOREST)
     sleeping = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{empty}' AND wait_event = 'PgSleep'"
@@ -233,11 +240,11 @@ def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
 def test_a_migration_that_was_changed_after_it_ran_is_refused(
     changed: str, postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    (folder / f"migrations/forest/{NEXT}_source.sql").write_text(NEW_COLUMN)
+    (folder / f"pipelines/forest/migrations/{NEXT}_source.sql").write_text(NEW_COLUMN)
     assert migrated(postgres_server, empty, folder)[0] == 0
-    with (folder / f"migrations/forest/{changed}.sql").open("a") as file:
+    with (folder / f"pipelines/forest/migrations/{changed}.sql").open("a") as file:
         file.write("SELECT 1;")
-    (folder / f"migrations/forest/{SECOND_NEXT}_more.sql").write_text("CREATE TABLE forest.more ()")
+    (folder / f"pipelines/forest/migrations/{SECOND_NEXT}_more.sql").write_text("CREATE TABLE forest.more ()")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
     assert f"forest: a migration up to {NEXT}_source.sql was changed after it ran here." in error
@@ -247,7 +254,7 @@ def test_a_migration_that_was_changed_after_it_ran_is_refused(
 def test_an_older_release_leaves_the_tables_of_a_newer_one(
     postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    newest = folder / f"migrations/forest/{NEXT}_source.sql"
+    newest = folder / f"pipelines/forest/migrations/{NEXT}_source.sql"
     newest.write_text(NEW_COLUMN)
     assert migrated(postgres_server, empty, folder)[0] == 0
     newest.unlink()
@@ -262,7 +269,7 @@ def test_an_older_release_leaves_the_tables_of_a_newer_one(
 def test_a_migration_with_a_wrong_name_is_refused_before_any_runs(
     name: str, postgres_server: PostgresServer, empty: str, folder: Path
 ) -> None:
-    (folder / "migrations/forest" / name).write_text("SELECT 1")
+    (folder / "pipelines/forest/migrations" / name).write_text("SELECT 1")
     code, _, error = migrated(postgres_server, empty, folder)
     assert code == 1
     assert f"{name} should be {NEXT}_<words>.sql" in error
@@ -271,5 +278,5 @@ def test_a_migration_with_a_wrong_name_is_refused_before_any_runs(
 
 def test_the_local_platform_says_which_migration_failed(postgres_server: PostgresServer, empty: str) -> None:
     server = Postgres(Path(), postgres_server.port, None)
-    with pytest.raises(CommandError, match=r"nowhere holds no migration: add 0001_tables\.sql"):
+    with pytest.raises(CommandError, match=r"nowhere/migrations holds no migration: add 0001_tables\.sql"):
         databases.migrate(server, empty, {"nowhere": {"schemas": ["nowhere"]}})

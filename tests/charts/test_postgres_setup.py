@@ -14,16 +14,15 @@ import pytest
 
 from quintet.local.postgres import Postgres, binaries
 from tests import services
-from tests.charts.render import Manifest, named, render
+from tests.charts.render import Manifest, named, render, sample_values
 
 PASSWORD = "of-the-superuser"
 VALUES: dict[str, Any] = {
-    "global": {"secrets": {"existing": {"postgres-superuser": "own"}}},
-    "external": {"enabled": True, "host": "localhost"},
-    "pipelines": {
-        "forest": {"schemas": ["forest", "train_data", "forest_full"], "promotes": True},
-        "sipsa": {"schemas": ["sipsa_data"]},
+    "global": {
+        "secrets": {"existing": {"postgres-superuser": "own"}},
+        "pipelines": {name: sample_values()["global"]["pipelines"][name] for name in ("forest", "sipsa")},
     },
+    "external": {"enabled": True, "host": "localhost"},
 }
 DATABASES = {
     "airflow": "airflow",
@@ -65,7 +64,7 @@ class Setup:
     """The Job of some values, as a process here: the pod's files in a folder, its environment as it is."""
 
     def __init__(self, folder: Path, server: Postgres, values: Manifest) -> None:
-        release = render("postgres", values)
+        release = render("postgres", values, samples=False)
         pod = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         self.environment = {entry["name"]: entry["value"] for entry in container["env"]}

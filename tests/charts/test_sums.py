@@ -10,7 +10,6 @@ from tests.charts.render import ChartError, Manifest, containers, named, render
 
 MORE = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1900M"}}
 SMALL = {"cpu": "200m"}
-PIPELINES = {name: {"schemas": [name]} for name in ("forest", "crime", "excel", "sipsa", "penguins")}
 
 
 @pytest.mark.parametrize(
@@ -49,15 +48,15 @@ PIPELINES = {name: {"schemas": [name]} for name in ("forest", "crime", "excel", 
         ),
         (
             "postgres",
-            {"config": {"max_connections": 109}},
-            r"is 109, and the roles may open 100 sessions, with postgres\.reservedConnections 110",
+            {"config": {"max_connections": 197}},
+            r"is 197, and the roles may open 188 sessions, with postgres\.reservedConnections 198",
         ),
         (
             "postgres",
             {"config": {"shared_buffers": "1GB"}},
-            r"shared_buffers of 1024 MB and 110 sessions of 2\.5 MB take 1299 MB, .* which is 768Mi",
+            r"shared_buffers of 1024 MB and 198 sessions of 2\.5 MB take 1519 MB, .* which is 768Mi",
         ),
-        ("postgres", {"pipelineRole": {"connections": 99}, "pipelines": PIPELINES}, "take 1704 MB, more"),
+        ("postgres", {"pipelineRole": {"connections": 99}}, "take 2022 MB, more"),
         (
             "postgres",
             {"config": {"shared_buffers": "a lot"}},
@@ -123,7 +122,7 @@ def server_settings(release: tuple[Manifest, ...]) -> dict[str, str]:
 def test_postgres_has_room_for_what_its_roles_may_open(
     values: dict[str, Any], connections: str, buffers: str
 ) -> None:
-    settings = server_settings(render("quintet", {"postgres": values}))
+    settings = server_settings(render("postgres", values))
     assert (settings["max_connections"], settings["shared_buffers"]) == (connections, buffers)
 
 

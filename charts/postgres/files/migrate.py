@@ -6,8 +6,9 @@ changed after it ran is refused. Two runs wait for each other.
 
 Usage: migrate.py <folder> < pipelines.json
 
-The folder holds migrations/<pipeline>/ and promotion/; the JSON object is the chart's `pipelines`. libpq's
-environment (PGHOST, PGUSER, ...) leads to the database, as its owner.
+The folder holds pipelines/<pipeline>/migrations/ and promotion/; the JSON object says of each pipeline
+{"schemas": [...], "promotes": true}. libpq's environment (PGHOST, PGUSER, ...) leads to the database, as its
+owner.
 """
 
 import hashlib
@@ -84,7 +85,7 @@ def series_of(folder: Path, pipelines: Mapping[str, Any]) -> Iterator[Series]:
     """Yield the series of all pipelines.
 
     Args:
-        folder: holds migrations/<pipeline>/ and promotion/.
+        folder: holds pipelines/<pipeline>/migrations/ and promotion/.
         pipelines: name -> {"schemas": [...], "promotes": ...}.
 
     Raises:
@@ -92,7 +93,7 @@ def series_of(folder: Path, pipelines: Mapping[str, Any]) -> Iterator[Series]:
     """
     for pipeline, given in pipelines.items():
         schema = given["schemas"][0]
-        yield Series(pipeline, _files(folder / "migrations" / pipeline), schema, pipeline)
+        yield Series(pipeline, _files(folder / "pipelines" / pipeline / "migrations"), schema, pipeline)
         if given.get("promotes"):
             yield Series(f"{pipeline}_promotion", _files(folder / "promotion"), schema, pipeline)
 

@@ -25,7 +25,8 @@ postgres.setup $: what the setup Job runs; files/*.sql hold the statements, setu
 */ -}}
 {{- define "postgres.setup" -}}
 {{- (.Files.Glob "files/*.{sql,py}").AsConfig }}
-pipelines.json: {{ .Values.pipelines | toJson | quote }}
+{{- $pipelines := include "postgres.pipelines" . }}
+pipelines.json: {{ $pipelines | quote }}
 setup.sh: |
   set -eu
   log_in() { # log_in <Secret>: what follows connects as the user of that Secret
@@ -68,18 +69,17 @@ setup.sh: |
   as superuser --dbname=postgres --set=database={{ . }} --file=private.sql
   {{- end }}
   {{- end }}
-  {{- range $pipeline, $settings := .Values.pipelines }}
-  {{- $secret := $pipeline | replace "_" "-" }}
-  role {{ $pipeline }} {{ $secret }} {{ $.Values.pipelineRole.connections }}
+  {{- range $pipeline, $settings := $pipelines | fromJson }}
+  role {{ $pipeline }} {{ $pipeline }} {{ $.Values.pipelineRole.connections }}
   {{- range $settings.schemas }}
   as owner --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ . }} --file=schema.sql
   {{- end }}
-  as {{ $secret }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
+  as {{ $pipeline }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
   {{- if $settings.promotes }}
   {{- $role := printf "%s_promotion" $pipeline }}
-  role {{ $role }} {{ $secret }}-promotion {{ $.Values.promotionRole.connections }}
+  role {{ $role }} {{ $pipeline }}-promotion {{ $.Values.promotionRole.connections }}
   as owner --dbname=quintet --set=role={{ $role }} --set=schema={{ first $settings.schemas }} --file=promotion_role.sql
-  as {{ $secret }}-promotion --dbname=quintet {{ include "postgres.limits" (dict "role" $role "limits" $.Values.promotionRole) }} --file=limits.sql
+  as {{ $pipeline }}-promotion --dbname=quintet {{ include "postgres.limits" (dict "role" $role "limits" $.Values.promotionRole) }} --file=limits.sql
   {{- end }}
   {{- end }}
   log_in owner
@@ -95,13 +95,13 @@ setup.sh: |
 postgres.migrations $: the migrations of all pipelines, path below /etc/postgres-migrations -> SQL.
 */ -}}
 {{- define "postgres.migrations" -}}
-{{- range $pipeline, $_ := .Values.pipelines }}
-{{- $files := $.Files.Glob (printf "files/migrations/%s/*.sql" $pipeline) }}
+{{- range $pipeline, $_ := include "postgres.pipelines" . | fromJson }}
+{{- $files := $.Files.Glob (printf "files/pipelines/%s/migrations/*.sql" $pipeline) }}
 {{- if not $files }}
-{{- fail (printf "postgres.pipelines.%s has no tables: charts/postgres/files/migrations/%s/0001_tables.sql is missing." $pipeline $pipeline) }}
+{{- fail (printf "global.pipelines.%s.schemas have no tables: pipelines/%s/migrations/0001_tables.sql is missing." $pipeline $pipeline) }}
 {{- end }}
 {{- range $path, $sql := $files }}
-migrations/{{ $pipeline }}/{{ base $path }}: {{ toString $sql | toJson }}
+{{ trimPrefix "files/" $path }}: {{ toString $sql | toJson }}
 {{- end }}
 {{- end }}
 {{- range $path, $sql := .Files.Glob "files/promotion/*.sql" }}

@@ -13,6 +13,29 @@ postgres.url (dict "root" $ "scheme" "postgresql" "host" host "role" r "password
 {{- end }}
 
 {{- /*
+postgres.pipelines $: the pipelines with tables in the database `quintet`: name -> {schemas, promotes}, as JSON.
+*/ -}}
+{{- define "postgres.pipelines" -}}
+{{- $taken := list "superuser" "owner" "postgres" "public" "none" -}}
+{{- range .Values.databases -}}
+{{- $taken = append $taken .role -}}
+{{- end -}}
+{{- $found := dict -}}
+{{- range $name, $given := include "common.pipelines" . | fromJson -}}
+{{- if $given.schemas -}}
+{{- if has $name $taken -}}
+{{- fail (printf "global.pipelines.%s: Postgres has a role or a Secret of this name for another part: give the pipeline another one." $name) -}}
+{{- end -}}
+{{- $_ := set $found $name (dict "schemas" $given.schemas) -}}
+{{- if $given.promotion -}}
+{{- $_ := set (get $found $name) "promotes" true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end }}
+
+{{- /*
 postgres.roles $: the login roles, each with its Secret's name without "postgres-".
 */ -}}
 {{- define "postgres.roles" -}}
@@ -30,10 +53,10 @@ quintet_owner: owner
 postgres.stepRoles $: those of the steps, in the same way: one a pipeline, and one for its promotion, if it promotes.
 */ -}}
 {{- define "postgres.stepRoles" -}}
-{{- range $name, $settings := .Values.pipelines }}
-{{ $name }}: {{ $name | replace "_" "-" }}
+{{- range $name, $settings := include "postgres.pipelines" . | fromJson }}
+{{ $name }}: {{ $name }}
 {{- if $settings.promotes }}
-{{ $name }}_promotion: {{ $name | replace "_" "-" }}-promotion
+{{ $name }}_promotion: {{ $name }}-promotion
 {{- end }}
 {{- end }}
 {{- end }}
@@ -43,9 +66,9 @@ postgres.servingRoles $: those by which the inference API reads the records of p
 */ -}}
 {{- define "postgres.servingRoles" -}}
 {{- $roles := dict -}}
-{{- range $name, $settings := .Values.pipelines -}}
+{{- range $name, $settings := include "postgres.pipelines" . | fromJson -}}
 {{- if and $settings.promotes $.Values.servingRole.enabled -}}
-{{- $_ := set $roles (printf "%s_serving" $name) (dict "secret" (printf "%s-serving" ($name | replace "_" "-")) "schema" (first $settings.schemas)) -}}
+{{- $_ := set $roles (printf "%s_serving" $name) (dict "secret" (printf "%s-serving" $name) "schema" (first $settings.schemas)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $roles -}}

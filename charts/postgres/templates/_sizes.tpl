@@ -2,8 +2,9 @@
 postgres.sessions $: how many sessions all roles together may open, by their limits.
 */ -}}
 {{- define "postgres.sessions" -}}
-{{- $sum := mul (len .Values.pipelines) (int .Values.pipelineRole.connections) -}}
-{{- range .Values.pipelines -}}
+{{- $pipelines := include "postgres.pipelines" . | fromJson -}}
+{{- $sum := mul (len $pipelines) (int .Values.pipelineRole.connections) -}}
+{{- range $pipelines -}}
 {{- if .promotes -}}
 {{- $sum = add $sum (int $.Values.promotionRole.connections) -}}
 {{- end -}}
