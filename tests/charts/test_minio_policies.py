@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from quintet.pipelines import pipelines
 from tests.charts.render import default_values, named, render
 
-PIPELINES = sorted(default_values("quintet")["postgres"]["pipelines"])
+PIPELINES = sorted(pipelines())
 BUCKET = "arn:aws:s3:::data"
 WRITING = ("s3:PutObject", "s3:DeleteObject")
 OWN = {
@@ -26,7 +27,7 @@ OWN = {
 
 @cache
 def statements(user: str) -> list[dict[str, Any]]:
-    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    setup = named(render("minio"), "ConfigMap", "minio-setup")["data"]
     found: list[dict[str, Any]] = json.loads(setup[f"policy-{user}.json"])["Statement"]
     return found
 
@@ -69,8 +70,8 @@ def test_nobody_changes_what_expires_and_only_crime_looks() -> None:
 
 def test_serving_reads_what_it_serves_and_nothing_else() -> None:
     objects = {
-        *(model["inputUri"] for model in default_values("quintet")["inference"]["models"].values() if model),
-        *(f"s3://data/{pipeline}/latest_model.json" for pipeline in default_values("mlflow")["models"]),
+        "s3://data/bitcoin/latest/BTCUSDT-1h.json",
+        *(f"s3://data/{name}/latest_model.json" for name in ("bitcoin", "crime", "forest", "penguins")),
     }
     for uri in objects:
         resource = uri.replace("s3://", "arn:aws:s3:::")
@@ -82,9 +83,23 @@ def test_serving_reads_what_it_serves_and_nothing_else() -> None:
 
 
 def test_what_expires_belongs_to_a_pipeline() -> None:
-    prefixes = default_values("minio")["buckets"]["data"]["expireDays"]
+    prefixes = [prefix for pipeline in pipelines().values() for prefix in pipeline.expire_days]
+    assert len(prefixes) > 10
     owners = {
         prefix: [user for user in PIPELINES if may(user, "s3:PutObject", f"{BUCKET}/{prefix}a")]
         for prefix in prefixes
     }
     assert {prefix for prefix, users in owners.items() if len(users) != 1} == set()
+
+
+def test_serving_reads_nothing_where_no_pipeline_has_a_model() -> None:
+    setup = named(render("minio", samples=False), "ConfigMap", "minio-setup")["data"]
+    actions = [each["Action"] for each in json.loads(setup["policy-serving.json"])["Statement"]]
+    assert actions == [["s3:GetBucketLocation"]]
+
+
+def test_serving_reads_what_the_values_add_too() -> None:
+    values = {"users": {"serving": {"prefixes": ["weather/"]}}}
+    setup = named(render("minio", values), "ConfigMap", "minio-setup")["data"]
+    reading = json.loads(setup["policy-serving.json"])["Statement"][-1]["Resource"]
+    assert {f"{BUCKET}/weather/*", f"{BUCKET}/forest/latest_model.json*"} <= set(reading)

@@ -60,7 +60,7 @@ class Setup:
             "buckets": {name: None for name in default_values("minio")["buckets"] if name != "data"},
             "users": {name: None for name in default_values("minio")["users"] if name not in USERS},
         }
-        data = named(render("minio", values), "ConfigMap", "minio-setup")["data"]
+        data = named(render("minio", values, samples=False), "ConfigMap", "minio-setup")["data"]
         for name, text in data.items():
             places = {"/run/minio": str(self.secrets), "/etc/minio-setup": str(folder)}
             for path, place in places.items():

@@ -2,6 +2,8 @@
 minio.setup $: what the setup Job runs: setup.sh, one lifecycle a bucket and one policy a user.
 */ -}}
 {{- define "minio.setup" -}}
+{{- $users := include "minio.users" . | fromJson -}}
+{{- $buckets := include "minio.buckets" . | fromJson -}}
 setup.sh: |
   set -eu
   secret() { cat "/run/minio/$1/$2"; }
@@ -20,25 +22,25 @@ setup.sh: |
       done
   }
   until printf '%s\n%s\n' "$(secret root username)" "$(secret root password)" | mc alias set minio http://minio:9000; do sleep 2; done
-  {{- range $bucket, $settings := .Values.buckets }}
+  {{- range $bucket, $settings := $buckets }}
   mc mb --ignore-existing minio/{{ $bucket }}
   {{- if $settings.expireDays }}
   mc ilm import minio/{{ $bucket }} < /etc/minio-setup/lifecycle-{{ $bucket }}.json
   {{- end }}
   {{- end }}
-  {{- range $user, $_ := .Values.users }}
+  {{- range $user, $_ := $users }}
   user {{ $user }}
   {{- end }}
-  {{- if not (hasKey .Values.users "steps") }}
+  {{- if not (hasKey $users "steps") }}
   # All pipelines once shared this user, which could write to the whole bucket.
   if mc admin user info minio steps > /dev/null 2>&1; then mc admin user remove minio steps; fi
   {{- end }}
-{{- range $bucket, $settings := .Values.buckets }}
+{{- range $bucket, $settings := $buckets }}
 {{- with $settings.expireDays }}
 lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" . | fromYaml | toJson | toJson }}
 {{- end }}
 {{- end }}
-{{- range $user, $settings := .Values.users }}
+{{- range $user, $settings := $users }}
 policy-{{ $user }}.json: {{ include "minio.policy" $settings | fromYaml | toJson | toJson }}
 {{- end }}
 {{- end }}
@@ -65,7 +67,7 @@ Rules:
 {{- $onObjects = concat $onObjects (list "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") }}
 {{- end }}
 {{- $keys := list }}
-{{- range .prefixes | default (list "") }}
+{{- range hasKey . "prefixes" | ternary .prefixes (list "") }}
 {{- $keys = append $keys (printf "%s*" .) }}
 {{- end }}
 Version: "2012-10-17"
@@ -76,6 +78,7 @@ Statement:
       {{- range .buckets }}
       - arn:aws:s3:::{{ . }}
       {{- end }}
+  {{- if $keys }}
   - Effect: Allow
     Action: ["s3:ListBucket"]
     Resource:
@@ -95,4 +98,5 @@ Statement:
       - arn:aws:s3:::{{ $bucket }}/{{ . }}
       {{- end }}
       {{- end }}
+  {{- end }}
 {{- end }}
