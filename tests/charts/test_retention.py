@@ -20,6 +20,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from quintet.pipelines import pipelines
 from tests.charts.render import CHARTS, ChartError, Manifest, named, of_kind, render
 from tests.conftest import as_promotion
 
@@ -94,7 +95,7 @@ def test_days_of_nought_or_null_keep_all() -> None:
 
 def test_a_prefix_of_nought_days_has_no_rule() -> None:
     given = {"buckets": {"data": {"expireDays": {"forest/raw/": 0, "excel/": 7}}}}
-    setup = named(render("quintet", {"minio": given}), "ConfigMap", "minio-setup")["data"]
+    setup = named(render("minio", given), "ConfigMap", "minio-setup")["data"]
     rules = yaml.safe_load(setup["lifecycle-data.json"])["Rules"]
     days = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules}
     assert "forest/raw/" not in days
@@ -103,13 +104,13 @@ def test_a_prefix_of_nought_days_has_no_rule() -> None:
 
 
 def test_each_pipeline_that_promotes_has_its_decisions_read() -> None:
-    release = render("quintet")
-    values = yaml.safe_load((CHARTS / "quintet/values.yaml").read_text())["postgres"]["pipelines"]
-    promoting = {name: given["schemas"][0] for name, given in values.items() if given.get("promotes")}
+    release = render("mlflow")
+    schemas = {name: pipeline.schemas[0] for name, pipeline in pipelines().items() if pipeline.promotes}
+    assert schemas
     pod = named(release, "CronJob", "mlflow-retention")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     (sources,) = [volume["projected"]["sources"] for volume in pod["volumes"] if "projected" in volume]
     assert {source["secret"]["name"]: source["secret"]["items"][0]["path"] for source in sources} == {
-        f"postgres-{name}": schema for name, schema in promoting.items()
+        f"postgres-{name}": schema for name, schema in schemas.items()
     }
 
 

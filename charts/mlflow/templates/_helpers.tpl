@@ -82,29 +82,11 @@ resources:
 {{- end }}
 
 {{- /*
-mlflow.scripts $, mlflow.grants $: contents of the ConfigMaps mlflow-scripts and mlflow-users.
+mlflow.scripts $: contents of the ConfigMap mlflow-scripts.
 */ -}}
 {{- define "mlflow.scripts" -}}
 start.sh: {{ .Files.Get "files/scripts/start.sh" | toJson }}
 access.py: {{ .Files.Get "files/scripts/access.py" | toJson }}
 wait.py: {{ .Files.Get "files/scripts/wait.py" | toJson }}
 retention.py: {{ .Files.Get "files/scripts/retention.py" | toJson }}
-{{- end }}
-
-{{- define "mlflow.grants" -}}
-{{- $users := dict -}}
-{{- range $user, $settings := .Values.users -}}
-{{- $_ := set $users $user (pick $settings "experiments" "models") -}}
-{{- range $kind := list "experiments" "models" -}}
-{{- if kindIs "map" (get $settings $kind) -}}
-{{- range $name, $_ := get $settings $kind -}}
-{{- if not (has $name (get $.Values $kind)) -}}
-{{- fail (printf "mlflow.users.%s.%s gives a right on %s, which mlflow.%s does not name." $user $kind $name $kind) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-users.py: {{ .Files.Get "files/scripts/users.py" | toJson }}
-grants.json: {{ dict "experiments" .Values.experiments "models" .Values.models "users" $users | toJson | toJson }}
 {{- end }}

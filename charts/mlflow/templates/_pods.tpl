@@ -46,7 +46,8 @@ metadata:
   annotations:
     checksum/config: {{ include "common.checksum" (include "mlflow.grants" .) }}
     {{- $names := list }}
-    {{- range keys .Values.users | sortAlpha }}
+    {{- $users := keys (include "mlflow.users" . | fromJson) | sortAlpha }}
+    {{- range $users }}
     {{- $names = append $names (printf "mlflow-%s" .) }}
     {{- end }}
     {{- with include "common.madeAgainAnnotation" (dict "root" . "names" $names) }}
@@ -76,7 +77,7 @@ metadata:
     - name: secrets
       projected:
         sources:
-          {{- range concat (list "admin") (keys .Values.users | sortAlpha) }}
+          {{- range concat (list "admin") $users }}
           - secret:
               name: {{ include "common.secretName" (dict "root" $ "name" (printf "mlflow-%s" .)) }}
               items:

@@ -1,0 +1,59 @@
+{{- /*
+mlflow.users $: users by name, each with its rights and whether its Secret stands in the tasks namespace too, as JSON: those of the
+values, and two of each pipeline of global.pipelines with a model: one of its steps, and one of the step that promotes, if there is one.
+*/ -}}
+{{- define "mlflow.users" -}}
+{{- $users := deepCopy .Values.users -}}
+{{- range $name, $pipeline := include "common.pipelines" . | fromJson -}}
+{{- with $pipeline.model -}}
+{{- $own := dict $name (dict "experiments" (dict .experiment "EDIT") "models" (dict .name "READ") "tasks" true) -}}
+{{- if $pipeline.promotion -}}
+{{- $_ := set $own (printf "%s-promotion" $name) (dict "experiments" (dict .experiment "READ") "models" (dict .name "EDIT") "tasks" true) -}}
+{{- end -}}
+{{- range $user, $settings := $own -}}
+{{- if or (has $user (list "admin" "flask")) (hasKey $users $user) -}}
+{{- fail (printf "global.pipelines.%s: MLflow has another user %s. Take it out of mlflow.users, or give the pipeline another name." $name $user) -}}
+{{- end -}}
+{{- $_ := set $users $user $settings -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $users -}}
+{{- end }}
+
+{{- /*
+mlflow.names $: the `experiments` and `models` that exist from the start, as JSON: those of the pipelines, and those of the values.
+*/ -}}
+{{- define "mlflow.names" -}}
+{{- $experiments := list -}}
+{{- $models := list -}}
+{{- range include "common.pipelines" . | fromJson -}}
+{{- with .model -}}
+{{- $experiments = append $experiments .experiment -}}
+{{- $models = append $models .name -}}
+{{- end -}}
+{{- end -}}
+{{- dict "experiments" (concat $experiments .Values.experiments | uniq) "models" (concat $models .Values.models | uniq) | toJson -}}
+{{- end }}
+
+{{- /*
+mlflow.grants $: contents of the ConfigMap mlflow-users.
+*/ -}}
+{{- define "mlflow.grants" -}}
+{{- $names := include "mlflow.names" . | fromJson -}}
+{{- $users := dict -}}
+{{- range $user, $settings := include "mlflow.users" . | fromJson -}}
+{{- $_ := set $users $user (pick $settings "experiments" "models") -}}
+{{- range $kind := list "experiments" "models" -}}
+{{- if kindIs "map" (get $settings $kind) -}}
+{{- range $name, $_ := get $settings $kind -}}
+{{- if not (has $name (get $names $kind)) -}}
+{{- fail (printf "mlflow.users.%s.%s gives a right on %s, which no pipeline has and mlflow.%s does not name." $user $kind $name $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+users.py: {{ .Files.Get "files/scripts/users.py" | toJson }}
+grants.json: {{ set $names "users" $users | toJson | toJson }}
+{{- end }}
