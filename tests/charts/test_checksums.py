@@ -15,7 +15,7 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"postgres": {"servingRole": {"statementTimeout": "4s"}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),
     ({"mlflow": {"users": {"serving": {"experiments": "USE"}}}}, {"Job mlflow-users"}),
-    ({"mlflow": {"models": ["bitcoin", "crime", "forest", "penguins", "another"]}}, {"Job mlflow-users"}),
+    ({"mlflow": {"models": ["another"]}}, {"Job mlflow-users"}),
     ({"mlflow": {"s3": {"region": "eu-west-1"}}}, {"Deployment mlflow"}),
     ({"global": {"images": {"forest-train": "registry.example.com/forest-train:1"}}}, set()),
 ]

@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from quintet.pipelines import pipelines
 from tests.charts.render import NAMES, ChartError, decoded, default_values, named, of_kind, plain_name, render
 
+SAMPLES = pipelines()
+PROMOTING = [name for name, pipeline in SAMPLES.items() if pipeline.promotes]
 OBJECTS = {
     "postgres": {
         ("ConfigMap", "postgres-config"),
@@ -23,6 +26,8 @@ OBJECTS = {
         ("Secret", "postgres-mlflow-auth"),
         ("Secret", "postgres-owner"),
         ("Secret", "postgres-superuser"),
+        *(("Secret", f"postgres-{name}") for name in SAMPLES),
+        *(("Secret", f"postgres-{name}-{of}") for name in PROMOTING for of in ("promotion", "serving")),
         ("Service", "postgres"),
         ("StatefulSet", "postgres"),
     },
@@ -34,6 +39,7 @@ OBJECTS = {
         ("Secret", "minio-mlflow"),
         ("Secret", "minio-root"),
         ("Secret", "minio-serving"),
+        *(("Secret", f"minio-{name}") for name in SAMPLES),
         ("Service", "minio"),
         ("StatefulSet", "minio"),
     },
@@ -49,8 +55,7 @@ OBJECTS = {
         ("Secret", "mlflow-admin"),
         ("Secret", "mlflow-flask"),
         ("Secret", "mlflow-serving"),
-        *(("Secret", f"mlflow-{name}") for name in ("bitcoin", "crime", "forest", "penguins")),
-        *(("Secret", f"mlflow-{name}-promotion") for name in ("bitcoin", "crime", "forest", "penguins")),
+        *(("Secret", f"mlflow-{name}{of}") for name in PROMOTING for of in ("", "-promotion")),
         ("Service", "mlflow"),
     },
     "airflow": {
@@ -108,8 +113,6 @@ OBJECTS = {
     },
 }
 PLATFORM_VALUES = default_values("quintet")
-PIPELINES = PLATFORM_VALUES["postgres"]["pipelines"]
-PROMOTING = [name for name, given in PIPELINES.items() if given.get("promotes")]
 MODELS = default_values("inference")["models"] | PLATFORM_VALUES["inference"]["models"]
 OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "Service")
 # What the umbrella has beside its parts, or has more of.
@@ -132,8 +135,6 @@ PLATFORM = {
     ("Pod", "test-postgres"),
     *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
-    *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
-    *(("Secret", f"postgres-{name}-{of}") for name in PROMOTING for of in ("promotion", "serving")),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
@@ -150,7 +151,7 @@ IN_THE_TASKS_NAMESPACE = {
     ("RoleBinding", "airflow-launcher"),
     *(("Secret", f"mlflow-{name}{of}") for name in PROMOTING for of in ("", "-promotion")),
     ("ServiceAccount", "step"),
-    *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in PIPELINES),
+    *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in SAMPLES),
     *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),
 }
 OUTSIDE_POSTGRES: dict[str, Any] = {
@@ -220,7 +221,7 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
         f"postgres-{role}"
         for role in (
             *("owner", "airflow", "mlflow", "mlflow-auth"),
-            *PIPELINES,
+            *SAMPLES,
             *(f"{name}-{of}" for name in PROMOTING for of in ("promotion", "serving")),
         )
     }
@@ -243,26 +244,25 @@ def test_the_data_api_has_as_many_processes_as_its_values_say(workers: int) -> N
 
 
 def test_each_pipeline_gets_its_tables_as_its_own_role() -> None:
-    migrations = named(render("quintet"), "ConfigMap", "postgres-migrations")["data"]
-    setup = named(render("quintet"), "ConfigMap", "postgres-setup")["data"]
-    for pipeline in json.loads(setup["pipelines.json"]):
-        assert "CREATE" in migrations[f"migrations.{pipeline}.0001_tables.sql"]
+    migrations = named(render("postgres"), "ConfigMap", "postgres-migrations")["data"]
+    for pipeline in SAMPLES:
+        assert "CREATE" in migrations[f"pipelines.{pipeline}.migrations.0001_tables.sql"]
 
 
 def test_a_pipeline_without_tables_is_refused() -> None:
-    with pytest.raises(ChartError, match=r"files/migrations/tableless/0001_tables\.sql is missing"):
-        render("postgres", {"pipelines": {"tableless": {"schemas": ["tableless"]}}})
+    with pytest.raises(ChartError, match=r"pipelines/tableless/migrations/0001_tables\.sql is missing"):
+        render("postgres", {"global": {"pipelines": {"tableless": {"schemas": ["tableless"]}}}})
 
 
 @pytest.mark.parametrize(
     ("bucket", "days"),
     [
-        ("data", default_values("minio")["buckets"]["data"]["expireDays"]),
+        ("data", {key: days for each in SAMPLES.values() for key, days in each.expire_days.items()}),
         ("airflow-logs", {"": 30}),
     ],
 )
 def test_temporary_data_goes_after_its_days_and_nothing_else(bucket: str, days: dict[str, int]) -> None:
-    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    setup = named(render("minio"), "ConfigMap", "minio-setup")["data"]
     rules = json.loads(setup[f"lifecycle-{bucket}.json"])["Rules"]
     assert {rule["Filter"]["Prefix"]: rule["Expiration"] for rule in rules} == {
         prefix: {"Days": number} for prefix, number in days.items()
@@ -279,7 +279,7 @@ def test_temporary_data_goes_after_its_days_and_nothing_else(bucket: str, days: 
 
 @pytest.mark.parametrize(("user", "bucket"), [("mlflow", "mlflow-artifacts"), ("airflow", "airflow-logs")])
 def test_each_s3_user_is_confined_to_its_bucket(user: str, bucket: str) -> None:
-    setup = named(render("quintet"), "ConfigMap", "minio-setup")["data"]
+    setup = named(render("minio"), "ConfigMap", "minio-setup")["data"]
     assert f"user {user}" in setup["setup.sh"].splitlines()
     statements = json.loads(setup[f"policy-{user}.json"])["Statement"]
     resources = {resource for statement in statements for resource in statement["Resource"]}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quintet.pipelines import pipelines
 from tests.charts.render import (
     CHARTS,
     NAMES,
@@ -23,7 +24,7 @@ from tests.charts.render import (
 
 S3 = "https://s3.example.com"
 MLFLOW = "https://mlflow.example.com"
-MODELS = default_values("mlflow")["models"]
+MODELS = [pipeline.model for pipeline in pipelines().values() if pipeline.model]
 NO_REGISTRY: dict[str, Any] = {
     "airflow": {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}},
     "inference": {"models": {name: {"runUri": f"s3://data/{name}/latest_model.json"} for name in MODELS}},
@@ -64,8 +65,7 @@ def spoken_of(release: tuple[Manifest, ...], names: Iterable[str]) -> set[str]:
 
 
 def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
-    pipelines = [f"minio-{name}" for name in default_values("quintet")["postgres"]["pipelines"]]
-    users = ("minio-mlflow", "minio-airflow", "minio-serving", *pipelines)
+    users = ("minio-mlflow", "minio-airflow", "minio-serving", *(f"minio-{name}" for name in pipelines()))
     release = render(
         "quintet",
         {

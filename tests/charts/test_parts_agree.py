@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from quintet.pipelines import pipelines
 from tests.charts.render import ChartError, default_values, render
 
-MODELS = default_values("mlflow")["models"]
+MODELS = [pipeline.model for pipeline in pipelines().values() if pipeline.model]
 RUN_URI = "s3://data/forest/latest_model.json"
 SERVED_FROM_S3 = {"models": {"forest": {"runUri": RUN_URI}}}
 ALL_FROM_S3 = {"models": {model: {"runUri": f"s3://data/{model}/latest_model.json"} for model in MODELS}}
@@ -152,14 +153,15 @@ def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: s
 
 @pytest.mark.parametrize("kind", ["experiments", "models"])
 def test_a_right_on_what_mlflow_does_not_have_is_refused(kind: str) -> None:
-    with pytest.raises(ChartError, match=rf"mlflow\.users\.forest\.{kind} gives a right on another"):
-        render("mlflow", {"users": {"forest": {kind: {"another": "READ"}}}})
+    with pytest.raises(ChartError, match=rf"mlflow\.users\.serving\.{kind} gives a right on another"):
+        render("mlflow", {"users": {"serving": {kind: {"another": "READ"}}}})
 
 
 def test_what_the_crime_pipeline_calls_temporary_goes_after_60_days_in_minio_too() -> None:
-    steps = default_values("airflow")["steps"]["pipelines"]["crime"]["env"]
-    days = default_values("minio")["buckets"][steps["DATA_REPO_BUCKET_NAME"]]["expireDays"]
-    assert {days.get(prefix) for prefix in json.loads(steps["TEMPORARY_PREFIXES"])} == {60}
+    crime = pipelines()["crime"]
+    env = crime.given["env"]
+    assert env["DATA_REPO_BUCKET_NAME"] == "data"
+    assert {crime.expire_days.get(prefix) for prefix in json.loads(env["TEMPORARY_PREFIXES"])} == {60}
 
 
 def test_an_object_that_serving_may_not_read_is_refused() -> None:

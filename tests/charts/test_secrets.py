@@ -8,7 +8,8 @@ from collections import defaultdict
 
 import pytest
 
-from tests.charts.render import NAMES, ChartError, Manifest, decoded, default_values, of_kind, render
+from quintet.pipelines import pipelines
+from tests.charts.render import NAMES, ChartError, Manifest, decoded, of_kind, render
 
 # Keys that hold no secret.
 PUBLIC_KEYS = {"username", "access-key"}
@@ -32,12 +33,11 @@ def test_copies_of_a_secret_in_two_namespaces_are_equal() -> None:
     for secret in secrets(render("quintet")):
         copies[secret["metadata"]["name"]].append(secret["data"])
     doubled = {name for name, data in copies.items() if len(data) == 2}
-    pipelines = default_values("quintet")["postgres"]["pipelines"]
-    of_pipelines = {f"{server}-{name}" for server in ("postgres", "minio") for name in pipelines}
+    of_pipelines = {f"{server}-{name}" for server in ("postgres", "minio") for name in pipelines()}
     of_promotion = {
         secret
-        for name, given in pipelines.items()
-        if given.get("promotes")
+        for name, pipeline in pipelines().items()
+        if pipeline.promotes
         for secret in (f"postgres-{name}-promotion", f"mlflow-{name}", f"mlflow-{name}-promotion")
     }
     assert doubled == of_pipelines | of_promotion

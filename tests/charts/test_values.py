@@ -24,19 +24,12 @@ from tests.charts.render import (
 NAMED_BY_THE_USER = {
     ("global", "images"),
     ("global", "secrets", "existing"),
+    ("global", "pipelines"),
     ("postgres", "databases"),
-    ("postgres", "pipelines"),
     ("postgres", "config"),
     ("minio", "buckets"),
     ("minio", "users"),
     ("mlflow", "users"),
-    *(
-        ("mlflow", "users", f"{pipeline}{of}", kind)
-        for pipeline in ("bitcoin", "crime", "forest", "penguins")
-        for of in ("", "-promotion")
-        for kind in ("experiments", "models")
-    ),
-    ("mlflow", "retention", "decisions"),
     ("airflow", "variables", "values"),
     ("airflow", "connections", "values"),
     ("airflow", "connections", "secrets"),
@@ -122,8 +115,7 @@ def test_a_chart_alone_says_which_global_keys_there_are() -> None:
         ("minio", {"buckets": {"data": {"expireDays": {"tmp/": -1}}}}),
         ("minio", {"users": {"root": {"buckets": ["data"]}}}),
         ("mlflow", {"users": {"serving": {"models": "WRITE"}}}),
-        ("mlflow", {"users": {"forest": {"models": {"forest": "WRITE"}}}}),
-        ("postgres", {"pipelines": {"forest_promotion": {"schemas": ["forest"]}}}),
+        ("mlflow", {"users": {"a-person": {"experiments": "READ", "models": {"forest": "WRITE"}}}}),
         ("quintet", {"global": {"image": {"registry": "registry.example.com/"}}}),
         ("quintet", {"global": {"image": {"pullPolicy": "Sometimes"}}}),
     ],
