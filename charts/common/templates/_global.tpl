@@ -1,6 +1,7 @@
 {{- /*
 common.global: .Values.global over its defaults, as JSON, which Helm reads many times as fast as YAML: every image,
-Secret and rule of the network asks for it. A chart that is installed alone needs no global values.
+Secret and rule of the network asks for it. A chart that is installed alone needs no global values. The pipelines are not in it, as
+they are ten times as long as the rest: common.pipelines has them.
   {{- $global := include "common.global" $ | fromJson }}
 */ -}}
 {{- define "common.global" -}}
@@ -18,7 +19,7 @@ Secret and rule of the network asks for it. A chart that is installed alone need
   "networkPolicy" (include "common.network" . | fromJson) -}}
 {{- $given := .Values.global | default dict -}}
 {{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}
-{{- mergeOverwrite $defaults $given | toJson -}}
+{{- omit (mergeOverwrite $defaults (omit $given "pipelines")) "pipelines" | toJson -}}
 {{- end }}
 
 {{- /*
