@@ -2,7 +2,7 @@
 Secrets that somebody deleted while what knows their values stayed: a password is made again, its server is told by the Job that set
 it up, and what read it at its start is restarted. Where nobody could tell the server, it is refused before anything changes.
 
-common.heldSecret (dict "root" $ "namespace" ns "name" "postgres-forest"): what a Secret of the cluster holds, else its copy in the
+common.heldSecret (dict "root" $ "namespace" ns "name" "postgres-mlflow"): what a Secret of the cluster holds, else its copy in the
 tasks namespace, as JSON.
 */ -}}
 {{- define "common.heldSecret" -}}

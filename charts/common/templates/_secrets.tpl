@@ -1,5 +1,5 @@
 {{- /*
-Secrets have fixed names (postgres-airflow, minio-forest, ...). Each is either the user's own, named by
+Secrets have fixed names (postgres-airflow, minio-serving, ...). Each is either the user's own, named by
 global.secrets.existing.<fixed name>, or generated at the first install and kept for ever after.
 
 common.secretName (dict "root" $ "name" "postgres-airflow"): the name to refer to, in any chart.
