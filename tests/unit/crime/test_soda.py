@@ -88,7 +88,7 @@ def test_what_the_portal_says_while_it_is_down_is_told() -> None:
         (response(404, json.dumps(MISSING)), RefusedInput, "dataset.missing.*--source-url"),
         (response(404, "<html>"), RefusedInput, "404: <html>"),
         (response(500, '{"message":"broken"}'), OutsideDown, "answered 500, 3 times over"),
-        (response(200, "<html>welcome"), RefusedInput, "no JSON: <html>welcome'"),
+        (response(200, "<html>welcome"), RefusedInput, "no JSON: <html>welcome"),
         (response(200, '{"error":true}'), RefusedInput, "something else than rows"),
         (response(200, '[{"date":"2026"}\n,{"date":"2026"}]'), RefusedInput, "a row without id"),
     ],
