@@ -1,8 +1,10 @@
 {{/* The pod of the migration Job; the Job's name is a hash of it, so that a change makes a new Job. */}}
 {{- define "airflow.migratePod" -}}
-{{- $setup := list .Values.variables.values .Values.connections.values .Values.connections.secrets ((.Files.Glob "files/scripts/*.py").AsConfig) }}
+{{- $variables := include "airflow.variables" . | fromJson }}
+{{- $secrets := include "airflow.connectionSecrets" . | fromJson }}
+{{- $setup := list $variables .Values.connections.values $secrets ((.Files.Glob "files/scripts/*.py").AsConfig) }}
 {{- $names := list "postgres-airflow" }}
-{{- range .Values.connections.secrets }}
+{{- range $secrets }}
 {{- $names = append $names .secret }}
 {{- end }}
 {{- with include "common.madeAgain" (dict "root" . "names" ($names | uniq)) }}
@@ -43,20 +45,20 @@ containers:
       {{- end }}
 volumes:
   {{- include "airflow.volumes" . | nindent 2 }}
-  {{- $variables := list }}
-  {{- if .Values.variables.values }}
-  {{- $variables = append $variables (dict "configMap" (dict "name" "airflow-variables")) }}
+  {{- $found := list }}
+  {{- if $variables }}
+  {{- $found = append $found (dict "configMap" (dict "name" "airflow-variables")) }}
   {{- end }}
   {{- with .Values.variables.existingSecret }}
-  {{- $variables = append $variables (dict "secret" (dict "name" .)) }}
+  {{- $found = append $found (dict "secret" (dict "name" .)) }}
   {{- end }}
   - name: variables
-    projected: {sources: {{ toJson $variables }}}
+    projected: {sources: {{ toJson $found }}}
   {{- $connections := list }}
   {{- if .Values.connections.values }}
   {{- $connections = append $connections (dict "secret" (dict "name" "airflow-connections")) }}
   {{- end }}
-  {{- range $id, $ref := .Values.connections.secrets }}
+  {{- range $id, $ref := $secrets }}
   {{- $secret := include "common.secretName" (dict "root" $ "name" $ref.secret) }}
   {{- $items := list (dict "key" $ref.key "path" $id) }}
   {{- $connections = append $connections (dict "secret" (dict "name" $secret "items" $items)) }}

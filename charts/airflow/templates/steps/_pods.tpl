@@ -21,31 +21,33 @@ labels:
 {{- $_ := set $files (include "common.postgresCaFolder" $) . }}
 {{- $_ := set $env "PGSSLROOTCERT" (printf "%s/ca.crt" (include "common.postgresCaFolder" $)) }}
 {{- end }}
-{{- $steps := deepCopy .Values.steps }}
-{{- $_ := set $steps "env" (merge $env (include "airflow.proxyVariables" . | fromJson) $steps.env) }}
+{{- $env = merge $env (include "airflow.proxyVariables" . | fromJson) }}
+{{- range $name, $value := .Values.steps.env }}
+{{- $_ := set $env $name (get $env $name | default (tpl (toString $value) $)) }}
+{{- end }}
 {{- with $files }}
 secret_files: {{ toJson . }}
 {{- end }}
-{{ include "airflow.stepEnvironment" (dict "root" . "given" $steps) }}
-pipelines:
-  {{- range $name, $given := .Values.steps.pipelines }}
-  {{ $name }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $given) | nindent 4 }}
-  {{- end }}
+{{ include "airflow.stepEnvironment" (dict "root" . "given" (merge (dict "env" $env) .Values.steps)) }}
 steps:
-  {{- range $name, $given := .Values.steps.overrides }}
-  {{ $name }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $given) | nindent 4 }}
-    {{- with $given.resources }}
-    resources: {{- include "common.resources" (dict "path" (printf "airflow.steps.overrides.%s.resources" $name) "given" .) | nindent 6 }}
+  {{- range $image, $step := include "airflow.steps" . | fromJson }}
+  {{ $image }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $step) | nindent 4 }}
+    {{- with $step.labels }}
+    labels: {{ toJson . }}
     {{- end }}
+    {{- with $step.resources }}
+    resources: {{- include "common.resources" (dict "path" $step.resourcesFrom "given" .) | nindent 6 }}
+    {{- end }}
+  {{- else }} {}
   {{- end }}
 {{- end }}
 
-{{/* One layer of environment: values (as templates), keys of Secrets, keys of ConfigMaps. */}}
+{{/* One layer of environment: values, keys of Secrets, keys of ConfigMaps. */}}
 {{- define "airflow.stepEnvironment" -}}
 {{- $root := .root -}}
 env:
   {{- range $name, $value := .given.env }}
-  {{ $name }}: {{ tpl (toString $value) $root | quote }}
+  {{ $name }}: {{ toString $value | quote }}
   {{- else }} {}
   {{- end }}
 secret_env:
