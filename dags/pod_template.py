@@ -1,6 +1,6 @@
 """What a step pod looks like, from the two files that the chart mounts beside the DAGs.
 
-STEP_PODS_FILE says where steps run (namespace, environment, secrets, sizes), STEP_IMAGES_FILE what
+STEP_PODS_FILE says where steps run (namespace, environment, secrets, resources), STEP_IMAGES_FILE what
 their images are. Both are read when a pod is built, not when a DAG is parsed: a new image or value
 then restarts nothing and makes no new version of a DAG.
 """
@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from pod_report import CONTAINER
 
 TEMPORARY = "/tmp"  # noqa: S108 - an empty volume of the pod, not the machine's shared directory
-SIZE = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
+RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
 CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -42,13 +42,9 @@ def read_json(variable: str) -> dict[str, Any]:
 
 
 def settings_of(pipeline: str, step: str) -> dict[str, Any]:
-    """Merge what STEP_PODS_FILE says of all steps, of a pipeline and of one step; the narrower wins."""
+    """Merge what STEP_PODS_FILE says of all steps and of one; the latter wins."""
     everywhere = read_json("STEP_PODS_FILE")
-    layers = [
-        everywhere,
-        everywhere.get("pipelines", {}).get(pipeline, {}),
-        everywhere.get("steps", {}).get(f"{pipeline}-{step}", {}),
-    ]
+    layers = [everywhere, everywhere.get("steps", {}).get(f"{pipeline}-{step}", {})]
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= {key: value for key, value in layer.items() if value}
@@ -76,16 +72,13 @@ def environment(settings: Mapping[str, Any], own: Mapping[str, str]) -> list[dic
     ]
 
 
-def pod_template(
-    pipeline: str, step: str, image: str, size: Mapping[str, Any], result_path: str
-) -> dict[str, Any]:
+def pod_template(pipeline: str, step: str, image: str, result_path: str) -> dict[str, Any]:
     """Build the pod of a step, as Pod Security `restricted` with a read-only root demands it.
 
     Args:
         pipeline: Name of the pipeline, such as `forest`.
         step: Name of the step in kebab-case, such as `train`.
         image: Full image reference.
-        size: Resources of the container unless STEP_PODS_FILE says otherwise.
         result_path: File to which the step writes its result.
     """
     settings = settings_of(pipeline, step)
@@ -109,7 +102,7 @@ def pod_template(
                     "image": image,
                     "imagePullPolicy": settings.get("image_pull_policy", "IfNotPresent"),
                     "env": environment(settings, {"IMAGE_REFERENCE": image, "RESULT_PATH": result_path}),
-                    "resources": settings.get("resources", size),
+                    "resources": settings.get("resources", RESOURCES),
                     "securityContext": CONTAINER_SECURITY,
                     "volumeMounts": [
                         {"name": "tmp", "mountPath": TEMPORARY},

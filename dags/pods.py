@@ -17,10 +17,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from endings import options
 from pod_report import CONTAINER
 from pod_template import CONTAINER_SECURITY, read_json
-from templates import RUN_AFTER, as_json, megabytes, param, result, setting
+from templates import RUN_AFTER, as_json, param, result, setting
 
 # A DAG file imports from here alone.
-__all__ = ["RUN_AFTER", "as_json", "code_of", "megabytes", "param", "result", "setting", "step"]
+__all__ = ["RUN_AFTER", "as_json", "code_of", "param", "result", "setting", "step"]
 
 # The run as the step sees it; rendered by Airflow for each try.
 RUN_ENVIRONMENT = {
@@ -30,8 +30,8 @@ RUN_ENVIRONMENT = {
     "TRY_NUMBER": "{{ ti.try_number }}",
 }
 OPERATORS = ("hybrid", "stock", "process")
-# What only a pod has: a process takes what the machine gives, and nobody waits for it elsewhere.
-POD_SETTINGS = ("size", "inline_wait")
+# What only a pod has: nobody waits for a process elsewhere.
+POD_SETTINGS = ("inline_wait",)
 
 
 def step(
@@ -58,8 +58,8 @@ def step(
             can be mapped over it; each other entry is an XCom of its own.
         environment: Environment variables of this task alone, templated.
         timeout: Time the step may run before it is stopped.
-        settings: Any other setting of the operator or of Airflow's BaseOperator, such as `size`,
-            `inline_wait`, `retries`, `outlets`.
+        settings: Any other setting of the operator or of Airflow's BaseOperator, such as `inline_wait`,
+            `retries`, `outlets`.
 
     Raises:
         AirflowFailException: STEP_PODS_FILE is missing or names an operator that does not exist.

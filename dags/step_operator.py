@@ -22,7 +22,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from endings import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
 from pod_report import CONTAINER, REPORT_KEY, PodReport
-from pod_template import SIZE, pod_template, read_json
+from pod_template import pod_template, read_json
 
 IMAGES_KEY = "images"
 KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
@@ -110,7 +110,6 @@ class StockStepOperator(KubernetesPodOperator):
     Args:
         pipeline: Name of the pipeline, such as `forest`.
         step: Name of the step in kebab-case, such as `train`; the image is `<pipeline>-<step>`.
-        size: Resources of the container unless STEP_PODS_FILE says otherwise.
         returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from
             `arguments` because Airflow renders no templates in a mapped value.
@@ -123,7 +122,6 @@ class StockStepOperator(KubernetesPodOperator):
         *,
         pipeline: str,
         step: str,
-        size: Mapping[str, Any] = SIZE,
         returns: str | None = None,
         variant: Mapping[str, Any] | None = None,
         do_xcom_push: bool = True,
@@ -133,7 +131,6 @@ class StockStepOperator(KubernetesPodOperator):
         super().__init__(do_xcom_push=do_xcom_push, skip_on_exit_code=skip_on_exit_code, **kwargs)
         self.pipeline = pipeline
         self.step = step
-        self.size = size
         self.returns = returns
         self.variant = variant or {}
 
@@ -145,7 +142,7 @@ class StockStepOperator(KubernetesPodOperator):
     def build_pod_request_obj(self, context: Context | None = None, dry_run: bool = False) -> k8s.V1Pod:
         """Build the pod from the files as they are now, and drop options that rendered to nothing."""
         image = self._image(context)
-        self.pod_template_dict = pod_template(self.pipeline, self.step, image, self.size, self.result_path)
+        self.pod_template_dict = pod_template(self.pipeline, self.step, image, self.result_path)
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers
         container.args = given([*self.arguments, *options(self.variant)])

@@ -1,10 +1,9 @@
-"""What a DAG file says of its tasks beside their order: parameters, results of other tasks, sizes."""
+"""What a DAG file says of its tasks beside their order: parameters and results of other tasks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from airflow.sdk import Param
 
@@ -51,11 +50,3 @@ def as_json(templates: Mapping[str, str]) -> str:
             raise ValueError(f"{name} must be one expression in double braces, not {template!r}")
         entries.append(f"{name!r}: ({expression[0][2:-2].strip()}) | string")
     return f"{{{{ {{{', '.join(entries)}}} | tojson }}}}"
-
-
-def megabytes(request: int, limit: int, cpu: str = "1") -> dict[str, Any]:
-    """Size a step: memory that it asks for and may use at most, and the cores that it may use at most."""
-    return {
-        "requests": {"cpu": "100m", "memory": f"{request}Mi"},
-        "limits": {"cpu": cpu, "memory": f"{limit}Mi"},
-    }

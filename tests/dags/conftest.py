@@ -1,4 +1,4 @@
-"""An Airflow of its own for the tests, with the DAG folder of the repository and a cluster that obeys."""
+"""An Airflow of its own for the tests, with the DAG files of the pipelines and a cluster that obeys."""
 
 from __future__ import annotations
 
@@ -32,14 +32,10 @@ from airflow.sdk import DAG  # noqa: E402
 from airflow.utils import db  # noqa: E402
 
 from quintet.local.dag_runner import serve_tasks_by_one_version  # noqa: E402
+from quintet.pipelines import Pipeline, pipelines  # noqa: E402
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
 
-VALUES = yaml.safe_load((ROOT / "charts/airflow/values.yaml").read_text())
-IMAGES = [
-    f"{pipeline}-{step}"
-    for pipeline, given in VALUES["steps"]["pipelines"].items()
-    for step in given["steps"]
-]
+IMAGES = [step.image for pipeline in pipelines().values() for step in pipeline.steps.values()]
 PODS = {
     "namespace": "quintet-tasks",
     "service_account": "step",
@@ -48,21 +44,20 @@ PODS = {
     "security_context": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
     "labels": {"app.kubernetes.io/name": "step"},
     "env": {"DATA_BUCKET": "data", "GROUP_NUMBER": "1"},
-    "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest", "key": "password"}},
-    "pipelines": {
-        "forest": {
-            "env": {"GROUP_NUMBER": "3"},
-            "secret_env": {"DATABASE_URL": {"secret": "postgres-forest", "key": "url"}},
-            "config_env": {"SOURCE_API_BASE_URL": {"config_map": "sources", "key": "forest"}},
-        }
-    },
+    "secret_env": {"MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow", "key": "password"}},
     "steps": {
+        "forest-extract": {
+            "config_env": {"SOURCE_API_BASE_URL": {"config_map": "sources", "key": "forest"}},
+            "labels": {"quintet/source": "forest"},
+        },
         "forest-promote": {
+            "env": {"GROUP_NUMBER": "3"},
             "secret_env": {
-                "MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest-promotion", "key": "password"}
+                "DATABASE_URL": {"secret": "postgres-forest-promotion", "key": "url"},
+                "MLFLOW_TRACKING_PASSWORD": {"secret": "mlflow-forest-promotion", "key": "password"},
             },
             "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "50m"}},
-        }
+        },
     },
 }
 
@@ -74,15 +69,23 @@ def airflow() -> None:
     serve_tasks_by_one_version()
 
 
-def read(file: str) -> dict[str, DAG]:
-    """Return the DAGs of a file, which alone is then in Airflow's folder: each `DAG.test` reads it all."""
+def read(pipeline: str) -> dict[str, DAG]:
+    """Return a pipeline's DAGs; its files alone are then in Airflow's folder, which each `DAG.test` reads."""
     DAGS_FOLDER.mkdir(exist_ok=True)
     for former in DAGS_FOLDER.glob("*.py"):
         former.unlink()
-    (DAGS_FOLDER / file).symlink_to(ROOT / "dags" / file)
+    for file in pipelines()[pipeline].dag_files:
+        (DAGS_FOLDER / file.name).symlink_to(file)
     bag = DagBag(dag_folder=str(DAGS_FOLDER))
     assert bag.import_errors == {}
     return bag.dags
+
+
+@pytest.fixture(params=pipelines().values(), ids=pipelines())
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+    """Each pipeline of the repository."""
+    given: Pipeline = request.param
+    return given
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ RESULTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def dags(step_files: object) -> dict[str, DAG]:
-    return read("bitcoin.py")
+    return read("bitcoin")
 
 
 def step_of(pod: Pod) -> str:

@@ -18,7 +18,7 @@ STEPS = (
 
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    return read("crime.py")["etl_with_taskflow"]
+    return read("crime")["etl_with_taskflow"]
 
 
 def test_twelve_steps_follow_each_other(dag: DAG) -> None:

@@ -1,15 +1,24 @@
-"""The folder of the DAGs as a whole, which the other tests read a file at a time."""
+"""Each pipeline's folder of DAG files as a whole, as Airflow reads it."""
 
 from __future__ import annotations
 
 from airflow.dag_processing.dagbag import DagBag
 
-from tests.dags.conftest import ROOT
+from quintet.pipelines import Pipeline
 
 
-def test_all_files_are_read_without_an_error_and_each_dag_is_in_the_one_named_after_its_owner() -> None:
-    bag = DagBag(dag_folder=str(ROOT / "dags"))
+def test_its_dag_files_make_the_dags_that_it_names_for_its_owner_out_of_its_own_steps(
+    pipeline: Pipeline,
+) -> None:
+    bag = DagBag(dag_folder=str(pipeline.folder / "dags"))
     assert bag.import_errors == {}
-    files = {dag_id: dag.fileloc for dag_id, dag in bag.dags.items()}
-    assert len(files) == 9
-    assert files == {dag_id: str(ROOT / f"dags/{dag.owner}.py") for dag_id, dag in bag.dags.items()}
+    assert bag.dags.keys() == pipeline.dags.keys()
+    assert {dag.owner for dag in bag.dags.values()} == {pipeline.given["owner"]}
+    made = [
+        task.partial_kwargs if task.is_mapped else vars(task)
+        for dag in bag.dags.values()
+        for task in dag.tasks
+    ]
+    assert {(task["pipeline"], task["step"]) for task in made} == {
+        (pipeline.name, step) for step in pipeline.steps
+    }

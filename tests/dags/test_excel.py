@@ -27,7 +27,7 @@ BUG = Ending(exit_code=1, message='{"message": "KeyError"}')
 
 
 def read_dag() -> DAG:
-    return read("excel.py")["file_ingestion_from_excel"]
+    return read("excel")["file_ingestion_from_excel"]
 
 
 @pytest.fixture

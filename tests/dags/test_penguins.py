@@ -26,7 +26,7 @@ RESULTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    return read("penguins.py")["modelo_penguin"]
+    return read("penguins")["modelo_penguin"]
 
 
 def options_of(pod: Pod) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from kubernetes.client import ApiClient
+from kubernetes.client import models as k8s
 from pods import step
 from step_operator import StockStepOperator
 
@@ -60,24 +61,42 @@ def test_pod_is_restricted_and_holds_no_token() -> None:
     assert container["terminationMessagePolicy"] == "File"
 
 
-def test_narrower_settings_win_and_secrets_are_references() -> None:
+def test_settings_of_the_step_win_and_secrets_are_references() -> None:
     environment = environment_of(pod_of("promote"))
     assert environment["GROUP_NUMBER"] == "3"
     assert environment["DATA_BUCKET"] == "data"
     assert environment["IMAGE_REFERENCE"] == "registry.test/quintet/forest-promote:1"
     assert environment["RESULT_PATH"] == "/dev/termination-log"
-    assert environment["DATABASE_URL"] == {"secretKeyRef": {"name": "postgres-forest", "key": "url"}}
-    assert environment["SOURCE_API_BASE_URL"] == {"configMapKeyRef": {"name": "sources", "key": "forest"}}
+    assert environment["DATABASE_URL"] == {
+        "secretKeyRef": {"name": "postgres-forest-promotion", "key": "url"}
+    }
     assert environment["MLFLOW_TRACKING_PASSWORD"] == {
         "secretKeyRef": {"name": "mlflow-forest-promotion", "key": "password"}
     }
 
 
-def test_size_of_the_values_wins_over_that_of_the_dag() -> None:
-    size = {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "9Gi"}}
-    assert pod_of("train", size=size)["spec"]["containers"][0]["resources"] == size
+def test_only_a_step_that_asks_a_source_has_its_address_and_the_label_that_opens_the_way_to_it() -> None:
+    extract, promote = pod_of("extract"), pod_of("promote")
+    address = {"configMapKeyRef": {"name": "sources", "key": "forest"}}
+    assert environment_of(extract)["SOURCE_API_BASE_URL"] == address
+    assert extract["metadata"]["labels"]["quintet/source"] == "forest"
+    assert "SOURCE_API_BASE_URL" not in environment_of(promote)
+    assert "quintet/source" not in promote["metadata"]["labels"]
+
+
+def test_resources_are_those_of_the_step_else_small_ones() -> None:
     promote = PODS["steps"]["forest-promote"]["resources"]  # type: ignore[index]
-    assert pod_of("promote", size=size)["spec"]["containers"][0]["resources"] == promote
+    assert pod_of("promote")["spec"]["containers"][0]["resources"] == promote
+    assert pod_of("extract")["spec"]["containers"][0]["resources"] == {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi"},
+    }
+
+
+def test_resources_of_one_task_win_over_those_of_its_step() -> None:
+    own = k8s.V1ResourceRequirements(limits={"memory": "64Mi"})
+    pod = pod_of("promote", container_resources=own)
+    assert pod["spec"]["containers"][0]["resources"] == {"limits": {"memory": "64Mi"}}
 
 
 def test_a_step_has_the_files_of_secrets_that_the_chart_names(step_files: Path) -> None:

@@ -218,9 +218,9 @@ def test_an_unknown_step_is_named(run: Run, step_files: Path, runs: Path) -> Non
 
 
 def test_what_only_a_pod_has_is_left_out(runs: Path) -> None:
-    task = operator("x", size={"limits": {"memory": "1Gi"}}, inline_wait=3, retries=5)
+    task = operator("x", inline_wait=3, retries=5)
     assert task.retries == 5
-    assert not hasattr(task, "size")
+    assert not hasattr(task, "inline_wait")
 
 
 def test_no_kubernetes_is_imported_for_a_process(runs: Path) -> None:

@@ -26,7 +26,7 @@ RUN_AFTER = datetime(2026, 3, 2, 19, 30, tzinfo=UTC)
 
 @pytest.fixture
 def dag(step_files: object) -> DAG:
-    return read("sipsa.py")["dane_sipsa_prices_ingestion"]
+    return read("sipsa")["dane_sipsa_prices_ingestion"]
 
 
 def options_of(pod: Pod) -> dict[str, str]:

@@ -65,13 +65,12 @@ def work(line: str, **settings: Any) -> dict[str, Any]:
     return python(STEP.format(work=line), **settings)
 
 
-def size(**limits: str) -> dict[str, dict[str, str]]:
-    """A container that asks for next to no processor, so that a busy node has room for it."""
+def resources(**limits: str) -> k8s.V1ResourceRequirements:
+    """Those of a container that asks for next to no processor, so that a busy node has room for it."""
     own = {name.replace("_", "-"): value for name, value in limits.items()}
-    return {
-        "requests": {"cpu": "1m", "memory": "64Mi", **own},
-        "limits": {"cpu": "1", "memory": "512Mi", **own},
-    }
+    return k8s.V1ResourceRequirements(
+        requests={"cpu": "1m", "memory": "64Mi", **own}, limits={"cpu": "1", "memory": "512Mi", **own}
+    )
 
 
 def wrong_tag() -> str:
@@ -90,8 +89,8 @@ def mounted(path: str, **source: Any) -> dict[str, Any]:
 FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
     "image_missing": ("extract", {"image": wrong_tag(), **EXTRACT}),
     "step_without_image": ("harvest", {}),
-    "oom_kill": ("extract", work("b'x' * (1 << 30)", size=size(memory="64Mi"))),
-    "unschedulable": ("extract", {"size": size(memory="900Gi"), **EXTRACT}),
+    "oom_kill": ("extract", work("b'x' * (1 << 30)", container_resources=resources(memory="64Mi"))),
+    "unschedulable": ("extract", {"container_resources": resources(memory="900Gi"), **EXTRACT}),
     "missing_secret": (
         "extract",
         {"secrets": [Secret("env", "LICENCE", "no-such-secret", "key")], **EXTRACT},
@@ -126,7 +125,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
         "extract",
         work(
             "Path('/tmp/big').write_bytes(bytes(64 << 20)); time.sleep(120)",
-            size=size(ephemeral_storage="10Mi"),
+            container_resources=resources(ephemeral_storage="10Mi"),
         ),
     ),
     "code_exception": ("extract", work("{'batch': 1}['rows']")),
@@ -155,6 +154,6 @@ for name, (of_step, settings) in FAILURES.items():
             "retries": 0,
             "pool": "default_pool",
             "timeout": timedelta(minutes=3),
-            "size": size(),
+            "container_resources": resources(),
         }
         step("forest", of_step, **{**usual, **settings})

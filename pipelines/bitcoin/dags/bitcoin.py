@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
-from pods import as_json, code_of, megabytes, param, result, step
+from pods import as_json, code_of, param, result, step
 from pods import setting as setting_of
 
 bars_changed = Asset(name="bitcoin_bars", uri="postgres://postgres/quintet/bitcoin/bars")
@@ -89,7 +89,6 @@ skip.""",
         "bitcoin",
         "export",
         arguments={**series, "latest_bars": setting("latest_bars")},
-        size=megabytes(128, 768),
     )
     extract >> load >> export
 
@@ -132,7 +131,6 @@ skip.""",
             "training_parameters": as_json(decisive),
         },
         environment=one_thread,
-        size=megabytes(256, 1536),
     )
     tune = step(
         "bitcoin",
@@ -142,12 +140,9 @@ skip.""",
         map_index_template="{{ task.variant['worker'] }}",
         max_active_tis_per_dagrun=TUNERS,
         environment=one_thread,
-        size=megabytes(256, 1536),
         timeout=timedelta(hours=1),
     )
-    train = step(
-        "bitcoin", "train", arguments=snapshot | seed, environment=one_thread, size=megabytes(256, 1536)
-    )
+    train = step("bitcoin", "train", arguments=snapshot | seed, environment=one_thread)
     evaluate = step(
         "bitcoin",
         "evaluate",
@@ -160,13 +155,11 @@ skip.""",
             **snapshot,
         },
         environment=one_thread,
-        size=megabytes(256, 1536),
     )
     promote = step(
         "bitcoin",
         "promote",
         arguments={"evaluation_uri": result("evaluate", "evaluation_uri")},
-        size=megabytes(256, 1536),
         multiple_outputs=True,
     )
     features >> tune >> train >> evaluate >> promote

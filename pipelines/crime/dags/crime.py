@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 
 from airflow.sdk import DAG, CronTriggerTimetable
-from pods import as_json, code_of, megabytes, param, result, step
+from pods import as_json, code_of, param, result, step
 from pods import setting as setting_of
 
 ALGORITHMS = ("logistic_regression", "random_forest")
@@ -33,8 +33,8 @@ PARAMETERS = {
     "min_gain": param("number", "The lower end of the gain's interval must be above this.", -1),
     "incomparable": param("string", "Champion not comparable: refuse, or min-metric decides."),
 }
-# What the threads of a step may use; see `size`. Two of BLAS wait for each other by spinning, long
-# where cores are busy.
+# What the threads of a step may use; see `resources` in pipeline.yaml. Two of BLAS wait for each other by
+# spinning, long where cores are busy.
 THREADS = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -84,7 +84,6 @@ version.""",
             "vanished": setting("vanished"),
             "training_parameters": as_json(decisive),
         },
-        size=megabytes(256, 1024),
         timeout=timedelta(hours=1),
     )
     enrich_data = step(
@@ -97,7 +96,6 @@ version.""",
                 for name in ("crimes_uri", "crimes_sha256", "stations_uri", "stations_sha256")
             },
         },
-        size=megabytes(256, 2048),
     )
     split_data = step(
         "crime",
@@ -111,39 +109,33 @@ version.""",
             **{name: result("download_data", name) for name in ("data_sha256", "parameters_sha256")},
             **stages["split_data"],
         },
-        size=megabytes(256, 2048),
     )
     process_outliers = step(
         "crime",
         "process-outliers",
         arguments={"document_uri": result("split_data", "document_uri"), **stages["process_outliers"]},
-        size=megabytes(256, 2048),
     )
     encode_data = step(
         "crime",
         "encode-data",
         arguments={"document_uri": result("process_outliers", "document_uri"), **stages["encode_data"]},
-        size=megabytes(256, 3072),
     )
     scale_data = step(
         "crime",
         "scale-data",
         arguments={"document_uri": result("encode_data", "document_uri"), **stages["scale_data"]},
-        size=megabytes(256, 3072),
     )
     balance_data = step(
         "crime",
         "balance-data",
         arguments={"document_uri": result("scale_data", "document_uri"), **stages["balance_data"]},
         environment=THREADS,
-        size=megabytes(256, 4096, cpu="2"),
     )
     extract_features = step(
         "crime",
         "extract-features",
         arguments={"document_uri": result("balance_data", "document_uri"), **stages["extract_features"]},
         environment=THREADS,
-        size=megabytes(256, 3072, cpu="2"),
     )
     train = step(
         "crime",
@@ -153,7 +145,6 @@ version.""",
         map_index_template="{{ task.variant['algorithm'] }}",
         max_active_tis_per_dagrun=2,
         environment=THREADS,
-        size=megabytes(256, 4096, cpu="2"),
         timeout=timedelta(hours=1),
     )
     evaluate = step(
@@ -166,13 +157,11 @@ version.""",
             "snapshot_sha256": result("split_data", "data_sha256"),
             **thresholds,
         },
-        size=megabytes(256, 3072),
     )
     promote = step(
         "crime",
         "promote",
         arguments={"evaluation_uri": result("evaluate", "evaluation_uri")},
-        size=megabytes(256, 2048),
         multiple_outputs=True,
     )
     preparation = [split_data, process_outliers, encode_data, scale_data, balance_data, extract_features]

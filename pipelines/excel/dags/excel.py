@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from airflow.sdk import DAG, CronTriggerTimetable, Variable
-from pods import megabytes, param, result, step
+from pods import param, result, step
 from pods import setting as setting_of
 
 setting = partial(setting_of, "excel")
@@ -47,8 +47,6 @@ with a report beside it. The same bytes are loaded once, whatever the file is ca
         },
         variants=scan.output,
         max_active_tis_per_dagrun=2,
-        # Its reader may take 512 MB, and ends alone when a file wants more.
-        size=megabytes(192, 1024),
     )
     # One file that cannot be parsed, whatever the reason, keeps no other from being loaded.
     load = step(
@@ -56,7 +54,6 @@ with a report beside it. The same bytes are loaded once, whatever the file is ca
         "load",
         arguments=MANIFEST,
         trigger_rule="all_done_min_one_success",
-        size=megabytes(192, 768),
     )
     archive = step("excel", "archive", arguments={"outcomes_uri": result("load", "outcomes_uri")})
     scan >> parse >> load >> archive

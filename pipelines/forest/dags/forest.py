@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
-from pods import RUN_AFTER, as_json, code_of, megabytes, param, result, step
+from pods import RUN_AFTER, as_json, code_of, param, result, step
 from pods import setting as setting_of
 
 SAMPLES = "forest.forest_cover_samples"
@@ -147,7 +147,6 @@ The result of `promote` names the champion and its version.""",
             "min_classes": setting("min_classes"),
             "training_parameters": as_json(decisive),
         },
-        size=megabytes(256, 3072),
     )
     train_forest_models = step(
         "forest",
@@ -159,7 +158,6 @@ The result of `promote` names the champion and its version.""",
         max_active_tis_per_dagrun=2,
         # Two threads of BLAS wait for each other by spinning: on busy cores a fit of 0.2 s took 9 s of them.
         environment={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"},
-        size=megabytes(512, 6144, cpu="2"),
         timeout=timedelta(hours=1),
     )
     evaluate = step(
@@ -170,13 +168,11 @@ The result of `promote` names the champion and its version.""",
             **thresholds,
             **snapshot,
         },
-        size=megabytes(256, 3072, cpu="2"),
     )
     promote = step(
         "forest",
         "promote",
         arguments={"evaluation_uri": result("evaluate", "evaluation_uri")},
-        size=megabytes(256, 2048),
         multiple_outputs=True,
     )
     preprocess_forest_data >> train_forest_models >> evaluate >> promote

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from airflow.sdk import DAG
-from pods import as_json, code_of, megabytes, param, result, step
+from pods import as_json, code_of, param, result, step
 from pods import setting as setting_of
 
 setting = partial(setting_of, "penguins")
@@ -52,20 +52,17 @@ the raw one, `preprocess` counts the defects and prepares, `train` fits, `valida
         "penguins",
         "preprocess",
         arguments={"training_parameters": as_json(decisive)},
-        size=megabytes(192, 1024),
     )
-    train = step("penguins", "train", arguments=snapshot | training, size=megabytes(256, 1536))
+    train = step("penguins", "train", arguments=snapshot | training)
     validate = step(
         "penguins",
         "validate",
         arguments={"trained": "{{ ti.xcom_pull(task_ids='train') | tojson }}", **thresholds, **snapshot},
-        size=megabytes(256, 1536),
     )
     publish = step(
         "penguins",
         "publish",
         arguments={"evaluation_uri": result("validate", "evaluation_uri")},
-        size=megabytes(256, 1536),
         multiple_outputs=True,
     )
     reset_schema >> create_raw_table >> load_raw >> preprocess >> train >> validate >> publish

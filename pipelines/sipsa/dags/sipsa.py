@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Context, CronTriggerTimetable, RetryDecision, RetryPolicy, TaskGroup, Variable
-from pods import RUN_AFTER, megabytes, param, result, setting, step
+from pods import RUN_AFTER, param, result, setting, step
 
 REPORTS = (
     "promediosSipsaCiudad",
@@ -57,7 +57,6 @@ the same as the last time is a skip. New prices are public at 14:00 in Bogotá."
                 "sipsa",
                 "extract",
                 arguments={"operation": report, "wsdl_url": setting("sipsa", "wsdl_url")},
-                size=megabytes(128, 384),
                 # Four tries of an answer that takes ten minutes, with their waits.
                 timeout=timedelta(minutes=45),
             )
@@ -72,7 +71,6 @@ the same as the last time is a skip. New prices are public at 14:00 in Bogotá."
                     "historical_start_date": setting("sipsa", "historical_start_date"),
                     "max_refused_share": setting("sipsa", "max_refused_share"),
                 },
-                size=megabytes(128, 350),
             )
-            merge = step("sipsa", "merge", arguments={"operation": report}, size=megabytes(64, 256))
+            merge = step("sipsa", "merge", arguments={"operation": report})
             extract >> stage >> merge
