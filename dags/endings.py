@@ -74,7 +74,7 @@ def failure_of(name: str, exit_code: int, message: str, reason: str) -> AirflowE
     """Say why a step failed, as the exception that makes Airflow skip, fail or try again.
 
     Args:
-        name: Of the step, such as `forest-train`.
+        name: Of the step, such as `weather-train`.
         exit_code: Not 0.
         message: What the step left as its result; may be empty.
         reason: What is known of the end when the step said nothing.

@@ -76,7 +76,7 @@ def pod_template(pipeline: str, step: str, image: str, result_path: str) -> dict
     """Build the pod of a step, as Pod Security `restricted` with a read-only root demands it.
 
     Args:
-        pipeline: Name of the pipeline, such as `forest`.
+        pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`.
         image: Full image reference.
         result_path: File to which the step writes its result.

@@ -48,7 +48,7 @@ def step(
     """Make the task that runs a step; the operator is the one that STEP_PODS_FILE names.
 
     Args:
-        pipeline: Name of the pipeline, such as `forest`.
+        pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`.
         arguments: The step's options by name in snake_case, templated; one that renders to nothing is
             left out.
@@ -96,7 +96,7 @@ def code_of(step: str) -> str:
     """Return what the code of a step is known by, for templates: its image, or the hash of its files.
 
     Args:
-        step: Name of the pipeline and the step, such as `forest-train`.
+        step: Name of the pipeline and the step, such as `weather-train`.
     """
     described = read_json("STEP_PODS_FILE")
     if described.get("operator") == "process":

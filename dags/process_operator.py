@@ -34,7 +34,7 @@ class ProcessStepOperator(BaseOperator):
     """Runs one step in a process group of its own and gives its end the meaning that a pod's has.
 
     Args:
-        pipeline: Name of the pipeline, such as `forest`.
+        pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`.
         arguments: Command-line options of the step, templated.
         env_vars: Environment variables of this task alone, templated.

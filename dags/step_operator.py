@@ -108,7 +108,7 @@ class StockStepOperator(KubernetesPodOperator):
     that refused its input.
 
     Args:
-        pipeline: Name of the pipeline, such as `forest`.
+        pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`; the image is `<pipeline>-<step>`.
         returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from

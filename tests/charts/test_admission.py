@@ -26,13 +26,11 @@ def config(release: tuple[Manifest, ...], name: str) -> Any:
 
 @pytest.mark.parametrize("own", [{}, {"mlflow-forest-promotion": "ours"}])
 def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> None:
-    release = render("quintet", {"global": {"secrets": {"existing": own}}})
+    release = render("airflow", {"global": {"secrets": {"existing": own}}})
     pods, images = config(release, "airflow-step-pods"), config(release, "airflow-step-images")
     given: dict[str, set[str]] = {}
     for step, image in images.items():
-        pipeline = step.partition("-")[0]
-        layers = [pods, pods["pipelines"][pipeline], pods["steps"].get(step, {})]
-        references = {name: ref for layer in layers for name, ref in layer.get("secret_env", {}).items()}
+        references = pods["secret_env"] | pods["steps"][step]["secret_env"]
         given[image.rpartition(":")[0]] = {ref["secret"] for ref in references.values()}
     policy = variables(release)
     assert {image: set(secrets) for image, secrets in policy["allowed"].items()} == given
@@ -49,9 +47,13 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
         assert not {f"postgres-{pipeline}", f"mlflow-{pipeline}"} & given[image]
         guarded |= secrets
     assert set(policy["guarded"]) == guarded
-    # Serving's are not in the tasks namespace at all.
-    assert not [secret for secret in policy["known"] if "serving" in secret]
+
+
+def test_the_secrets_of_serving_are_not_in_the_tasks_namespace() -> None:
+    release = render("quintet")
+    assert not [secret for secret in variables(release)["known"] if "serving" in secret]
     tasks = [m for m in of_kind(release, "Secret") if m["metadata"]["namespace"] == "quintet-tasks"]
+    assert tasks
     assert not [m for m in tasks if "serving" in m["metadata"]["name"]]
 
 
@@ -59,12 +61,12 @@ def test_an_image_may_ask_for_what_its_step_is_given(own: dict[str, str]) -> Non
     "reference", ["registry.example.com:5000/q/promote:1", "registry.example.com:5000/q/promote@sha256:ab"]
 )
 def test_an_image_is_known_without_its_tag(reference: str) -> None:
-    allowed = variables(render("quintet", {"global": {"images": {"forest-promote": reference}}}))["allowed"]
+    allowed = variables(render("airflow", {"global": {"images": {"forest-promote": reference}}}))["allowed"]
     assert "mlflow-forest-promotion" in allowed["registry.example.com:5000/q/promote"]
 
 
 def test_it_refuses_in_the_tasks_namespace_alone_and_can_be_left_out() -> None:
-    release = render("quintet")
+    release = render("airflow")
     policy = named(release, "ValidatingAdmissionPolicy", POLICY)["spec"]
     assert policy["failurePolicy"] == "Fail"
     assert policy["matchConstraints"]["namespaceSelector"] == {
@@ -72,5 +74,5 @@ def test_it_refuses_in_the_tasks_namespace_alone_and_can_be_left_out() -> None:
     }
     binding = named(release, "ValidatingAdmissionPolicyBinding", POLICY)["spec"]
     assert binding == {"policyName": POLICY, "validationActions": ["Deny"]}
-    without = render("quintet", {"airflow": {"steps": {"admission": False}}})
+    without = render("airflow", {"steps": {"admission": False}})
     assert not of_kind(without, "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.charts.render import ChartError, Manifest, default_values, named, of_kind, render
+from quintet.pipelines import pipelines
+from tests.charts.render import ChartError, Manifest, named, of_kind, render
 
 
 def step_pods(values: dict[str, Any] | None = None) -> dict[str, Any]:
-    config = named(render("quintet", values), "ConfigMap", "airflow-step-pods")
+    config = named(render("airflow", values), "ConfigMap", "airflow-step-pods")
     content: dict[str, Any] = json.loads(config["data"]["pods.json"])
     return content
 
@@ -31,11 +32,10 @@ def container(release: tuple[Manifest, ...], name: str) -> Manifest:
 def test_each_step_of_a_pipeline_has_its_image() -> None:
     own = "registry.example.org/forest-load@sha256:ab"
     release = render(
-        "quintet", {"global": {"image": {"registry": "r", "tag": "7"}, "images": {"forest-load": own}}}
+        "airflow", {"global": {"image": {"registry": "r", "tag": "7"}, "images": {"forest-load": own}}}
     )
     images = json.loads(named(release, "ConfigMap", "airflow-step-images")["data"]["images.json"])
-    pipelines = default_values("airflow")["steps"]["pipelines"]
-    names = {f"{pipeline}-{step}" for pipeline, given in pipelines.items() for step in given["steps"]}
+    names = {step.image for pipeline in pipelines().values() for step in pipeline.steps.values()}
     assert images == {name: own if name == "forest-load" else f"r/{name}:7" for name in names}
 
 
@@ -44,9 +44,6 @@ def test_steps_find_the_services_of_their_release() -> None:
     assert pods["namespace"] == "quintet-tasks"
     assert pods["env"]["AWS_ENDPOINT_URL_S3"] == "http://minio.quintet.svc:9000"
     assert pods["env"]["MLFLOW_TRACKING_URI"] == "http://mlflow.quintet.svc:5000"
-    assert pods["pipelines"]["forest"]["config_env"] == {
-        "SOURCE_API_BASE_URL": {"config_map": "sources", "key": "forest"}
-    }
     source = named(render("quintet"), "ConfigMap", "sources")
     assert source["metadata"]["namespace"] == pods["namespace"]
     assert source["data"] == {
@@ -59,14 +56,14 @@ def test_steps_find_the_services_of_their_release() -> None:
 
 def test_every_secret_of_a_step_stands_in_the_namespace_of_steps() -> None:
     pods = step_pods()
-    layers = [pods, *pods["pipelines"].values(), *pods["steps"].values()]
+    layers = [pods, *pods["steps"].values()]
     asked = {ref["secret"] for layer in layers for ref in layer["secret_env"].values()}
     made = {
         secret["metadata"]["name"]
         for secret in of_kind(render("quintet"), "Secret")
         if secret["metadata"]["namespace"] == pods["namespace"]
     }
-    assert {f"postgres-{pipeline}" for pipeline in pods["pipelines"]} <= asked
+    assert {f"postgres-{name}" for name in pipelines()} <= asked
     assert asked <= made
 
 
@@ -77,16 +74,15 @@ def test_promotion_alone_has_the_right_to_write_a_decision_and_move_an_alias() -
     }
     promotes = {"bitcoin-promote", "crime-promote", "forest-promote", "penguins-publish"}
     may = {step: {secret for secret in secrets if "-promotion" in secret} for step, secrets in asked.items()}
-    pipelines = {step: step.partition("-")[0] for step in promotes}
     assert {step: secrets for step, secrets in may.items() if secrets} == {
-        step: {f"{server}-{pipeline}-promotion" for server in ("mlflow", "postgres")}
-        for step, pipeline in pipelines.items()
+        step: {f"{server}-{step.partition('-')[0]}-promotion" for server in ("mlflow", "postgres")}
+        for step in promotes
     }
 
 
 def test_a_secret_of_ones_own_reaches_the_steps() -> None:
     pods = step_pods({"global": {"secrets": {"existing": {"postgres-forest": "mine"}}}})
-    assert pods["pipelines"]["forest"]["secret_env"]["DATABASE_URL"] == {"secret": "mine", "key": "url"}
+    assert pods["steps"]["forest-load"]["secret_env"]["DATABASE_URL"] == {"secret": "mine", "key": "url"}
 
 
 def test_config_wins_over_what_the_chart_sets() -> None:
