@@ -29,8 +29,7 @@ def of_step(kube: Kube, step: str) -> dict[str, str]:
     pods = json.loads(
         kube.core.read_namespaced_config_map("airflow-step-pods", kube.namespace).data["pods.json"]
     )
-    layers = [pods, pods["pipelines"][step.partition("-")[0]], pods["steps"].get(step, {})]
-    references = {name: ref for layer in layers for name, ref in layer.get("secret_env", {}).items()}
+    references = pods["secret_env"] | pods["steps"][step]["secret_env"]
     return {name: kube.secret(ref["secret"], ref["key"]) for name, ref in references.items()}
 
 
