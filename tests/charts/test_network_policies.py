@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.charts.network import Endpoint, Network, selects
-from tests.charts.render import Manifest, named, of_kind, plain_name, render
+from tests.charts.render import Manifest, named, of_kind, plain_name, render, sample_values
 
 PLATFORM, TASKS = "quintet", "quintet-tasks"
 
@@ -43,7 +43,7 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "inference-penguins": {("mlflow", 5000), ("postgres", 5432)},
     "api-data": set(),
     "step forest-extract": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
-    "step forest-promote": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000), ("api-data", 8080)},
+    "step forest-promote": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "step of another pipeline": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "client of inference": {(f"inference-{model}", port) for model in MODELS for port in (8000, 9090)},
     "client of mlflow": {("mlflow", 5000)},
@@ -85,7 +85,10 @@ def probe(release: tuple[Manifest, ...], name: str) -> Endpoint:
 def step_pod(release: tuple[Manifest, ...], pipeline: str, step: str) -> Endpoint:
     """Return a step pod as dags/pod_template.py labels it, by the chart's file."""
     pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
-    return Endpoint(pods["namespace"], {**pods["labels"], "pipeline": pipeline, "step": f"{pipeline}-{step}"})
+    given = sample_values()["global"]["pipelines"][pipeline]["steps"].get(step, {})
+    of_its_source = {"quintet/source": pipeline} if given.get("source") else {}
+    labels = {**pods["labels"], "pipeline": pipeline, "step": f"{pipeline}-{step}", **of_its_source}
+    return Endpoint(pods["namespace"], labels)
 
 
 def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
@@ -143,31 +146,6 @@ def test_no_pod_with_data_reaches_the_internet(
     name: str, release: tuple[Manifest, ...], pods: dict[str, Endpoint]
 ) -> None:
     assert not Network(release).allows(pods[name], OUTSIDE, 443)
-
-
-def test_a_source_outside_is_opened_by_value_for_its_pipeline_alone() -> None:
-    rule = {"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}
-    source = {"baseUrl": "https://data.example.org", "egress": [rule]}
-    release = render("quintet", {"sources": {"forest": source}})
-    network, pods = Network(release), pods_of(release)
-    assert network.allows(pods["step forest-extract"], OUTSIDE, 443)
-    assert not network.allows(pods["step forest-extract"], OUTSIDE, 80)
-    assert not network.allows(pods["step of another pipeline"], OUTSIDE, 443)
-    assert not network.allows(pods["step forest-extract"], pods["api-data"], 8080)
-
-
-def test_a_simulator_takes_the_place_of_a_source_outside() -> None:
-    step = Endpoint(TASKS, {"app.kubernetes.io/component": "step", "pipeline": "crime"})
-    other = Endpoint(TASKS, {"app.kubernetes.io/component": "step", "pipeline": "bitcoin"})
-    on = {"crime": {"simulator": {"enabled": True}}}
-    release = render("quintet", {"sources": on})
-    network, socrata = Network(release), pods_of(release)["socrata"]
-    assert named(release, "ConfigMap", "sources")["data"]["crime"] == "http://socrata.quintet.svc"
-    assert network.allows(step, socrata, 8080)
-    assert not network.allows(other, socrata, 8080)
-    assert not network.allows(step, OUTSIDE, 443)
-    assert not network.allows(socrata, OUTSIDE, 443)
-    assert Network(render("quintet")).allows(step, OUTSIDE, 443)
 
 
 def test_clients_of_predictions_are_narrowed_by_value() -> None:
