@@ -7,10 +7,21 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from tests.charts.render import ChartError, Manifest, named, of_kind, render
+from tests.charts import render as charts
+from tests.charts.render import ChartError, Manifest, named, of_kind
 
 CANDIDATE = {"alias": "candidate", "record": "registry"}
 TWO_MODELS = {"models": {"forest": {}, "penguins": {**CANDIDATE, "resources": {"limits": {"memory": "2Gi"}}}}}
+
+
+def render(values: dict[str, Any], **pipelines: Any) -> tuple[Manifest, ...]:
+    """The chart with some pipelines, none unless a test gives one."""
+    return charts.render("inference", {"global": {"pipelines": pipelines}, **values}, samples=False)
+
+
+def pipeline(name: str = "weather", **more: Any) -> dict[str, Any]:
+    """A pipeline that trains and promotes a model."""
+    return {"steps": {"promote": {}}, "model": {"name": name, "promotion": {"step": "promote"}, **more}}
 
 
 def container(release: tuple[Manifest, ...], model: str) -> Manifest:
@@ -26,7 +37,7 @@ def variables(release: tuple[Manifest, ...], model: str) -> dict[str, str | None
 
 
 def test_each_model_has_an_api_of_its_own() -> None:
-    release = render("inference", TWO_MODELS)
+    release = render(TWO_MODELS)
     for kind in ("Deployment", "Service", "HorizontalPodAutoscaler"):
         assert {m["metadata"]["name"] for m in of_kind(release, kind)} == {
             "inference-forest",
@@ -38,13 +49,13 @@ def test_each_model_has_an_api_of_its_own() -> None:
 
 
 def test_a_model_may_bear_a_name_that_kubernetes_would_refuse() -> None:
-    release = render("inference", {"models": {"forest-eu": {"modelName": "Forest EU"}, "forest": {}}})
+    release = render({"models": {"forest-eu": {"modelName": "Forest EU"}, "forest": {}}})
     assert variables(release, "forest-eu")["MLFLOW_MODEL_NAME"] == "Forest EU"
     assert variables(release, "forest")["MLFLOW_MODEL_NAME"] == "forest"
 
 
 def test_a_models_values_stand_beside_the_defaults() -> None:
-    release = render("inference", TWO_MODELS)
+    release = render(TWO_MODELS)
     assert container(release, "penguins")["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
     assert container(release, "forest")["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
 
@@ -71,14 +82,14 @@ def test_a_models_values_stand_beside_the_defaults() -> None:
 def test_pods_are_counted_by_one_authority(
     model: dict[str, Any], kinds: set[str], replicas: int | None
 ) -> None:
-    release = render("inference", {"models": {"forest": model}})
+    release = render({"models": {"forest": model}})
     assert {m["kind"] for m in of_kind(release, "HorizontalPodAutoscaler", "PodDisruptionBudget")} == kinds
     assert named(release, "Deployment", "inference-forest")["spec"].get("replicas") == replicas
 
 
 def test_limits_of_a_request_are_whole_numbers() -> None:
     model = {"maxBodyBytes": 10_485_760, "maxSamples": 5_000_000}
-    api = variables(render("inference", {"models": {"forest": model}}), "forest")
+    api = variables(render({"models": {"forest": model}}), "forest")
     assert (api["MAX_BODY_BYTES"], api["MAX_SAMPLES"]) == ("10485760", "5000000")
 
 
@@ -88,7 +99,7 @@ PROOF = ["MAX_BUNDLE_BYTES", "PROOF_SECONDS", "PROOF_MEMORY_BYTES"]
 def test_what_stalls_and_piles_up_is_bounded_by_values() -> None:
     given = {"maxHeldBytes": 104_857_600, "bodySeconds": 2.5, "headSeconds": 4, "maxConnections": 1_000_000}
     given |= {"maxBundleBytes": 2_000_000_000, "proofSeconds": 40, "proofMemoryBytes": 1_073_741_824}
-    release = render("inference", {"models": {"forest": given, "penguins": {}}})
+    release = render({"models": {"forest": given, "penguins": {}}})
     names = [*("MAX_HELD_BYTES", "BODY_SECONDS", "HEAD_SECONDS", "MAX_CONNECTIONS"), *PROOF]
     forest, penguins = (variables(release, model) for model in ("forest", "penguins"))
     assert [forest[name] for name in names] == [
@@ -103,12 +114,12 @@ def test_what_stalls_and_piles_up_is_bounded_by_values() -> None:
 )
 def test_a_bound_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ChartError, match=name):
-        render("inference", {"models": {"forest": {name: 0}}})
+        render({"models": {"forest": {name: 0}}})
 
 
 def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
     run_uri = "s3://data/forest/latest_model.json"
-    release = render("inference", {"models": {"forest": {}, "penguins": {"runUri": run_uri}}})
+    release = render({"models": {"forest": {}, "penguins": {"runUri": run_uri}}})
     forest, penguins = variables(release, "forest"), variables(release, "penguins")
     assert "MODEL_RUN_URI" not in forest
     keys = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
@@ -122,7 +133,7 @@ def test_only_a_model_without_registry_holds_a_key_to_s3() -> None:
 
 def test_a_model_with_stored_input_holds_a_key_to_s3_and_its_registry() -> None:
     uri = "s3://data/bitcoin/latest/BTCUSDT-1h.json"
-    release = render("inference", {"models": {"forest": {}, "bitcoin": {"inputUri": uri}}})
+    release = render({"models": {"forest": {}, "bitcoin": {"inputUri": uri}}})
     forest, bitcoin = variables(release, "forest"), variables(release, "bitcoin")
     assert (bitcoin["MODEL_INPUT_URI"], bitcoin["AWS_ENDPOINT_URL_S3"]) == (uri, "http://minio:9000")
     assert not {"MODEL_RUN_URI", "MODEL_INPUT_URI"} & forest.keys()
@@ -136,7 +147,7 @@ def test_a_model_with_stored_input_holds_a_key_to_s3_and_its_registry() -> None:
 
 def test_a_model_asks_the_record_of_the_pipeline_that_promotes_it() -> None:
     models = {"forest-eu": {"pipeline": "forest_eu"}, "forest": {}, "weather": {"record": "registry"}}
-    release = render("inference", {"models": models})
+    release = render({"models": models})
     for model, secret in (("forest-eu", "postgres-forest-eu-serving"), ("forest", "postgres-forest-serving")):
         references = {v["name"]: v.get("valueFrom") for v in container(release, model)["env"]}
         assert references["PROMOTION_RECORD_URL"] == {"secretKeyRef": {"name": secret, "key": "url"}}
@@ -146,17 +157,17 @@ def test_a_model_asks_the_record_of_the_pipeline_that_promotes_it() -> None:
 
 def test_another_alias_than_the_records_is_refused() -> None:
     with pytest.raises(ChartError, match=r"alias is candidate, .* set inference\.models\.forest\.record"):
-        render("inference", {"models": {"forest": {"alias": "candidate"}}})
+        render({"models": {"forest": {"alias": "candidate"}}})
 
 
 @pytest.mark.parametrize("name", ["pipeline", "modelName"])
 def test_what_is_a_models_own_is_no_default(name: str) -> None:
     with pytest.raises(ChartError, match=name):
-        render("inference", {"defaults": {name: "forest"}})
+        render({"defaults": {name: "forest"}})
 
 
 def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim() -> None:
-    release = render("inference", {**TWO_MODELS, "defaults": {"cache": {"existingClaim": "bundles"}}})
+    release = render({**TWO_MODELS, "defaults": {"cache": {"existingClaim": "bundles"}}})
     folders = set()
     for model in TWO_MODELS["models"]:
         volumes = named(release, "Deployment", f"inference-{model}")["spec"]["template"]["spec"]["volumes"]
@@ -168,7 +179,7 @@ def test_bundles_can_outlive_their_pods_each_model_in_its_own_folder_of_a_claim(
 
 
 def test_clients_have_keys_where_a_secret_is_named() -> None:
-    release = render("inference", {"models": {"forest": {}, "penguins": {"clientKeysSecret": "clients"}}})
+    release = render({"models": {"forest": {}, "penguins": {"clientKeysSecret": "clients"}}})
     forest, penguins = (variables(release, model) for model in ("forest", "penguins"))
     assert "CLIENT_KEYS_FILE" not in forest
     assert penguins["CLIENT_KEYS_FILE"] == "/etc/quintet/clients/keys.json"
@@ -180,3 +191,54 @@ def test_clients_have_keys_where_a_secret_is_named() -> None:
         "secretName": "clients",
         "items": [{"key": "keys.json", "path": "keys.json"}],
     }
+
+
+def test_without_a_model_there_is_nothing() -> None:
+    assert not render({})
+    assert not render({}, weather={"steps": {"load": {}}})
+
+
+def test_each_pipeline_with_a_model_has_an_api_of_its_values_over_the_defaults() -> None:
+    serving = {"maxSamples": 10, "autoscaling": {"maxReplicas": 7}}
+    release = render(
+        {"models": {"rain": {"maxSamples": 20}}},
+        weather=pipeline("rain", serving=serving),
+        wind=pipeline("wind"),
+    )
+    assert {m["metadata"]["name"] for m in of_kind(release, "Deployment")} == {
+        "inference-rain",
+        "inference-wind",
+    }
+    rain, wind = variables(release, "rain"), variables(release, "wind")
+    assert (rain["MLFLOW_MODEL_NAME"], rain["MAX_SAMPLES"], wind["MAX_SAMPLES"]) == ("rain", "20", "1000")
+    scaling = {m["metadata"]["name"]: m["spec"] for m in of_kind(release, "HorizontalPodAutoscaler")}
+    assert scaling["inference-rain"]["maxReplicas"] == 7
+    assert scaling["inference-wind"]["maxReplicas"] == 4
+
+
+def test_the_record_is_that_of_the_pipeline_and_absent_where_it_promotes_nothing() -> None:
+    by_hand = {"steps": {"train": {}}, "model": {"name": "wind"}}
+    release = render({}, weather=pipeline("rain"), wind=by_hand)
+    references = {v["name"]: v.get("valueFrom") for v in container(release, "rain")["env"]}
+    secret = {"secretKeyRef": {"name": "postgres-weather-serving", "key": "url"}}
+    assert references["PROMOTION_RECORD_URL"] == secret
+    assert "PROMOTION_RECORD_URL" not in variables(release, "wind")
+
+
+def test_a_pipeline_that_is_left_out_takes_its_api_and_what_is_said_of_it_along() -> None:
+    values = {"models": {"rain": {"maxSamples": 20}}}
+    assert not render(values, weather={**pipeline("rain"), "enabled": False})
+    assert render(values, weather=pipeline("rain"))
+
+
+def test_two_pipelines_of_one_model_are_refused() -> None:
+    with pytest.raises(
+        ChartError, match=r"pipelines\.weather and global\.pipelines\.wind both train .* rain"
+    ):
+        render({}, weather=pipeline("rain"), wind=pipeline("rain"))
+
+
+@pytest.mark.parametrize("serving", [{"maxSampels": 10}, {"pipeline": "wind"}, {"autoscaling": {"on": True}}])
+def test_a_misspelt_value_of_a_pipelines_api_is_refused(serving: dict[str, Any]) -> None:
+    with pytest.raises(ChartError, match="/global/pipelines/weather/model/serving"):
+        render({}, weather=pipeline(serving=serving))

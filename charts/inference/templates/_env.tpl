@@ -1,4 +1,4 @@
-{{/* inference.env (dict "root" $ "name" "forest" "model" $model): environment of a model's API. */}}
+{{/* inference.env (dict "root" $ "name" "weather" "model" $model): environment of a model's API. */}}
 {{- define "inference.env" -}}
 - {name: MLFLOW_MODEL_NAME, value: {{ .model.modelName | default .name | quote }}}
 - {name: MODEL_ALIAS, value: {{ .model.alias }}}

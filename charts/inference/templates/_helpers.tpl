@@ -1,14 +1,37 @@
-{{/* inference.models $: every model with its values over the defaults, as JSON. */}}
+{{/*
+inference.models $: every model with its values, as JSON: those of the pipelines, and those of `models` that no pipeline has. Values
+of `models` are over model.serving of the pipeline, and these over `defaults`; those of a pipeline that is left out go with it.
+*/}}
 {{- define "inference.models" -}}
-{{- $models := dict }}
-{{- range $name, $given := .Values.models }}
-{{- $_ := set $models $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy ($given | default dict))) }}
-{{- end }}
-{{- toJson $models }}
+{{- $served := dict -}}
+{{- $trained := dict -}}
+{{- range $pipeline, $given := include "common.pipelines" . | fromJson -}}
+{{- with $given.model -}}
+{{- if hasKey $trained .name -}}
+{{- fail (printf "global.pipelines.%s and global.pipelines.%s both train the model %s: give one of them another model.name." (get $trained .name) $pipeline .name) -}}
+{{- end -}}
+{{- $_ := set $trained .name $pipeline -}}
+{{- $own := dict "pipeline" $pipeline "record" (empty $given.promotion | ternary "registry" $.Values.defaults.record) -}}
+{{- $_ := set $served .name (mergeOverwrite (deepCopy $.Values.defaults) $own (deepCopy (.serving | default dict))) -}}
+{{- end -}}
+{{- end -}}
+{{- $leftOut := list -}}
+{{- range ((.Values.global | default dict).pipelines | default dict) -}}
+{{- if not (dig "enabled" true .) -}}
+{{- $leftOut = append $leftOut (dig "model" "name" "" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $given := .Values.models -}}
+{{- if or (hasKey $served $name) (not (has $name $leftOut)) -}}
+{{- $base := get $served $name | default (deepCopy $.Values.defaults) -}}
+{{- $_ := set $served $name (mergeOverwrite $base (deepCopy ($given | default dict))) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $served -}}
 {{- end }}
 
 {{/*
-inference.recordSecret (dict "root" $ "name" "forest" "model" $model): the Secret by which the API of a model asks its pipeline's
+inference.recordSecret (dict "root" $ "name" "weather" "model" $model): the Secret by which the API of a model asks its pipeline's
 record of promotions.
 */}}
 {{- define "inference.recordSecret" -}}
