@@ -149,6 +149,11 @@ class Pipeline:
         return {dag: list(given.get("after", [])) for dag, given in self.given["dags"].items()}
 
     @property
+    def training(self) -> tuple[str, str] | None:
+        """The first DAG that learns from what another takes in, after that one; None without such a pair."""
+        return next(((after[0], dag) for dag, after in self.dags.items() if after), None)
+
+    @property
     def dag_files(self) -> list[Path]:
         """Its DAG files."""
         return sorted((self.folder / "dags").glob("*.py"))
@@ -292,6 +297,16 @@ def refusal_of_name(name: str) -> str:
 def pipeline_of(dag: str) -> Pipeline | None:
     """Return the pipeline of a DAG; None for one that no pipeline names."""
     return next((pipeline for pipeline in pipelines().values() if dag in pipeline.dags), None)
+
+
+def showcase() -> Pipeline | None:
+    """Return the pipeline that shows the platform: the first one that has a model and a DAG after another.
+
+    One whose source is a server of our own comes first, as it asks nobody outside; then the name decides.
+    None where no pipeline is of that kind.
+    """
+    fit = [each for each in pipelines().values() if each.model and each.training]
+    return min(fit, key=lambda each: (each.server is None or each.server.simulates, each.name), default=None)
 
 
 def _mistakes(folder: Path, given: Any) -> Iterator[tuple[list[str], str]]:
