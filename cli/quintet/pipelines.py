@@ -299,14 +299,31 @@ def pipeline_of(dag: str) -> Pipeline | None:
     return next((pipeline for pipeline in pipelines().values() if dag in pipeline.dags), None)
 
 
-def showcase() -> Pipeline | None:
+def showcase(among: Iterable[Pipeline] | None = None) -> Pipeline | None:
     """Return the pipeline that shows the platform: the first one that has a model and a DAG after another.
 
     One whose source is a server of our own comes first, as it asks nobody outside; then the name decides.
     None where no pipeline is of that kind.
+
+    Args:
+        among: the pipelines to choose from; None means those of this checkout.
     """
-    fit = [each for each in pipelines().values() if each.model and each.training]
+    fit = [
+        each for each in (pipelines().values() if among is None else among) if each.model and each.training
+    ]
     return min(fit, key=lambda each: (each.server is None or each.server.simulates, each.name), default=None)
+
+
+def models(among: Iterable[Pipeline] | None = None) -> list[str]:
+    """Return the models that pipelines train: that of the showcase, then the others by name.
+
+    Args:
+        among: the pipelines; None means those of this checkout.
+    """
+    known = list(pipelines().values() if among is None else among)
+    shown = showcase(known)
+    names = sorted(each.model for each in known if each.model)
+    return sorted(names, key=lambda name: shown is None or name != shown.model)
 
 
 def _mistakes(folder: Path, given: Any) -> Iterator[tuple[list[str], str]]:

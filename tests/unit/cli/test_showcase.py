@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quintet import pipelines as module
-from quintet.pipelines import Pipeline, showcase
+from quintet.pipelines import Pipeline, models, showcase
 
 LEARNS: dict[str, Any] = {"dags": {"take_in": {}, "learn": {"after": ["take_in"]}}, "model": {"name": "m"}}
 OURS = {"source": {"server": {"service": "api", "program": "api"}}}
@@ -46,3 +46,12 @@ def test_the_pipeline_that_shows_the_platform(given: Any, entries: dict[str, Any
 def test_a_checkout_may_have_none(given: Any) -> None:
     given(a={"dags": {"take_in": {}}})
     assert showcase() is None
+
+
+def test_the_model_of_the_showcase_comes_before_the_others(given: Any) -> None:
+    first, second = ({**LEARNS, "model": {"name": name}} for name in ("wind", "rain"))
+    given(a=first | OUTSIDE, b={"dags": {"learn": {}}, "model": {"name": "hail"}}, c=second | OURS)
+    assert models() == ["rain", "hail", "wind"]
+    among = [pipeline for pipeline in module.pipelines().values() if pipeline.name != "c"]
+    assert models(among) == ["wind", "hail"]
+    assert models([]) == []
