@@ -27,6 +27,7 @@ from bench.serving.load import Load
 from quintet import status
 from quintet.env import connections
 from quintet.kube import Kube
+from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from tests.e2e.evidence import wait_for
 
@@ -52,7 +53,7 @@ def replicas(kube: Kube) -> None:
 
 def rollout(kube: Kube) -> None:
     """Prints what clients saw in ten minutes in which everything happened that happens to an API."""
-    champion = status.metadata(kube)["version"]
+    champion = status.metadata(kube, "forest")["version"]
     if champion is None or int(champion) < 2:
         raise UserError(
             "Going back and forth takes two versions of the forest: run forest_training_pipeline again."
@@ -67,7 +68,7 @@ def rollout(kube: Kube) -> None:
                 promote(kube, version)
                 wait_for(
                     "the new champion",
-                    lambda: status.metadata(kube)["version"] == version,  # noqa: B023
+                    lambda: status.metadata(kube, "forest")["version"] == version,  # noqa: B023
                     WAIT_SECONDS,
                 )
                 say(f"version {version} serves")
@@ -94,7 +95,7 @@ def promote(kube: Kube, version: str) -> None:
         kube.forward("mlflow", 5000) as mlflow,
     ):
         ports = {"postgres": postgres, "s3": s3, "mlflow": mlflow}
-        environment = os.environ | connections(kube, ports, promotion=True)
+        environment = os.environ | connections(kube, ports, pipelines()["forest"], promotion=True)
         command = [sys.executable, "-m", "forest.promote", "--run-id", f"bench-{time.time_ns()}"]
         command += ["--rollback-to", version, "--reason", "bench.serving.cluster goes back and forth"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""``quintet env``: lines for a shell, by which tools here have the rights of a step of forest and no more."""
+"""``quintet env``: lines for a shell, by which tools here have the rights of a pipeline's step alone."""
 
 import argparse
 import os
@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from quintet.cluster import Cluster
 from quintet.debian import base_arguments
+from quintet.installed import pipelines_of
 from quintet.kube import Kube
 from quintet.machine import Machine, buildkit_cli, image_source
 from quintet.paths import cache_dir
-from quintet.progress import Stage
+from quintet.pipelines import Pipeline, showcase
+from quintet.progress import Stage, UserError
 from quintet.shell_variables import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
 from quintet.ui import add_ports
 
@@ -19,6 +21,7 @@ from quintet.ui import add_ports
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options: the ports that `quintet ui` was given, and whose rights are wanted."""
     add_ports(parser, "postgres", "s3", "mlflow")
+    parser.add_argument("--pipeline", default="", metavar="NAME", help="default: the one that `up` shows")
     parser.add_argument(
         "--promotion",
         action="store_true",
@@ -27,41 +30,77 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
-    """Print what a shell has to export, and to forget: the addresses are those that `quintet ui` forwards."""
+    """Print what a shell has to export, and to forget: the addresses are those that `quintet ui` forwards.
+
+    Raises:
+        UserError: when the release has no such pipeline, or it promotes nothing.
+    """
     ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
     tools = _tools()
-    exports = {**connections(kube, ports, promotion=arguments.promotion), **direct(os.environ), **tools}
+    rights = connections(kube, ports, chosen(kube, arguments.pipeline), promotion=arguments.promotion)
+    exports = {**rights, **direct(os.environ), **tools}
     print("unset", *OF_S3, *OF_POSTGRES, *OF_MLFLOW, *(OF_THE_CLUSTER if tools else ()))
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
 
 
-def connections(kube: Kube, ports: dict[str, int], *, promotion: bool = False) -> dict[str, str]:
-    """Return the environment of a step of forest, with the addresses of forwarded ports.
+def chosen(kube: Kube, name: str) -> Pipeline:
+    """Return a pipeline of the release.
+
+    Args:
+        kube: the platform.
+        name: of the pipeline; "" means the showcase, else the first one.
+
+    Raises:
+        UserError: when the release has none, or none of that name.
+    """
+    known = pipelines_of(kube)
+    if not known:
+        raise UserError("The release has no pipeline, and a shell has the rights of a pipeline's steps.")
+    if name and name not in known:
+        raise UserError(f"The release has no pipeline {name}; it has {', '.join(known)}.")
+    return known[name] if name else showcase(known.values()) or next(iter(known.values()))
+
+
+def connections(
+    kube: Kube, ports: dict[str, int], pipeline: Pipeline, *, promotion: bool = False
+) -> dict[str, str]:
+    """Return the environment of a step of a pipeline, with the addresses of forwarded ports.
 
     Args:
         kube: the platform.
         ports: where `postgres`, `s3` and `mlflow` are on this machine.
+        pipeline: whose step.
         promotion: of the step that promotes, which alone writes the record and moves the alias.
+
+    Raises:
+        UserError: when no step of the pipeline promotes.
     """
-    database = urlsplit(kube.secret("postgres-forest-promotion" if promotion else "postgres-forest", "url"))
-    user = "mlflow-forest-promotion" if promotion else "mlflow-forest"
-    login = database.netloc.rpartition("@")[0]
+    if promotion and not pipeline.promoting_step:
+        raise UserError(f"{pipeline.name} promotes nothing: leave --promotion out, or name another pipeline.")
+    user = f"{pipeline.name}-promotion" if promotion else pipeline.name
     checksums = ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
-    return {
-        "DATABASE_URL": database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl(),
+    exports = {
         "AWS_ENDPOINT_URL_S3": f"http://localhost:{ports['s3']}",
-        "AWS_ACCESS_KEY_ID": kube.secret("minio-forest", "access-key"),
-        "AWS_SECRET_ACCESS_KEY": kube.secret("minio-forest", "secret-key"),
+        "AWS_ACCESS_KEY_ID": kube.secret(f"minio-{pipeline.name}", "access-key"),
+        "AWS_SECRET_ACCESS_KEY": kube.secret(f"minio-{pipeline.name}", "secret-key"),
         "AWS_DEFAULT_REGION": "us-east-1",
         **(dict.fromkeys(checksums, kube.s3_checksums) if kube.s3_checksums else {}),
-        "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
-        "MLFLOW_TRACKING_USERNAME": kube.secret(user, "username"),
-        "MLFLOW_TRACKING_PASSWORD": kube.secret(user, "password"),
-        # The presigned URLs that MLflow would hand out lead to an S3 inside the cluster.
-        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     }
+    if pipeline.schemas:
+        database = urlsplit(kube.secret(f"postgres-{user}", "url"))
+        login = database.netloc.rpartition("@")[0]
+        exports["DATABASE_URL"] = database._replace(netloc=f"{login}@localhost:{ports['postgres']}").geturl()
+    if pipeline.model:
+        exports |= {
+            "MLFLOW_TRACKING_URI": f"http://localhost:{ports['mlflow']}",
+            "MLFLOW_TRACKING_USERNAME": kube.secret(f"mlflow-{user}", "username"),
+            "MLFLOW_TRACKING_PASSWORD": kube.secret(f"mlflow-{user}", "password"),
+            # The presigned URLs that MLflow would hand out lead to an S3 inside the cluster.
+            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+        }
+    return exports
 
 
 def direct(environment: Mapping[str, str]) -> dict[str, str]:

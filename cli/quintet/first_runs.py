@@ -1,38 +1,50 @@
 """What `quintet kind up` does once everything is ready: first data, a first champion, a first prediction."""
 
 import time
+from collections.abc import Collection
 
 from quintet import predict, status
 from quintet.airflow_api import AirflowApi
+from quintet.installed import API, models_of, pipelines_of
 from quintet.kube import Kube
+from quintet.pipelines import Pipeline, showcase
 from quintet.progress import UserError, stage
 from quintet.run import follow
-from quintet.ui import DOORS, login_hint
+from quintet.ui import doors_of, login_hint
 
-CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
-DAGS = (CAPTURE, TRAINING, "forest_cover_data_extraction")
 DAG_SECONDS = 120
 TICK_SECONDS = 10
 CHAMPION_SECONDS = 60
 
 
 def first_runs(kube: Kube) -> None:
-    """Let the forest DAGs run; without a champion, capture and train once; then predict and say what is next.
+    """Let the DAGs of the showcase run, show a prediction of its model, and say what is next.
+
+    Without a champion it first takes in what the training learns from, and trains once.
 
     Raises:
         UserError: when a run fails, or its champion is not served in time.
     """
+    if shown := showcase(pipelines_of(kube).values()):
+        _show(kube, shown)
+    else:
+        print("▸ no first runs: the release has no pipeline with a model and a DAG after another")
+    _say_next(kube)
+
+
+def _show(kube: Kube, pipeline: Pipeline) -> None:
+    model = pipeline.model if pipeline.model in models_of(kube) else None
     with AirflowApi.connect(kube) as airflow:
         with stage("dags", "wait until Airflow has read the DAG files"):
-            await_dags(airflow)
-        if status.metadata(kube)["model"] is None:
-            for dag in (CAPTURE, TRAINING):
+            await_dags(airflow, pipeline.dags)
+        if model and status.metadata(kube, model)["model"] is None:
+            for dag in pipeline.training or ():
                 follow(airflow, dag, start(airflow, dag))
-            await_champion(kube)
-        for dag in DAGS:
+            await_champion(kube, model)
+        for dag in pipeline.dags:
             airflow.unpause(dag)
-    print(f"▸ prediction, asked for from a Job in the cluster\n  {predict.ask(kube)}")
-    _say_next(kube)
+    if model:
+        print(f"▸ prediction, asked for from a Job in the cluster\n  {predict.ask(kube, model)}")
 
 
 def start(airflow: AirflowApi, dag: str) -> str:
@@ -47,23 +59,23 @@ def start(airflow: AirflowApi, dag: str) -> str:
     return airflow.trigger(dag, {})
 
 
-def await_champion(kube: Kube) -> str:
-    """Wait until the API serves a champion and return its version."""
+def await_champion(kube: Kube, model: str) -> str:
+    """Wait until the API of a model serves a champion and return its version."""
     deadline = time.monotonic() + CHAMPION_SECONDS
-    while (served := status.metadata(kube))["model"] is None:
+    while (served := status.metadata(kube, model))["model"] is None:
         if time.monotonic() > deadline:
             raise UserError(
                 f"Training has ended but the API serves no model after {CHAMPION_SECONDS} s: "
-                "`make logs SERVICE=inference-forest` says why."
+                f"`make logs SERVICE={API}{model}` says why."
             )
         time.sleep(1)
     return str(served["version"])
 
 
-def await_dags(airflow: AirflowApi) -> None:
-    """Wait until Airflow has read the DAG files."""
+def await_dags(airflow: AirflowApi, dags: Collection[str]) -> None:
+    """Wait until Airflow has read the files of some DAGs."""
     deadline = time.monotonic() + DAG_SECONDS
-    while missing := set(DAGS) - {dag["dag_id"] for dag in airflow.dags()}:
+    while missing := set(dags) - {dag["dag_id"] for dag in airflow.dags()}:
         if time.monotonic() > deadline:
             names = ", ".join(sorted(missing))
             raise UserError(
@@ -75,6 +87,6 @@ def await_dags(airflow: AirflowApi) -> None:
 
 def _say_next(kube: Kube) -> None:
     print("\n`make ui` forwards these addresses:")
-    for name, door in DOORS.items():
+    for name, door in doors_of(kube).items():
         print(f"  {name:9} {door.url.format(door.local):38} {login_hint(kube, door)}")
     print('\nkubectl and the other tools: eval "$(make env)". Next: make ui')

@@ -62,6 +62,11 @@ class Kube:
         return str(self._global("tasks").get("namespace") or f"{self.namespace}-tasks")
 
     @property
+    def pipelines(self) -> dict[str, Any]:
+        """What the release's values say of pipelines, by name."""
+        return self._global("pipelines")
+
+    @property
     def existing_secrets(self) -> dict[str, str]:
         """The user's own Secrets, by the platform's name for each."""
         return dict(self._global("secrets").get("existing") or {})

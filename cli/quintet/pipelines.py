@@ -156,6 +156,11 @@ class Pipeline:
         return next(((after[0], dag) for dag, after in self.dags.items() if after), None)
 
     @property
+    def last_dag(self) -> str:
+        """The DAG whose run ends with what the pipeline is for: the one that learns, else the last one."""
+        return self.training[1] if self.training else list(self.dags)[-1]
+
+    @property
     def dag_files(self) -> list[Path]:
         """Its DAG files."""
         return sorted((self.folder / "dags").glob("*.py"))
@@ -263,7 +268,7 @@ def read(folder: Path) -> Pipeline:
     try:
         loader = LOADER(file.read_text(encoding="utf-8"))
         root = loader.get_single_node()
-        given = loader.construct_document(root) if root else None
+        given: Any = loader.construct_document(root) if root else None
     except FileNotFoundError as error:
         raise UserError(f"{folder} has no {FILE}: it is what makes a folder a pipeline.") from error
     except yaml.MarkedYAMLError as error:

@@ -6,26 +6,18 @@ from typing import Any
 
 import yaml
 
+from quintet.installed import model_of, pipelines_of
 from quintet.kube import Kube, exit_code_of
 from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 
 EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
-REQUESTS = REPOSITORY / "charts" / "quintet" / "files" / "requests"
-"""An example request for each model, which `helm test` sends too."""
-MODEL = "forest"
 SECONDS = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=MODEL,
-        choices=sorted(path.stem for path in REQUESTS.glob("*.json")),
-        help=f"default: {MODEL}",
-    )
+    parser.add_argument("model", nargs="?", default="", help="default: the first that `quintet status` names")
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
@@ -37,17 +29,19 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     print(ask(kube, arguments.model))
 
 
-def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
+def ask(kube: Kube, model: str = "", body: str | None = None) -> str:
     """Send a request to a model's API from a Job in its namespace and return the answer's text.
 
     Args:
         kube: the platform.
-        model: whose API.
-        body: of the request; None sends the model's example.
+        model: whose API; "" means the first one.
+        body: of the request; None sends the example of the model's pipeline.
 
     Raises:
-        UserError: when the API refuses or the Job does not end in time.
+        UserError: when there is no such API or example, the API refuses, or the Job does not end in time.
     """
+    model = model_of(kube, model)
+    body = body or _example(kube, model)
     job: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -55,7 +49,6 @@ def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
     container["image"] = api.containers[0].image
     pod["securityContext"] = kube.core.api_client.sanitize_for_serialization(api.security_context)
     pod["imagePullSecrets"] = [{"name": secret.name} for secret in api.image_pull_secrets or []]
-    body = body or (REQUESTS / f"{model}.json").read_text(encoding="utf-8")
     asked = {"URL": f"http://inference-{model}/predict", "BODY": body}
     container["env"] = [{"name": name, "value": value} for name, value in asked.items()]
     job["metadata"] = {"generateName": f"{job['metadata']['name']}-"}
@@ -64,6 +57,16 @@ def ask(kube: Kube, model: str = MODEL, body: str | None = None) -> str:
         return _answer(kube, name, container["name"])
     finally:
         kube.batch.delete_namespaced_job(name, kube.namespace, propagation_policy="Background")
+
+
+def _example(kube: Kube, model: str) -> str:
+    """Return a request that the API of a model answers, as its pipeline brings it."""
+    for pipeline in pipelines_of(kube).values():
+        if pipeline.model == model and pipeline.example.exists():
+            return pipeline.example.read_text(encoding="utf-8")
+    raise UserError(
+        f"No pipeline of the release that trains {model} has an example.json: write one into its folder."
+    )
 
 
 def _answer(kube: Kube, job: str, container: str) -> str:

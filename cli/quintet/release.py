@@ -25,7 +25,8 @@ def install(platform: Platform, *values: Path) -> None:
 
     Args:
         platform: the cluster, with the images that it can pull.
-        values: more values files, later ones win; they follow the repository's `values.local.yaml`.
+        values: more values files, later ones win; they follow the samples, what the cluster of this machine
+            needs, and the repository's `values.local.yaml`.
 
     Raises:
         CommandError: with what the pods waited for, when it is not ready in time.
@@ -33,7 +34,8 @@ def install(platform: Platform, *values: Path) -> None:
     images = platform.cluster.folder / "images.yaml"
     images.write_text(yaml.safe_dump(values_of(platform.images)), encoding="utf-8")
     local = REPOSITORY / "values.local.yaml"
-    files = [CHART / "values-kind.yaml", *([local] if local.exists() else []), *values, images]
+    shipped = [CHART / "values-samples.yaml", CHART / "values-kind.yaml"]
+    files = [*shipped, *([local] if local.exists() else []), *values, images]
     command: list[str | Path] = [
         *(
             platform.tools.helm,

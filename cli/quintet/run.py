@@ -33,7 +33,7 @@ class Airflow(Protocol):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
-    parser.add_argument("dag", help="its id, such as forest_training_pipeline")
+    parser.add_argument("dag", help="its id; `quintet status` lists them")
     parser.add_argument(
         "--param",
         action="append",

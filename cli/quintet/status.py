@@ -1,4 +1,4 @@
-"""``quintet status``: pods, release, DAGs and champion at a glance, and what to do about what is wrong."""
+"""``quintet status``: pods, release, DAGs and champions at a glance, and what to do about what is wrong."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import requests
 
 from quintet import loopback
 from quintet.airflow_api import AirflowApi
+from quintet.installed import API, models_of, pipelines_of
 from quintet.kube import Kube, is_ready
 from quintet.progress import UserError
 
@@ -34,7 +35,7 @@ def main(kube: Kube, _arguments: argparse.Namespace) -> None:
     pods += kube.core.list_namespaced_pod(kube.tasks_namespace).items
     for pod in sorted(pods, key=lambda pod: (pod.metadata.namespace, pod.metadata.name)):
         print(f"pod      {pod.metadata.name:52} {pod_state(pod)}")
-    for line in (*_champion(kube), *_dags(kube), *hints(kube, pods)):
+    for line in (*_champions(kube), *_dags(kube), *hints(kube, pods)):
         print(line)
 
 
@@ -79,31 +80,35 @@ def hints(kube: Kube, pods: list[Any]) -> Iterator[str]:
             yield f"do       {pod.metadata.name}: {advice.format(**fields)}"
 
 
-def metadata(kube: Kube) -> dict[str, Any]:
-    """Return what the API says about itself and its model.
+def metadata(kube: Kube, model: str) -> dict[str, Any]:
+    """Return what the API of a model says about itself and the model.
 
     Raises:
         UserError: when it does not answer.
     """
-    with kube.forward("inference-forest", 80) as port:
+    with kube.forward(f"{API}{model}", 80) as port:
         try:
             answer = loopback.session().get(f"http://127.0.0.1:{port}/metadata", timeout=30)
             answer.raise_for_status()
         except requests.RequestException as error:
-            raise UserError("the API does not answer") from error
+            raise UserError(f"the API {API}{model} does not answer") from error
         return dict(answer.json())
 
 
-def _champion(kube: Kube) -> Iterator[str]:
-    try:
-        served = metadata(kube)
-    except UserError as error:
-        yield f"champion unknown: {error}"
-        return
-    if served["model"] is None:
-        yield "champion none yet: `make run DAG=forest_training_pipeline` trains one"
-    else:
-        yield f"champion {served['model']} version {served['version']}"
+def _champions(kube: Kube) -> Iterator[str]:
+    trained_by = {pipeline.model: pipeline for pipeline in pipelines_of(kube).values()}
+    for model in models_of(kube):
+        try:
+            served = metadata(kube, model)
+        except UserError as error:
+            yield f"champion {model}: unknown, {error}"
+            continue
+        if served["model"] is not None:
+            yield f"champion {served['model']} version {served['version']}"
+        elif model in trained_by:
+            yield f"champion {model}: none yet, `make run DAG={trained_by[model].last_dag}` trains one"
+        else:
+            yield f"champion {model}: none yet, and no pipeline here trains it"
 
 
 def _dags(kube: Kube) -> Iterator[str]:

@@ -74,7 +74,10 @@ def _push(arguments: argparse.Namespace) -> None:
     values = REPOSITORY / "dist" / "images.yaml"
     values.parent.mkdir(exist_ok=True)
     values.write_text(yaml.safe_dump(release.values_of(references)), encoding="utf-8")
-    print(f"Next: helm install quintet charts/quintet --values {values.relative_to(REPOSITORY)}")
+    print(
+        "Next: helm install quintet charts/quintet --values charts/quintet/values-samples.yaml "
+        f"--values {values.relative_to(REPOSITORY)}"
+    )
 
 
 def _sbom(_arguments: argparse.Namespace) -> None:

@@ -128,7 +128,7 @@ def test_without_a_source_there_is_nothing() -> None:
         pytest.param({"egress": []}, "prices.source has neither url nor server", id="nobody to ask"),
         pytest.param(
             {"url": "http://data.example.org"},
-            r"source\.url is http://data\.example\.org, .* name global\.pipelines\.prices\.source\.egress too",
+            r"url is http://data\.example\.org, .* name global\.pipelines\.prices\.source\.egress too",
             id="another port than the way's",
         ),
         pytest.param(

@@ -19,7 +19,10 @@ from kubernetes import client, watch
 from urllib3.exceptions import HTTPError
 
 from quintet.kube import Kube
+from quintet.pipelines import pipelines
 
+FOREST = pipelines()["forest"]
+CAPTURE, TRAINING = FOREST.training or ("", "")
 FEATURES = [
     "elevation",
     "aspect",

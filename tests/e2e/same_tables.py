@@ -11,11 +11,11 @@ from typing import Any
 import mlflow
 
 from quintet.airflow_api import AirflowApi
-from quintet.first_runs import CAPTURE, TRAINING
 from quintet.kube import Kube
 from stepkit.s3 import split
 from tests import table_hash
 from tests.e2e import evidence
+from tests.e2e.evidence import CAPTURE, TRAINING
 from tests.local.conftest import Local
 
 # A bundle names the Python that it was trained by, which is Debian's in an image and here the laptop's: its

@@ -12,9 +12,9 @@ import pytest
 from quintet import predict, run_all
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
-from quintet.first_runs import CAPTURE, TRAINING
 from quintet.kube import Kube
 from tests.e2e import evidence
+from tests.e2e.evidence import CAPTURE, TRAINING
 
 KILLED_AT_WORK = {"bitcoin-tune", "crime-enrich-data", "sipsa-merge"}
 """Steps whose first pod is killed as soon as it is seen running."""

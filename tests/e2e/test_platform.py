@@ -13,11 +13,12 @@ import pytest
 from quintet import predict, release, status
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
-from quintet.first_runs import CAPTURE, TRAINING, await_champion, await_dags, start
+from quintet.first_runs import await_champion, await_dags, start
 from quintet.kube import Kube
 from quintet.run import follow
 from tests.e2e import admission, credentials, evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, helm_command, install
+from tests.e2e.evidence import CAPTURE, FOREST, TRAINING
 from tests.local.conftest import local
 
 ENDED = ("success", "failed")
@@ -48,7 +49,7 @@ def test_install(platform: Platform, kube: Kube) -> None:
 
 
 def test_before_the_first_champion_the_api_says_so(kube: Kube, platform: Platform) -> None:
-    assert status.metadata(kube)["model"] is None
+    assert status.metadata(kube, "forest")["model"] is None
 
 
 def test_a_pod_gets_the_secrets_of_its_own_step_alone(kube: Kube, platform: Platform) -> None:
@@ -70,7 +71,7 @@ def test_a_pod_gets_the_secrets_of_its_own_step_alone(kube: Kube, platform: Plat
 
 def test_dags_arrive(kube: Kube, platform: Platform) -> None:
     with AirflowApi.connect(kube) as airflow:
-        await_dags(airflow)
+        await_dags(airflow, FOREST.dags)
 
 
 def test_first_capture(kube: Kube, platform: Platform) -> None:
@@ -119,7 +120,7 @@ def test_no_row_is_lost_and_none_is_there_twice(kube: Kube, platform: Platform) 
 
 def test_train_and_promote(kube: Kube, platform: Platform) -> None:
     tasks = run(kube, TRAINING, first=True)
-    assert await_champion(kube) == "1"
+    assert await_champion(kube, "forest") == "1"
     assert sorted(task["task_id"] for task in tasks if task["state"] == "success") == [
         "evaluate",
         "preprocess_forest_data",
@@ -149,7 +150,7 @@ def test_only_promotion_chooses_a_champion(
 def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, platform: Platform) -> None:
     frame = evidence.samples(kube, SAMPLES)
     answer = json.loads(
-        predict.ask(kube, body=json.dumps({"samples": json.loads(frame.to_json(orient="records"))}))
+        predict.ask(kube, "forest", body=json.dumps({"samples": json.loads(frame.to_json(orient="records"))}))
     )
     served = [prediction["cover_type"] for prediction in answer["predictions"]]
     assert served == evidence.model_labels(kube, frame)
@@ -241,7 +242,7 @@ def test_helm_rollback(kube: Kube, platform: Platform) -> None:
     before = evidence.secrets(kube)
     helm(platform, "rollback", "quintet", "1", "--wait", "--timeout", "5m")
     assert evidence.secrets(kube) == before
-    assert json.loads(predict.ask(kube))["predictions"]
+    assert json.loads(predict.ask(kube, "forest"))["predictions"]
 
 
 def test_uninstall_keeps_secrets_and_data(kube: Kube, platform: Platform) -> None:

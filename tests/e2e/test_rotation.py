@@ -15,7 +15,6 @@ from quintet import rotate
 from quintet.airflow_api import AirflowApi
 from quintet.cluster import Platform
 from quintet.kube import Kube
-from quintet.predict import REQUESTS
 from quintet.run import follow
 from tests.e2e import evidence, load
 
@@ -38,7 +37,7 @@ def test_every_password_is_changed_under_load_and_a_running_dag(kube: Kube, plat
         airflow.unpause(DAG)
         run = airflow.trigger(DAG, {})
         evidence.wait_for("the first task to end", lambda: _ended(airflow, run), seconds=120)
-    body = (REQUESTS / "forest.json").read_text(encoding="utf-8")
+    body = evidence.FOREST.example.read_text(encoding="utf-8")
     with load.steady(kube, body, RATE) as requested:
         evidence.wait_for("answers", lambda: requested.counts().get("answered", 0) > RATE, seconds=60)
         rotate.main(kube, argparse.Namespace(secret="all", wait=5))

@@ -1,4 +1,6 @@
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,3 +80,30 @@ def test_what_is_awaited_fits_a_line() -> None:
 def test_a_machine_without_git_knows_no_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert release.revision() == ""
+
+
+def test_a_release_of_this_machine_has_the_samples_and_what_the_user_says_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helm, words = tmp_path / "helm", tmp_path / "words"
+    helm.write_text(f'#!/bin/sh\ncase "$*" in *" status "*) exit 1;; esac\nprintf "%s\\n" "$@" > {words}\n')
+    helm.chmod(0o700)
+    (tmp_path / "values.local.yaml").write_text("")
+    monkeypatch.setattr(release, "REPOSITORY", tmp_path)
+    cluster = SimpleNamespace(folder=tmp_path, kubeconfig=tmp_path / "kubeconfig", namespace="quintet")
+    platform: Any = SimpleNamespace(
+        cluster=cluster,
+        images={},
+        tools=SimpleNamespace(helm=helm),
+        kubectl=lambda *_: '{"items": []}',
+    )
+    release.install(platform, tmp_path / "more.yaml")
+    given = [word for flag, word in pairwise(words.read_text().splitlines()) if flag == "--values"]
+    assert [Path(path).name for path in given] == [
+        "values-samples.yaml",
+        "values-kind.yaml",
+        "values.local.yaml",
+        "more.yaml",
+        "images.yaml",
+    ]
+    assert all(Path(path).exists() for path in given[:2])
