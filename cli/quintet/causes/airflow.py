@@ -59,7 +59,7 @@ def before_the_step(evidence: Evidence) -> Cause | None:
         return Cause(
             Kind.IMAGE_MISSING,
             f"The list of step images has no {missing[1]}.",
-            "Add the step to airflow.steps.pipelines, then `make up`.",
+            "Add the step to its pipeline.yaml, then `make generate` and `make up`.",
         )
     if "exceeded quota" in error:
         quota = re.search(r"exceeded quota: ([^\"\\]+)", error)

@@ -53,7 +53,7 @@ def not_started(evidence: Evidence) -> Cause | None:
         return Cause(
             Kind.UNSCHEDULABLE,
             f"No node takes its pod: {pod.unscheduled.partition('. ')[0]}.",
-            "Lower its requests (`size=` in its DAG, airflow.steps.overrides.IMAGE.resources) or add a node.",
+            "Lower its requests (pipeline.yaml, or airflow.steps.overrides.IMAGE.resources) or add a node.",
         )
     if evidence.state in ("running", "deferred") and (evidence.seconds or 0) < SLOW_START_SECONDS:
         return None

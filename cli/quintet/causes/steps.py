@@ -19,7 +19,7 @@ _REFUSALS: dict[str, tuple[Kind, str, str]] = {
     Code.INVALID_SETTING: (
         Kind.WRONG_SETTING,
         "An option or a variable of the step is missing or wrong, and its sentence names it.",
-        "Correct it: Admin > Variables in Airflow, the DAG, or airflow.steps in the values.",
+        "Correct it: Admin > Variables in Airflow, the DAG, pipeline.yaml, or airflow.steps in the values.",
     ),
     Code.MISSING_INPUT: (
         Kind.INPUT_MISSING,
@@ -96,7 +96,7 @@ def out_of_memory(evidence: Evidence) -> Cause | None:
     return Cause(
         Kind.OUT_OF_MEMORY,
         f"It used more memory than {f'its limit of {limit}' if limit else 'it could get'}.",
-        "Raise the limit (`size=` in its DAG, airflow.steps.overrides.IMAGE.resources) or give it less data.",
+        "Raise the limit (pipeline.yaml, or airflow.steps.overrides.IMAGE.resources) or give it less data.",
         certain=certain,
     )
 
@@ -142,7 +142,7 @@ def access_refused(evidence: Evidence) -> Cause | None:
     return Cause(
         Kind.ACCESS_REFUSED,
         f"{name or 'The service'} is up but refuses the step's credentials.",
-        "Compare the Secret that the step gets (secretEnv under airflow.steps) with the service's own.",
+        "Compare the Secret that its pod names with the service's own.",
     )
 
 
