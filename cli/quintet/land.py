@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from quintet import loopback
 from quintet.kube import Kube
 from quintet.local.state import State
+from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 
 BUCKET, PREFIX = "data", "landing_zone/"
@@ -27,11 +28,12 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     """Upload the files to the platform's S3.
 
     Raises:
-        UserError: when one cannot be read, or S3 does not take it.
+        UserError: when one cannot be read, no pipeline takes it in, or S3 does not take it.
     """
     refuse_absent(arguments.files)
+    pipeline = _taker()
     with kube.forward("minio", 9000) as port:
-        keys = (kube.secret("minio-excel", key) for key in ("access-key", "secret-key"))
+        keys = (kube.secret(f"minio-{pipeline.name}", key) for key in ("access-key", "secret-key"))
         client = loopback.s3(port, *keys)
         for file in arguments.files:
             _upload(client, file)
@@ -42,9 +44,10 @@ def on_machine(arguments: argparse.Namespace) -> None:
     """Copy the files to the local platform's landing folder, whose files the next run takes.
 
     Raises:
-        UserError: when one cannot be read.
+        UserError: when one cannot be read, or no pipeline takes it in.
     """
     refuse_absent(arguments.files)
+    _taker()
     folder = State.of(arguments.state).path(LANDING_FOLDER)
     for file in arguments.files:
         # `scan` passes over hidden files, and over those that were written to just now.
@@ -53,6 +56,11 @@ def on_machine(arguments: argparse.Namespace) -> None:
         shutil.copy2(file, hidden)
         os.replace(hidden, folder / file.name)
         print(f"landed   {folder / file.name}")
+
+
+def landing() -> Pipeline | None:
+    """Return the pipeline that takes in what lands, if there is one."""
+    return next((each for each in pipelines().values() if PREFIX in each.prefixes), None)
 
 
 def refuse_absent(files: list[Path]) -> None:
@@ -68,6 +76,12 @@ def refuse_absent(files: list[Path]) -> None:
             file.name.encode()
         except UnicodeEncodeError:
             raise UserError(f"{file}: its name is not UTF-8: rename it.") from None
+
+
+def _taker() -> Pipeline:
+    if pipeline := landing():
+        return pipeline
+    raise UserError(f"Nobody would take them in: no pipeline.yaml has {PREFIX} in its s3.prefixes.")
 
 
 def _upload(client: Any, file: Path) -> None:

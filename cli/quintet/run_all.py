@@ -13,27 +13,15 @@ from quintet.airflow_api import AirflowApi
 from quintet.kube import Kube
 from quintet.local import services
 from quintet.local.airflow import LocalAirflow, Runner, follow_one
-from quintet.local.chart import steps
 from quintet.local.platform import Platform
 from quintet.local.state import State
 from quintet.local.together import interruptible
-from quintet.paths import REPOSITORY
+from quintet.pipelines import in_order, pipelines
 from quintet.progress import UserError
 from quintet.run import Airflow, follow
 
-EXAMPLE = REPOSITORY / "pipelines" / "excel" / "samples"
-"""Workbooks that are dropped into the landing zone first, so that there is something to take in."""
-INGESTION = (
-    "forest_cover_data_pipeline",
-    "forest_cover_data_extraction",
-    "dane_sipsa_prices_ingestion",
-    "file_ingestion_from_excel",
-    "bitcoin_data_ingestion",
-    "etl_with_taskflow",
-    "modelo_penguin",
-)
-TRAINING = ("forest_training_pipeline", "bitcoin_training_pipeline")
-"""They learn from what the others have taken in."""
+EXAMPLES = "samples"
+"""The folder, in the pipeline's, of the workbooks that are dropped into the landing zone first."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +85,16 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when a run fails, after the table.
     """
-    _land(arguments, lambda files: land.main(kube, argparse.Namespace(files=files)))
     with AirflowApi.connect(kube) as airflow:
-        paused = {dag["dag_id"] for dag in airflow.dags() if dag["is_paused"]}
+        paused = {dag["dag_id"]: dag["is_paused"] for dag in airflow.dags()}
+        if not arguments.no_example and (files := examples(paused)):
+            land.main(kube, argparse.Namespace(files=files))
         outcomes = []
-        for wave in (INGESTION, TRAINING):
+        for wave in waves_of(paused):
             runs = {dag: first_runs.start(airflow, dag) for dag in wave}
             for dag, run in runs.items():
                 outcomes.append(_followed(airflow, dag, partial(follow, airflow, dag, run)))
-                if dag in paused:
+                if paused[dag]:
                     airflow.pause(dag)
     show(outcomes)
 
@@ -116,16 +105,28 @@ def on_machine(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when a run fails, after the table.
     """
-    _land(arguments, lambda files: land.on_machine(argparse.Namespace(files=files, state=arguments.state)))
+    dags = [dag for wave in in_order(pipelines().values()) for dag in wave]
+    if not arguments.no_example and (files := examples(dags)):
+        land.on_machine(argparse.Namespace(files=files, state=arguments.state))
     state = State.of(arguments.state)
     with interruptible(), state.alone():
         state.refuse_full_disk()
-        start = services.Start(state, list(steps()))
+        start = services.Start(state, list(pipelines()))
         start.run(keep_runner=True)
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:
-            outcomes = [_here(start.platform, runner, dag) for dag in (*INGESTION, *TRAINING)]
+            outcomes = [_here(start.platform, runner, dag) for dag in dags]
     show(outcomes)
+
+
+def waves_of(known: Iterable[str]) -> list[list[str]]:
+    """Return the pipelines' DAGs in waves, those of one wave after all before it.
+
+    Args:
+        known: to Airflow: a release may leave pipelines out.
+    """
+    there = set(known)
+    return [[dag for dag in wave if dag in there] for wave in in_order(pipelines().values())]
 
 
 def show(outcomes: Iterable[Outcome]) -> None:
@@ -143,9 +144,12 @@ def show(outcomes: Iterable[Outcome]) -> None:
     print("Next: quintet status")
 
 
-def _land(arguments: argparse.Namespace, drop: Callable[[list[Path]], None]) -> None:
-    if not arguments.no_example:
-        drop(sorted(EXAMPLE.glob("*.xls*")))
+def examples(dags: Iterable[str]) -> list[Path]:
+    """Return the example workbooks, if the pipeline that takes them in has one of these DAGs."""
+    pipeline = land.landing()
+    if pipeline is None or set(dags).isdisjoint(pipeline.dags):
+        return []
+    return sorted((pipeline.folder / EXAMPLES).glob("*.xls*"))
 
 
 def _here(platform: Platform, runner: Runner, dag: str) -> Outcome:

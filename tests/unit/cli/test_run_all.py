@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quintet import land
+from quintet.pipelines import in_order, pipelines
 from quintet.progress import UserError
-from quintet.run_all import INGESTION, TRAINING, Outcome, show
-
-DAGS = Path(__file__).resolve().parents[3] / "dags"
+from quintet.run_all import Outcome, examples, show, waves_of
 
 
 def task(task_id: str, state: str, second: int, result: Any = None) -> dict[str, Any]:
@@ -19,9 +20,30 @@ def task(task_id: str, state: str, second: int, result: Any = None) -> dict[str,
     return {"task_id": task_id, "state": state, "start_date": start, "end_date": end, "result": result}
 
 
-def test_every_dag_is_run() -> None:
-    files = "".join(path.read_text() for path in DAGS.glob("*.py"))
-    assert sorted((*INGESTION, *TRAINING)) == sorted(re.findall(r'dag_id="(\w+)"', files))
+def test_every_dag_is_run_after_those_that_it_learns_from() -> None:
+    files = "".join(file.read_text() for pipeline in pipelines().values() for file in pipeline.dag_files)
+    waves = in_order(pipelines().values())
+    assert sorted(dag for wave in waves for dag in wave) == sorted(re.findall(r'dag_id="(\w+)"', files))
+    assert {"forest_training_pipeline", "bitcoin_training_pipeline"} == set(waves[1])
+
+
+def test_dags_that_a_release_leaves_out_are_not_run() -> None:
+    known = ["forest_training_pipeline", "modelo_penguin", "one_of_another_team"]
+    assert waves_of(known) == [["modelo_penguin"], ["forest_training_pipeline"]]
+
+
+def test_the_example_workbooks_land_where_they_are_taken_in() -> None:
+    folder = pipelines()["excel"].folder / "samples"
+    assert {file.parent for file in examples(["modelo_penguin", "file_ingestion_from_excel"])} == {folder}
+    assert examples(["modelo_penguin"]) == []
+
+
+def test_workbooks_that_nobody_takes_in_do_not_land(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(land, "landing", lambda: None)
+    (tmp_path / "prices.xlsx").touch()
+    with pytest.raises(UserError, match=r"no pipeline\.yaml has landing_zone/ in its s3\.prefixes"):
+        land.on_machine(argparse.Namespace(files=[tmp_path / "prices.xlsx"], state=str(tmp_path / "state")))
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_line_counts_steps_seconds_rows_and_says_what_became_of_the_model() -> None:
