@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> None:
     dag = next(iter(read(folder).dags))
     shown = folder.relative_to(REPOSITORY)
     print(f"{shown} has a step that keeps readings and one that merges them into a table: change both.")
-    print(f"Next: quintet run {dag} --param readings=roof,21.5, then make test-fast")
+    print(f"Next: quintet --on local run {dag} --param readings=roof,21.5, then make test-fast")
 
 
 def make(name: str, pipelines: Path) -> Path:
