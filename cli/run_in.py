@@ -15,24 +15,37 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _of_folders() -> dict[str, list[str]]:
+    """Return the environments that need no line here: of each pipeline, and of each source of our own."""
+    pipelines = [file.parent for file in REPOSITORY.glob("pipelines/*/pipeline.yaml")]
+    locks = [lock.relative_to(REPOSITORY) for lock in REPOSITORY.glob("sources/*/requirements.lock")]
+    return {
+        **{folder.name: [_widest(folder)] for folder in pipelines},
+        **{lock.parent.name: [lock.as_posix()] for lock in locks},
+    }
+
+
+def _widest(folder: Path) -> str:
+    """Return the lock of an environment in which every step of a pipeline runs.
+
+    It is the one `requirements-*.lock`, which holds what `requirements.lock` does and more; else that one.
+    """
+    wider = list(folder.glob("requirements-*.lock"))
+    lock = wider[0] if len(wider) == 1 else folder / "requirements.lock"
+    return lock.relative_to(REPOSITORY).as_posix()
+
+
 ENVIRONMENTS = {
+    # In these the programs of images run without a cluster.
+    **_of_folders(),
+    "mlflow": ["images/mlflow/requirements.lock"],
+    "serving": ["serving/requirements.lock"],
     "uv": ["cli/uv-requirements.lock"],
     "cli": ["cli/requirements.lock"],
     "dev": ["requirements-dev.lock"],
     "airflow": ["images/airflow/requirements.lock", "tests/dags/requirements.lock"],
-    # What the images are made from: without a cluster their programs run in these.
-    "mlflow": ["images/mlflow/requirements.lock"],
-    "bitcoin": ["pipelines/bitcoin/requirements-train.lock"],
-    "crime": ["pipelines/crime/requirements-train.lock"],
-    "excel": ["pipelines/excel/requirements-prices.lock"],
-    "forest": ["pipelines/forest/requirements-train.lock"],
-    "penguins": ["pipelines/penguins/requirements-train.lock"],
-    "sipsa": ["pipelines/sipsa/requirements.lock"],
-    "serving": ["serving/requirements.lock"],
-    "binance": ["sources/binance/requirements.lock"],
-    "forest_api": ["sources/forest_api/requirements.lock"],
-    "sipsa_ws": ["sources/sipsa_ws/requirements.lock"],
-    "socrata": ["sources/socrata/requirements.lock"],
     # What a test of a step needs beside the step's own environment: `forest+test`.
     "test": ["tests/requirements.lock"],
     # Beside the developer's environment: `dev+mutation`, by which `make mutants` changes code.
@@ -63,6 +76,8 @@ def main() -> None:
         )
     names, *arguments = sys.argv[1:]
     name, *others = names.split("+")
+    if unknown := [each for each in (name, *others) if each not in ENVIRONMENTS]:
+        sys.exit(f"There is no Python environment {unknown[0]}: there are {', '.join(sorted(ENVIRONMENTS))}.")
     python = environment(name) / "bin" / "python"
     roots = [str(REPOSITORY / root) for root in IMPORT_ROOTS]
     roots += [str(_packages(environment(other))) for other in others]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,18 +13,13 @@ import pytest
 
 from quintet.local import chart
 from quintet.local.platform import needed_environments
+from quintet.pipelines import pipelines
 from run_in import ENVIRONMENTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-IMAGES = {
-    "airflow": "images/airflow",
-    "mlflow": "images/mlflow",
-    "serving": "serving",
-    **{
-        path.parent.name: f"{path.parent.parent.name}/{path.parent.name}"
-        for folder in ("pipelines", "sources")
-        for path in REPOSITORY.glob(f"{folder}/*/Dockerfile")
-    },
+SERVICES = {"airflow": "images/airflow", "mlflow": "images/mlflow", "serving": "serving"}
+SOURCES = {
+    path.parent.name: f"sources/{path.parent.name}" for path in REPOSITORY.glob("sources/*/Dockerfile")
 }
 
 
@@ -32,22 +28,59 @@ def pins(lock: str) -> dict[str, str]:
     return dict(found)
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", SERVICES | SOURCES)
 def test_an_environment_has_the_lock_of_its_image(name: str) -> None:
-    dockerfile = (REPOSITORY / IMAGES[name] / "Dockerfile").read_text()
+    dockerfile = (REPOSITORY / (SERVICES | SOURCES)[name] / "Dockerfile").read_text()
     locks = re.findall(r"(?m)^COPY (\S+\.lock) ", dockerfile)
     assert ENVIRONMENTS[name][0] in locks
 
 
 def test_the_local_platform_needs_those_and_no_other() -> None:
-    assert set(needed_environments(chart.steps())) == set(IMAGES)
+    assert set(needed_environments(chart.steps())) == {*SERVICES, *SOURCES, *pipelines()}
 
 
-@pytest.mark.parametrize("pipeline", chart.steps())
-def test_all_locks_of_a_pipeline_agree_with_its_environment(pipeline: str) -> None:
+@pytest.mark.parametrize("pipeline", pipelines())
+def test_a_pipeline_s_environment_has_what_each_of_its_locks_has(pipeline: str) -> None:
     own = pins(ENVIRONMENTS[pipeline][0])
     for lock in (REPOSITORY / "pipelines" / pipeline).glob("*.lock"):
         assert pins(str(lock.relative_to(REPOSITORY))).items() <= own.items()
+
+
+def test_each_pipeline_and_source_has_the_environment_of_its_widest_lock(tmp_path: Path) -> None:
+    (tmp_path / "cli").mkdir()
+    shutil.copy(REPOSITORY / "cli/run_in.py", tmp_path / "cli")
+    locks = {
+        "pipelines/narrow": ["requirements"],
+        "pipelines/wide": ["requirements", "requirements-train"],
+        "pipelines/many": ["requirements", "requirements-train", "requirements-files"],
+        "pipelines/no_pipeline": ["requirements"],
+        "sources/portal": ["requirements"],
+    }
+    for folder, names in locks.items():
+        (tmp_path / folder).mkdir(parents=True)
+        for name in names:
+            (tmp_path / folder / f"{name}.lock").touch()
+    for name in ("narrow", "wide", "many"):
+        (tmp_path / "pipelines" / name / "pipeline.yaml").touch()
+    code = "import json, run_in; print(json.dumps(run_in.ENVIRONMENTS))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "cli", capture_output=True, check=True
+    )
+    found = json.loads(ended.stdout)
+    assert {name: found.pop(name) for name in ("narrow", "wide", "many", "portal")} == {
+        "narrow": ["pipelines/narrow/requirements.lock"],
+        "wide": ["pipelines/wide/requirements-train.lock"],
+        "many": ["pipelines/many/requirements.lock"],
+        "portal": ["sources/portal/requirements.lock"],
+    }
+    assert set(found) == set(ENVIRONMENTS) - set(pipelines()) - set(SOURCES)
+
+
+def test_an_environment_that_is_not_there_is_named_with_those_that_are() -> None:
+    command = [sys.executable, REPOSITORY / "cli/run_in.py", "dev+weather", "-c", ""]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "There is no Python environment weather: there are airflow, " in ended.stderr
 
 
 def test_a_checkout_whose_path_divides_pythons_search_path_is_refused(tmp_path: Path) -> None:
