@@ -3,7 +3,7 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,13 +66,21 @@ class Dockerfile:
                 ]
         return [stage for stage in self.stages if stage.name in wanted]
 
-    def digest(self, target: str | None, context: Path, arguments: Mapping[str, str]) -> str:
+    def digest(
+        self,
+        target: str | None,
+        context: Path,
+        arguments: Mapping[str, str],
+        only: Collection[Path] | None = None,
+    ) -> str:
         """Return 12 hexadecimal digits of the sha256 over all that a target is made from.
 
         Args:
             target: name of the stage, or None for the last one.
             context: root of the build context, with its ``.dockerignore``.
             arguments: build arguments; the tag of the image below is one of them.
+            only: of the files that are copied from the context, those that have a part in the image, where
+                a stage picks them; by default all have.
         """
         hashed = hashlib.sha256()
         ignored = _IgnoreRules.read(context / ".dockerignore")
@@ -81,8 +89,10 @@ class Dockerfile:
             hashed.update(text.encode() + b"\0")
         for instruction in (line for stage in stages for line in stage.instructions):
             hashed.update(instruction.encode() + b"\0")
-            for source in _copied(instruction):
+            for source in _copied(instruction, arguments):
                 for path in _files(context, source, ignored):
+                    if only is not None and path not in only:
+                        continue
                     executable = path.stat().st_mode & 0o111 != 0
                     hashed.update(f"{path.relative_to(context)}\0{executable}\0".encode())
                     hashed.update(hashlib.sha256(path.read_bytes()).digest())
@@ -101,12 +111,13 @@ def _instructions(text: str) -> Iterator[str]:
             pending = ""
 
 
-def _copied(instruction: str) -> list[str]:
-    """Return the sources that a COPY or ADD takes from the context."""
+def _copied(instruction: str, arguments: Mapping[str, str]) -> list[str]:
+    """Return the sources that a COPY or ADD takes from the context, with build arguments in place."""
     words = shlex.split(instruction)
     if words[0].upper() not in ("COPY", "ADD") or any(word.startswith("--from=") for word in words):
         return []
-    return [word for word in words[1:-1] if not word.startswith("--")]
+    sources = [word for word in words[1:-1] if not word.startswith("--")]
+    return [re.sub(r"\$\{?(\w+)\}?", lambda name: arguments.get(name[1], name[0]), word) for word in sources]
 
 
 def _files(context: Path, source: str, ignored: "_IgnoreRules") -> list[Path]:

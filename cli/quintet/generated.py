@@ -1,15 +1,26 @@
-"""``quintet generate``: the files derived from every `pipeline.yaml`, and which of them are stale."""
+"""``quintet generate``: the files derived from each `pipeline.yaml`, and which of them are stale."""
 
 import argparse
+import json
+import re
 from collections.abc import Callable
-from pathlib import Path
+from textwrap import indent
+from typing import Any
 
 import yaml
 
 from quintet.paths import REPOSITORY
-from quintet.pipelines import pipelines
+from quintet.pipelines import SCHEMA, Pipeline, pipelines
+from quintet.progress import UserError
+from quintet.skaffold import skaffold
 
 HEADER = "# Made by `make generate` from pipelines/*/pipeline.yaml: edit those.\n"
+VALUES_SCHEMA = "charts/quintet/values.schema.json"
+README = "README.md"
+TABLE = re.compile(r"(?<=<!-- pipelines -->\n).*?(?=<!-- end of pipelines -->\n)", re.DOTALL)
+EMBEDDED = re.compile(r'(?<=\n    "pipeline": ){.*?\n    }(?=,?\n)', re.DOTALL)
+"""The entry `pipeline` of `$defs` in the umbrella's schema, written over several lines."""
+WIDTH = 130
 
 
 def samples() -> str:
@@ -22,13 +33,35 @@ def samples() -> str:
     return HEADER + yaml.safe_dump(values, sort_keys=False, width=130, allow_unicode=True)
 
 
-FILES: dict[str, Callable[[], str]] = {"charts/quintet/values-samples.yaml": samples}
+def values_schema() -> str:
+    """Return the umbrella's schema, with what an entry of `global.pipelines` may say."""
+    text = SCHEMA.read_text(encoding="utf-8").replace('"#/$defs/', '"#/$defs/pipeline/$defs/')
+    schema: dict[str, Any] = json.loads(text)
+    del schema["$schema"]
+    # The key of the entry is the name.
+    schema["required"].remove("name")
+    return _put(VALUES_SCHEMA, EMBEDDED, indent(_json(schema, WIDTH - 4), "    ").lstrip())
+
+
+def readme() -> str:
+    """Return the README, with the table of the pipelines."""
+    head = "| pipeline | what it does | DAGs | steps, each an image `<pipeline>-<step>` | schemas | model |\n"
+    head += "| --- | --- | --- | --- | --- | --- |\n"
+    return _put(README, TABLE, head + "".join(map(_row, pipelines().values())))
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "charts/quintet/values-samples.yaml": samples,
+    VALUES_SCHEMA: values_schema,
+    "skaffold.yaml": lambda: skaffold(pipelines()),
+    README: readme,
+}
 """Path -> what makes its content."""
 
 
 def stale() -> list[str]:
     """Return the paths of files whose content is not what the pipelines say."""
-    return [path for path, content in FILES.items() if _text(REPOSITORY / path) != content()]
+    return [path for path, content in FILES.items() if _text(path) != content()]
 
 
 def main(_arguments: argparse.Namespace) -> None:
@@ -46,5 +79,46 @@ def write() -> list[str]:
     return changed
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+def _row(pipeline: Pipeline) -> str:
+    """Return the line of a pipeline in the README's table."""
+    page = "/README.md" if (pipeline.folder / "README.md").exists() else ""
+    cells = [
+        f"[{pipeline.name}](pipelines/{pipeline.name}{page})",
+        pipeline.given["description"],
+        ", ".join(f"`{dag}`" for dag in pipeline.dags),
+        ", ".join(pipeline.steps),
+        ", ".join(f"`{schema}`" for schema in pipeline.schemas),
+        f"`{pipeline.model}`" if pipeline.model else "",
+    ]
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+def _put(path: str, place: re.Pattern[str], content: str) -> str:
+    """Return a file's text with what a pattern finds replaced.
+
+    Raises:
+        UserError: when it is not there exactly once.
+    """
+    text = _text(path)
+    if len(place.findall(text)) != 1:
+        raise UserError(f"{path} must have one place for what is generated: {place.pattern!r} finds it.")
+    return place.sub(lambda _: content, text)
+
+
+def _json(value: Any, width: int = WIDTH, key: str = "") -> str:
+    """Return JSON that has on one line what fits there, after its key."""
+    line = key + json.dumps(value, ensure_ascii=False)
+    if len(line) <= width or not isinstance(value, dict | list):
+        return line
+    if isinstance(value, dict):
+        entries = [_json(entry, width - 2, f"{json.dumps(name)}: ") for name, entry in value.items()]
+    else:
+        entries = [_json(entry, width - 2) for entry in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inside = indent(",\n".join(entries), "  ")
+    return f"{key}{opening}\n{inside}\n{closing}"
+
+
+def _text(path: str) -> str:
+    file = REPOSITORY / path
+    return file.read_text(encoding="utf-8") if file.exists() else ""

@@ -14,11 +14,15 @@ import yaml
 from quintet import loopback
 from quintet.debian import base_arguments
 from quintet.dockerfile import Dockerfile
+from quintet.imports import StepError, needed
 from quintet.machine import Machine, prepare
 from quintet.paths import REPOSITORY
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
 from quintet.prune import prune
 
+STEP = Path("images/step/Dockerfile")
+PICKS = Path("cli/quintet/imports.py")
+"""What picks a step's code in that Dockerfile."""
 PARALLEL_BUILDS = 2
 GONE = "404  Not Found"
 TAKE_TODAYS = (
@@ -107,7 +111,8 @@ def plan(base: Mapping[str, str], names: Collection[str] | None = None, context:
         dockerfile = Dockerfile.parse(context / artifact.dockerfile)
         result.artifacts.append(artifact)
         result.arguments[artifact.name] = arguments
-        result.tags[artifact.name] = dockerfile.digest(artifact.target, context, arguments)
+        only = _parts_of_step(artifact, context) if artifact.dockerfile == STEP else None
+        result.tags[artifact.name] = dockerfile.digest(artifact.target, context, arguments, only)
     return result
 
 
@@ -163,6 +168,21 @@ def push_images(
         name: f"{reference}@{_held(reference) or _pushed(machine, reference)}"
         for name, reference in references.items()
     }
+
+
+def _parts_of_step(artifact: Artifact, context: Path) -> set[Path]:
+    """Return the files that a step's image is made from, among those that its Dockerfile copies.
+
+    Raises:
+        UserError: when one is not there, or is not Python.
+    """
+    given = artifact.arguments
+    pipeline = given["PIPELINE"]
+    try:
+        code = needed(context, pipeline, given["STEP"], given.get("FILES", "").split())
+    except StepError as error:
+        raise UserError(f"Image {artifact.name}: {error}") from error
+    return {context / "pipelines" / pipeline / given["LOCK"], context / PICKS, *code}
 
 
 def _planned(machine: Machine, names: Collection[str] | None) -> Plan:

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from excel import reader
+from quintet.dockerfile import Dockerfile
+from quintet.images import read_artifacts
+from quintet.paths import REPOSITORY
 from tests.unit.excel import workbooks
 
 DAILY = workbooks.daily()
@@ -222,6 +225,7 @@ def test_a_reader_that_a_file_has_taken_over_sees_no_secret_of_any_process(
 
 def test_no_process_above_the_reader_keeps_the_secrets_in_its_image() -> None:
     """An init process would have them in its environment as process 1, and any process may read that."""
-    dockerfile = Path(__file__).resolve().parents[2] / "pipelines/excel/Dockerfile"
-    (stage,) = re.findall(r"^FROM \S+ AS parse$(.*?)(?:^FROM|\Z)", dockerfile.read_text(), re.M | re.S)
-    assert 'ENTRYPOINT ["python", "-m", "excel.parse"]' in stage
+    image = read_artifacts()["excel-parse"]
+    (stage,) = Dockerfile.parse(REPOSITORY / image.dockerfile).needed(image.target)[-1:]
+    entries = [line for line in stage.instructions if line.startswith("ENTRYPOINT")]
+    assert entries == ['ENTRYPOINT ["python", "/app"]']

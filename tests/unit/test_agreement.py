@@ -1,4 +1,4 @@
-"""Folders, Dockerfile targets, skaffold.yaml, DAGs and charts name the same images, steps and options."""
+"""pipeline.yaml, modules, skaffold.yaml, DAGs and charts name the same images, steps and options."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ import pytest
 import yaml
 
 from quintet.images import read_artifacts
+from quintet.pipelines import pipelines
+from quintet.skaffold import NOT_IN_THE_RELEASE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTIFACTS = read_artifacts(REPOSITORY / "skaffold.yaml")
-PIPELINES = sorted(path.parent.name for path in (REPOSITORY / "pipelines").glob("*/Dockerfile"))
-BUILT_ON = {"build"}
-NOT_IN_THE_RELEASE = {"base", "metrics-server", *BUILT_ON}
+FOR_ALL_STEPS = "step"
+"""The folder of images whose Dockerfile makes an image of each step."""
 
 
 @dataclass
@@ -51,31 +52,49 @@ class Step:
         return set(self.arguments) | {name for variant in self.variants for name in variant}
 
 
-def steps_of_dags() -> list[Step]:
-    """Every step that a DAG file makes, learnt by running the files with stand-ins for Airflow and pods."""
-    made: list[Step] = []
+@dataclass
+class Read:
+    """What DAG files say.
+
+    Attributes:
+        steps: every step that they make.
+        dags: the ids of their DAGs, by pipeline.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    dags: dict[str, set[str]] = field(default_factory=dict)
+
+
+def read_dags() -> Read:
+    """What the DAG files say, learnt by running them with stand-ins for Airflow and pods."""
+    read = Read()
 
     def step(pipeline: str, name: str, **settings: Any) -> Step:
         known = {key: settings[key] for key in ("task_id", "arguments", "variants") if key in settings}
-        made.append(Step(pipeline, name, **known))
-        return made[-1]
+        read.steps.append(Step(pipeline, name, **known))
+        return read.steps[-1]
 
     pods = ModuleType("pods")
     pods.step = step  # type: ignore[attr-defined]
-    for name in ("as_json", "code_of", "megabytes", "param", "result", "setting"):
-        setattr(pods, name, lambda *_, **__: "")
-    pods.RUN_AFTER = ""  # type: ignore[attr-defined]
+    # Whatever else a DAG file takes from there makes no step.
+    pods.__getattr__ = lambda _: lambda *_, **__: ""  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "airflow", MagicMock())
-        patch.setitem(sys.modules, "airflow.sdk", MagicMock())
         patch.setitem(sys.modules, "pods", pods)
-        for pipeline in PIPELINES:
-            runpy.run_path(str(REPOSITORY / "dags" / f"{pipeline}.py"))
-    return made
+        for name, pipeline in pipelines().items():
+            sdk = MagicMock()
+            patch.setitem(sys.modules, "airflow.sdk", sdk)
+            for file in pipeline.dag_files:
+                runpy.run_path(str(file))
+            read.dags[name] = {call.kwargs["dag_id"] for call in sdk.DAG.call_args_list}
+    return read
+
+
+READ = read_dags()
 
 
 def modules(pipeline: str) -> set[str]:
-    """The steps of a pipeline: the modules that can be run."""
+    """The modules of a pipeline that can be run."""
     found = (REPOSITORY / "pipelines" / pipeline).glob("*.py")
     return {path.stem for path in found if '__name__ == "__main__"' in path.read_text()}
 
@@ -104,35 +123,48 @@ def test_every_image_has_its_dockerfile_and_target(name: str) -> None:
 
 def test_every_folder_of_images_is_an_image() -> None:
     folders = {path.parent.name for path in (REPOSITORY / "images").glob("*/Dockerfile")}
-    assert folders == {
-        name
-        for name, artifact in ARTIFACTS.items()
-        if artifact.dockerfile.parts[0] == "images" and name not in BUILT_ON
+    platform = {
+        name for name, artifact in ARTIFACTS.items() if artifact.dockerfile.parent == Path("images", name)
     }
+    assert folders == platform | {FOR_ALL_STEPS}
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-def test_a_step_is_one_module_one_target_one_image(pipeline: str) -> None:
-    images = {
-        name: artifact.target
-        for name, artifact in ARTIFACTS.items()
-        if artifact.dockerfile.parts[:2] == ("pipelines", pipeline)
-    }
-    assert images == {f"{pipeline}-{step.replace('_', '-')}": step for step in modules(pipeline)}
+def test_every_folder_of_sources_is_an_image_that_a_pipeline_asks_for() -> None:
+    folders = {path.parent.relative_to(REPOSITORY) for path in (REPOSITORY / "sources").glob("*/Dockerfile")}
+    servers = [pipeline.server for pipeline in pipelines().values()]
+    assert folders == {Path("sources", server.program) for server in servers if server}
+    assert all(
+        ARTIFACTS[server.service].dockerfile.parent == Path("sources", server.program)
+        for server in servers
+        if server
+    )
+
+
+@pytest.mark.parametrize("pipeline", pipelines())
+def test_a_step_is_an_entry_a_module_and_an_image(pipeline: str) -> None:
+    steps = pipelines()[pipeline].steps.values()
+    assert {step.module for step in steps} == {f"{pipeline}.{module}" for module in modules(pipeline)}
+    of_it = {n for n, artifact in ARTIFACTS.items() if artifact.arguments.get("PIPELINE") == pipeline}
+    assert of_it == {step.image for step in steps}
+
+
+@pytest.mark.parametrize("pipeline", pipelines())
+def test_a_pipeline_names_the_dags_of_its_files(pipeline: str) -> None:
+    assert READ.dags[pipeline] == set(pipelines()[pipeline].dags)
 
 
 def test_dags_run_every_step_and_no_other() -> None:
-    steps = {f"{pipeline}-{step.replace('_', '-')}" for pipeline in PIPELINES for step in modules(pipeline)}
-    assert {step.image for step in steps_of_dags()} == steps
+    steps = {step.image for pipeline in pipelines().values() for step in pipeline.steps.values()}
+    assert {step.image for step in READ.steps} == steps
 
 
-@pytest.mark.parametrize("step", steps_of_dags(), ids=lambda step: f"{step.task_id or step.step}")
+@pytest.mark.parametrize("step", READ.steps, ids=lambda step: f"{step.task_id or step.step}")
 def test_dags_give_a_step_only_options_that_it_has(step: Step) -> None:
     assert step.options <= options_of(step.pipeline, step.step.replace("-", "_"))
 
 
 def test_a_task_is_named_after_its_step_but_for_two_published_names() -> None:
-    renamed = {step.step: step.task_id for step in steps_of_dags() if step.task_id}
+    renamed = {step.step: step.task_id for step in READ.steps if step.task_id}
     assert renamed == {"preprocess": "preprocess_forest_data", "train": "train_forest_models"}
 
 

@@ -1,47 +1,26 @@
-"""Each step's image holds the code that the step imports and no other: an edit rebuilds one image."""
+"""Each image holds the code that its program imports and no other: an edit rebuilds few images."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
-from functools import cache
+from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
 
+from quintet.dockerfile import Dockerfile
+from quintet.images import STEP, read_artifacts
+from quintet.imports import assemble, needed
+from quintet.pipelines import Step, pipelines
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PIPELINES = sorted(path.parent.name for path in (REPOSITORY / "pipelines").glob("*/Dockerfile"))
-
-
-@cache
-def stages(pipeline: str) -> dict[str, tuple[str, str]]:
-    """Gives each stage's base and instructions."""
-    text = (REPOSITORY / "pipelines" / pipeline / "Dockerfile").read_text().replace("\\\n", " ")
-    found = re.findall(r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)", text, re.M | re.S)
-    return {name: (base, body) for base, name, body in found}
-
-
-def targets(pipeline: str) -> list[str]:
-    """Gives the stages that run a step."""
-    return sorted(name for name, (_, body) in stages(pipeline).items() if "ENTRYPOINT" in body)
-
-
-STEPS = [(pipeline, step) for pipeline in PIPELINES for step in targets(pipeline)]
-
-
-def copied(pipeline: str, stage: str) -> set[str]:
-    """Gives the repository's paths that a stage holds as code, its bases' too."""
-    if stage not in stages(pipeline):
-        return set()
-    base, body = stages(pipeline)[stage]
-    sources = {
-        source
-        for line in re.findall(r"^COPY (?!--from)(.*)$", body, re.M)
-        for source in line.split()[:-1]
-        if not source.endswith(".lock") and "/data" not in source
-    }
-    return sources | copied(pipeline, base)
+STEPS = {step.image: step for pipeline in pipelines().values() for step in pipeline.steps.values()}
+ARTIFACTS = read_artifacts()
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -54,68 +33,69 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def needed(pipeline: str, step: str) -> set[str]:
-    """Gives the repository's paths that a step's module leads to."""
-    paths, waiting = {f"pipelines/{pipeline}/__init__.py"}, [f"{pipeline}.{step}"]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        top, _, rest = name.partition(".")
-        first = rest.split(".")[0]
-        if top == "bundle":
-            paths.add("bundle")
-        elif top == "stepkit":
-            paths.add("stepkit/*.py")
-            if (shared := REPOSITORY / f"{name.replace('.', '/')}.py").is_file():
-                waiting.extend(imported(shared))
-            if first and (REPOSITORY / "stepkit" / first).is_dir():
-                paths.add(f"stepkit/{first}")
-                waiting.extend(_of_package(first, rest))
-        elif top == pipeline and (file := REPOSITORY / "pipelines" / pipeline / f"{first}.py").is_file():
-            path = str(file.relative_to(REPOSITORY))
-            if path not in paths:
-                paths.add(path)
-                waiting.extend(imported(file))
-    return paths
+def held(step: Step) -> set[Path]:
+    """Gives the files of code that the image of a step holds."""
+    module = step.module.partition(".")[2]
+    return {path for path in needed(REPOSITORY, step.pipeline.name, module) if path.suffix == ".py"}
 
 
-def _of_package(package: str, name: str) -> Iterator[str]:
-    """Gives what a module of one of stepkit's packages imports from outside that package."""
-    seen, waiting = set(), [f"stepkit.{name}"]
-    while waiting:
-        module = waiting.pop()
-        file = (REPOSITORY / module.replace(".", "/")).with_suffix(".py")
-        if module in seen or not file.is_file():
-            continue
-        seen.add(module)
-        for other in imported(file):
-            if other.startswith(f"stepkit.{package}."):
-                waiting.append(other)
-            else:
-                yield other
+@pytest.mark.parametrize("image", STEPS)
+def test_an_image_holds_what_python_finds_that_its_step_imports(image: str) -> None:
+    """Python's own finder reads compiled code; of the bundle every part is there, as it is loaded by name."""
+    step = STEPS[image]
+    finder = ModuleFinder([str(REPOSITORY), str(REPOSITORY / "pipelines")])
+    finder.run_script(str(step.pipeline.folder / f"{step.module.partition('.')[2]}.py"))
+    found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+    bundle = REPOSITORY / "bundle"
+    whole = set(bundle.rglob("*.py")) if any(path.is_relative_to(bundle) for path in found) else set()
+    assert whole | found <= held(step)
+    others = {path for path in held(step) - found if not path.is_relative_to(bundle)}
+    # The package that Python imports first for `-m`, and what other parts of the bundle import.
+    assert others <= {step.pipeline.folder / "__init__.py", REPOSITORY / "stepkit" / "text.py"}
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-def test_there_is_a_target_for_each_step(pipeline: str) -> None:
-    folder = REPOSITORY / "pipelines" / pipeline
-    modules = {path.stem for path in folder.glob("*.py") if "\n    run(" in path.read_text()}
-    assert set(targets(pipeline)) == modules
+@pytest.mark.parametrize("image", STEPS)
+def test_a_step_imports_nothing_of_another_pipeline(image: str) -> None:
+    step = STEPS[image]
+    tops = {name.partition(".")[0] for path in held(step) for name in imported(path)}
+    assert tops & set(pipelines()) <= {step.pipeline.name}
 
 
-@pytest.mark.parametrize(("pipeline", "step"), STEPS)
-def test_an_image_holds_what_its_step_imports_and_no_more(pipeline: str, step: str) -> None:
-    assert copied(pipeline, step) == needed(pipeline, step)
+@pytest.mark.parametrize("image", ["excel-parse", "penguins-load-raw", "sipsa-merge"])
+def test_a_step_starts_with_what_its_image_holds_alone(image: str, tmp_path: Path) -> None:
+    step = STEPS[image]
+    files = step.given.get("files", [])
+    assemble(REPOSITORY, step.pipeline.name, step.module.partition(".")[2], files, tmp_path)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(tmp_path), "--help"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.startswith(f"usage: python -m {step.module} "), ended.stderr
 
 
-@pytest.mark.parametrize(("pipeline", "step"), STEPS)
-def test_an_image_runs_its_step(pipeline: str, step: str) -> None:
-    # `parse` says why it has no tini, and tests/attacks/test_workbooks.py holds it to that.
-    start = "" if (pipeline, step) == ("excel", "parse") else '"tini", "--", '
-    entry = f'ENTRYPOINT [{start}"python", "-m", "{pipeline}.{step}"]'
-    assert entry in stages(pipeline)[step][1]
+@pytest.mark.parametrize("image", STEPS)
+def test_an_image_is_told_which_step_and_lock_it_is_of(image: str) -> None:
+    step, artifact = STEPS[image], ARTIFACTS[image]
+    assert artifact.dockerfile == STEP
+    assert f"{artifact.arguments['PIPELINE']}.{artifact.arguments['STEP']}" == step.module
+    assert REPOSITORY / "pipelines" / step.pipeline.name / artifact.arguments["LOCK"] == step.lock
+    assert artifact.arguments.get("FILES", "").split() == step.given.get("files", [])
+
+
+@pytest.mark.parametrize("image", STEPS)
+def test_an_image_runs_its_step_below_an_init_unless_the_step_must_be_process_1(image: str) -> None:
+    assert ARTIFACTS[image].target == ("step" if STEPS[image].given.get("init", True) else "without-init")
+    # `parse` says why it has none, and tests/attacks/test_workbooks.py holds it to that.
+    assert STEPS[image].given.get("init", True) == (image != "excel-parse")
+
+
+def test_packages_are_installed_once_for_the_steps_of_a_lock() -> None:
+    """An argument is part of what each later instruction is cached by."""
+    stages = {stage.name: stage.instructions for stage in Dockerfile.parse(REPOSITORY / STEP).stages}
+    arguments = {line for line in stages["packages"] if line.startswith("ARG")}
+    assert arguments == {"ARG PIPELINE", "ARG LOCK"}
+    assert [line for line in stages["without-init"] + stages["step"] if line.startswith("ARG")] == []
 
 
 def test_the_api_s_image_holds_what_it_imports_of_the_rooms() -> None:

@@ -90,6 +90,38 @@ def test_the_digest_obeys_dockerignore(context: Path, rule: str, same: bool) -> 
     assert (digest(context, "heavy") == before) is same
 
 
+@pytest.fixture
+def given(context: Path) -> Path:
+    """Beside the other files, a Dockerfile whose copies depend on its arguments."""
+    (context / "Dockerfile").write_text("FROM base\nARG NAME\nARG FILE\nCOPY code/${NAME} $FILE /app/\n")
+    return context
+
+
+def test_a_copy_takes_what_its_build_arguments_name(given: Path) -> None:
+    before = digest(given, None, NAME="light.py", FILE="lock.txt")
+    (given / "code" / "heavy.py").write_text("print('other')")
+    assert digest(given, None, NAME="light.py", FILE="lock.txt") == before
+    (given / "code" / "light.py").write_text("print('other')")
+    after = digest(given, None, NAME="light.py", FILE="lock.txt")
+    assert after != before
+    (given / "lock.txt").write_text("numpy==3")
+    assert digest(given, None, NAME="light.py", FILE="lock.txt") != after
+
+
+def test_a_copy_whose_build_argument_is_not_given_is_named(given: Path) -> None:
+    with pytest.raises(UserError, match=r"COPY \$FILE: there is no such file"):
+        digest(given, None, NAME="light.py")
+
+
+def test_only_the_files_that_a_stage_picks_have_a_part_in_the_digest(context: Path) -> None:
+    dockerfile, picked = Dockerfile.parse(context / "Dockerfile"), {context / "code" / "light.py"}
+    before = dockerfile.digest("heavy", context, {}, picked)
+    (context / "code" / "heavy.py").write_text("print('other')")
+    assert dockerfile.digest("heavy", context, {}, picked) == before
+    (context / "code" / "light.py").write_text("print('other')")
+    assert dockerfile.digest("heavy", context, {}, picked) != before
+
+
 def test_what_is_missing_is_named(context: Path) -> None:
     with pytest.raises(UserError, match="has no target middle; it has build, light, heavy"):
         digest(context, "middle")
