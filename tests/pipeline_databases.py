@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from quintet.local import databases
-from quintet.local.databases import OWNER, promotion_role, serving_role
+from quintet.local.databases import OWNER
 from quintet.local.postgres import Postgres
+from quintet.pipelines import pipelines
 from tests import shared_servers
 from tests.conftest import REPOSITORY
 from tests.services import PostgresServer
@@ -30,19 +29,16 @@ def template(server: PostgresServer, pipeline: str) -> str:
 
 
 def _make(server: PostgresServer, pipeline: str, name: str) -> None:
-    values = yaml.safe_load((REPOSITORY / "charts/quintet/values.yaml").read_text())
-    given: dict[str, Any] = values["postgres"]["pipelines"][pipeline]
+    reading, given = pipelines()[pipeline].serving_roles, databases.told()[pipeline]
     server.make_role(OWNER)
     server.make_role(pipeline)
     server.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
     make_schemas(server, pipeline, given, name)
     databases.migrate(Postgres(Path(), server.port, None), name, {pipeline: given})
-    reading = [pipeline]
-    if given.get("promotes"):
-        server.make_role(serving_role(pipeline))
-        _run(server, name, "serving_role.sql", serving_role(pipeline), given["schemas"][0])
-        reading.append(serving_role(pipeline))
     for role in reading:
+        server.make_role(role)
+        _run(server, name, "serving_role.sql", role, given["schemas"][0])
+    for role in (pipeline, *reading):
         server.execute(f"ALTER ROLE {role} SET search_path = {given['schemas'][0]}")
 
 
@@ -51,8 +47,9 @@ def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any]
     for schema in given["schemas"]:
         _run(server, database, "schema.sql", pipeline, schema)
     if given.get("promotes"):
-        server.make_role(promotion_role(pipeline))
-        _run(server, database, "promotion_role.sql", promotion_role(pipeline), given["schemas"][0])
+        role = f"{pipeline}_promotion"
+        server.make_role(role)
+        _run(server, database, "promotion_role.sql", role, given["schemas"][0])
 
 
 def _run(server: PostgresServer, database: str, file: str, role: str, schema: str) -> None:

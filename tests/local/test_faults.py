@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from quintet.local.platform import Platform, services_of
+from quintet.local.parts import services_of
+from quintet.local.platform import Platform
 from quintet.local.processes import Running, wait_until
 from quintet.local.state import State
 from tests.local.conftest import CAPTURE, Local, folder

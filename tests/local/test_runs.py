@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from quintet.local import served
 from quintet.local.processes import wait_until
+from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from stepkit.s3 import split
 from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local
@@ -53,8 +54,8 @@ def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: 
     serving = served.await_champion(platform.platform, "inference-forest")
     digests = {task["result"]["bundle_digest"] for task in trained if task["map_index"] >= 0}
     assert serving["digest"] in digests
-    (sample,) = json.loads(Path("pipelines/forest/example.json").read_text())["samples"]
-    (prediction,) = served.predict(platform.platform, "inference-forest", [sample])
+    example = json.loads(pipelines()["forest"].example.read_text())
+    (prediction,) = served.predict(platform.platform, "inference-forest", example)
     assert prediction["class_name"] in {label["name"] for label in serving["classes"]}
 
 
@@ -76,7 +77,7 @@ def test_the_same_rows_are_not_trained_on_again(platform: Local, trained: list[A
 @pytest.mark.parametrize(
     ("dag", "params", "sentence"),
     [
-        ("no_such_dag", {}, "there is no DAG no_such_dag; there are .*forest_cover_data_extraction"),
+        ("no_such_dag", {}, "There is no DAG no_such_dag; .*forest_cover_data_extraction"),
         (TRAINING, {"trees": 5}, "has no parameter trees; it takes .*min_captures"),
         (TRAINING, {"n_estimators": "many"}, "refuses n_estimators='many'"),
     ],

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from quintet.local import demo
+from quintet.local import databases, demo, platform
 from quintet.local.databases import made_of
+from quintet.local.parts import ports_of, services_of, shown_services
 from quintet.local.platform import choose
 from quintet.local.postgres import Postgres
 from quintet.local.state import State
+from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 
 
@@ -87,6 +89,69 @@ def test_databases_are_made_again_for_other_passwords_and_in_a_new_data_folder(t
     assert made_of(server, {"forest": "second"}) != made
     os.utime(version, (0, 0))
     assert made_of(server, {"forest": "first"}) != made
+
+
+def test_a_new_migration_of_a_pipeline_is_one_more_to_make(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = Postgres(tmp_path, 5432, None)
+    server.data.mkdir()
+    (server.data / "PG_VERSION").touch()
+    pipeline = Pipeline(tmp_path / "weather", {"schemas": ["weather"], "steps": {}})
+    monkeypatch.setattr(databases, "pipelines", lambda: {"weather": pipeline})
+    migrations = pipeline.folder / "migrations"
+    migrations.mkdir(parents=True)
+    (migrations / "0001_tables.sql").write_text("CREATE TABLE a ();")
+    made = made_of(server, {})
+    assert made_of(server, {}) == made
+    (migrations / "0002_more.sql").write_text("CREATE TABLE b ();")
+    assert made_of(server, {}) != made
+
+
+def test_a_port_of_a_service_that_there_is_no_more_is_passed_over(state: State) -> None:
+    choose(state, ["postgres", "forest-api", "api-data"])
+    assert shown_services(state) == ["postgres", "api-data"]
+
+
+def test_only_steps_that_ask_the_source_learn_its_address(state: State) -> None:
+    made = choose(state, ports_of(services_of(pipelines())))
+    asking = {
+        f"{name}-{step}": plain["SOURCE_API_BASE_URL"]
+        for name, pipeline in pipelines().items()
+        for step in pipeline.steps
+        if "SOURCE_API_BASE_URL" in (plain := made.step_environment(name, step)[0])
+    }
+    assert asking == {
+        "bitcoin-extract": made.url("binance"),
+        "crime-download-data": made.url("socrata"),
+        "forest-extract": made.url("api-data"),
+        "sipsa-extract": made.url("sipsa-ws"),
+    }
+
+
+@pytest.fixture
+def weather(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """The one pipeline of a checkout; nobody has a server that simulates its source."""
+    step = {"source": True, "secretEnv": {"TOKEN": {"secret": "weather-token", "key": "token"}}}
+    source = {"url": "https://weather.example.com"}
+    weather = Pipeline(Path("weather"), {"steps": {"observe": step}, "source": source})
+    monkeypatch.setattr(platform, "pipelines", lambda: {"weather": weather})
+    return weather
+
+
+def test_a_source_that_none_of_our_servers_simulates_is_asked_itself(state: State, weather: Pipeline) -> None:
+    plain, _ = choose(state, ["s3", "postgres", "mlflow"]).step_environment("weather", "observe")
+    assert plain["SOURCE_API_BASE_URL"] == "https://weather.example.com"
+
+
+def test_a_secret_of_ones_own_reaches_a_step_once_it_is_among_the_credentials(
+    state: State, weather: Pipeline
+) -> None:
+    _, secret = choose(state, ["s3", "postgres", "mlflow"]).step_environment("weather", "observe")
+    assert set(secret) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    state.add_credentials({"weather-token": {"token": "t0ken"}})
+    _, secret = choose(state, []).step_environment("weather", "observe")
+    assert secret["TOKEN"] == "t0ken"
 
 
 def test_no_client_of_s3_sends_trailers_of_checksums(state: State) -> None:

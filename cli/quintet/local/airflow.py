@@ -17,6 +17,7 @@ import psycopg2.extras
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED, WITHOUT_A_PROXY, Running, end_of
 from quintet.local.state import RUNNER
+from quintet.pipelines import Pipeline, pipeline_of, pipelines
 from quintet.progress import UserError
 from quintet.run import follow
 from stepkit.settings import Run
@@ -77,7 +78,8 @@ class Runner:
         Raises:
             UserError: when there is no such DAG, or it refuses the parameters.
         """
-        self._ask({"dag": dag, "date": date.isoformat(), "params": params})
+        folder = str(pipeline_with(dag).folder / "dags")
+        self._ask({"dag": dag, "folder": folder, "date": date.isoformat(), "params": params})
         return self._answer("run")
 
     def state(self) -> str:
@@ -219,6 +221,18 @@ class LocalAirflow:
             {key: value.isoformat() if key in times and value else value for key, value in row.items()}
             for row in found
         ]
+
+
+def pipeline_with(dag: str) -> Pipeline:
+    """Return the pipeline of a DAG.
+
+    Raises:
+        UserError: when no pipeline names it.
+    """
+    if found := pipeline_of(dag):
+        return found
+    known = ", ".join(sorted(dag for pipeline in pipelines().values() for dag in pipeline.dags))
+    raise UserError(f"There is no DAG {dag}; pipelines/*/pipeline.yaml name {known or 'none'}.")
 
 
 def follow_one(

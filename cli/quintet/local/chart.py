@@ -1,4 +1,7 @@
-"""What the local platform takes from the charts: databases, buckets, users, and the environment of steps."""
+"""What the local platform takes from the charts: databases, buckets, users, and the settings of every step.
+
+What is a pipeline's comes from its own file: see `quintet.pipelines`.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 import yaml
 
 from quintet.paths import REPOSITORY
+from quintet.pipelines import Step
 
 CHARTS = REPOSITORY / "charts"
 SQL = CHARTS / "postgres" / "files"
@@ -19,47 +23,22 @@ def values(chart: str) -> dict[str, Any]:
     return _merged(own, _read(CHARTS / "quintet" / "values.yaml").get(chart, {}))
 
 
-def step_settings(pipeline: str, step: str) -> dict[str, dict[str, Any]]:
+def step_settings(step: Step) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """Return the environment of a step as the chart has it: of all steps, its pipeline's, its own.
 
     Returns:
-        ``env`` (values), ``secretEnv`` and ``configEnv`` (references), each by variable.
+        Its variables, and those from Secrets: variable -> Secret and key.
     """
-    steps = values("airflow")["steps"]
-    layers = [steps, steps["pipelines"][pipeline], steps["overrides"].get(f"{pipeline}-{step}", {})]
-    return {
-        kind: {name: value for layer in layers for name, value in layer.get(kind, {}).items()}
-        for kind in ("env", "secretEnv", "configEnv")
-    }
+    every = values("airflow")["steps"]
+    override = every["overrides"].get(step.image, {})
+    plain = {**every["env"], **step.env, **override.get("env", {})}
+    secret = {**keys(every["secretEnv"]), **step.secret_env, **keys(override.get("secretEnv", {}))}
+    return plain, secret
 
 
-def steps() -> dict[str, list[str]]:
-    """Return the steps of each pipeline."""
-    return {name: given["steps"] for name, given in values("airflow")["steps"]["pipelines"].items()}
-
-
-def simulators() -> dict[str, dict[str, Any]]:
-    """Return the simulator of each pipeline whose source is outside: its name, and its settings on kind."""
-    kind = _read(CHARTS / "quintet" / "values-kind.yaml").get("sources", {})
-    sources = _merged(values("sources"), kind)
-    return {
-        pipeline: source["simulator"]
-        for pipeline, source in sources.items()
-        if isinstance(source, dict) and "simulator" in source
-    }
-
-
-def models() -> list[str]:
-    """Return the models that are served; each has the name of its pipeline."""
-    return list(values("inference")["models"])
-
-
-def pipeline_of(dag: str) -> str | None:
-    """Return the pipeline of a DAG: the name of the file that has its id; None for an unknown one."""
-    for file in sorted((REPOSITORY / "dags").glob("*.py")):
-        if f'dag_id="{dag}"' in file.read_text(encoding="utf-8"):
-            return file.stem
-    return None
+def keys(references: dict[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return each name with its Secret and key."""
+    return {name: (reference["secret"], reference["key"]) for name, reference in references.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,19 +5,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from quintet.local import chart, demo, services, step
-from quintet.local.airflow import LocalAirflow, follow_one
+from quintet.local import demo, services, step
+from quintet.local.airflow import LocalAirflow, follow_one, pipeline_with
 from quintet.local.evidence import LocalRuns
-from quintet.local.platform import Platform, shown_services
+from quintet.local.parts import shown_services
+from quintet.local.platform import Platform
 from quintet.local.processes import answers, end_of
 from quintet.local.served import champion
 from quintet.local.state import State
 from quintet.local.together import interruptible
+from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
 from quintet.why import explain
-
-FIRST = "forest"
-"""The pipeline whose services `up` starts; those of another start with its first run."""
 
 
 def add_commands(commands: Any) -> None:
@@ -35,13 +34,17 @@ def add_commands(commands: Any) -> None:
 
 
 def up(arguments: argparse.Namespace) -> None:
-    """Start the services that do not run."""
-    state = State.of(arguments.state)
+    """Start the services that do not run: of the pipeline that shows the platform, and those there were.
+
+    Those of another start with its first run.
+    """
+    state, shown = State.of(arguments.state), showcase()
     with interruptible(), state.alone():
         state.refuse_full_disk()
-        services.Start(state, [FIRST]).run()
+        services.Start(state, [shown.name] if shown else []).run()
     _show(state)
-    print("Next: quintet run forest_cover_data_pipeline")
+    first = shown.training[0] if shown and shown.training else "<the id of a DAG>"
+    print(f"Next: quintet run {first}")
 
 
 def down(arguments: argparse.Namespace) -> None:
@@ -55,13 +58,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Run a DAG here and follow it; starts the services that do not run.
 
     Raises:
-        UserError: when the run fails, with the reason of the task that failed.
+        UserError: when there is no such DAG, or the run fails, with the reason of the task that failed.
     """
-    state = State.of(arguments.state)
+    state, pipeline = State.of(arguments.state), pipeline_with(arguments.dag)
     date = arguments.date or datetime.now(UTC)
     with interruptible(), state.alone():
         state.refuse_full_disk()
-        start = services.Start(state, [chart.pipeline_of(arguments.dag) or FIRST])
+        start = services.Start(state, [pipeline.name])
         start.run(keep_runner=True)
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:

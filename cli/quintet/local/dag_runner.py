@@ -1,8 +1,9 @@
 """Runs DAGs through Airflow's own ``dag.test()``; this module alone is run by Airflow's environment.
 
 It reads one request a line from stdin and answers each with lines on stdout, both JSON. Requests:
-``{"migrate": true}`` and ``{"dag": id, "date": ISO 8601, "params": {...}}``. Answers: ``{"run": id}`` once a
-run has its id, then ``{"state": ...}``; or ``{"error": sentence}``. Airflow's own log goes to stderr.
+``{"migrate": true}`` and ``{"dag": id, "folder": of its file, "date": ISO 8601, "params": {...}}``. Answers:
+``{"run": id}`` once a run has its id, then ``{"state": ...}``; or ``{"error": sentence}``. Airflow's own log
+goes to stderr.
 
 The end of stdin is the end of whoever asked: a step that runs then is stopped, and this process ends.
 """
@@ -84,7 +85,8 @@ def _serve(request: dict[str, Any], answer: Answer) -> None:
         _migrate()
         answer({"state": "success"})
     else:
-        _run(request["dag"], datetime.fromisoformat(request["date"]), request["params"], answer)
+        date = datetime.fromisoformat(request["date"])
+        _run(request["dag"], Path(request["folder"]), date, request["params"], answer)
 
 
 def serve_tasks_by_one_version() -> None:
@@ -111,19 +113,21 @@ def _migrate() -> None:
     db.upgradedb()
 
 
-def _run(dag_id: str, date: datetime, params: dict[str, Any], answer: Answer) -> None:
+def _run(dag_id: str, folder: Path, date: datetime, params: dict[str, Any], answer: Answer) -> None:
+    from airflow import settings
     from airflow.dag_processing import dagbag
     from airflow.models.dagrun import DagRun
     from airflow.utils.types import DagRunType
 
-    bag = _bag_of(dag_id)
+    bag = dagbag.DagBag(dag_folder=folder, bundle_path=Path(settings.DAGS_FOLDER))
     if bag.import_errors:
         file, error = next(iter(bag.import_errors.items()))
         answer({"error": f"{file} cannot be read: {error.strip().splitlines()[-1]}"})
         return
     dag = bag.dags.get(dag_id)
     if dag is None:
-        answer({"error": f"there is no DAG {dag_id}; there are {', '.join(sorted(bag.dags))}"})
+        known = ", ".join(sorted(bag.dags)) or "none"
+        answer({"error": f"the files in {folder} make no DAG {dag_id}; they make {known}"})
         return
     if refusal := _refusal(dag, params):
         answer({"error": refusal})
@@ -137,21 +141,6 @@ def _run(dag_id: str, date: datetime, params: dict[str, Any], answer: Answer) ->
     # With a logical date, as `test` without one clears the tasks of every former run of the DAG.
     run = dag.test(run_after=date, logical_date=date, run_conf=params)
     answer({"state": str(run.state)})
-
-
-def _bag_of(dag_id: str) -> Any:
-    """Read the file that names a DAG; all files where that one does not make it."""
-    from airflow import settings
-    from airflow.dag_processing.dagbag import DagBag
-
-    folder = Path(settings.DAGS_FOLDER)
-    name = f'dag_id="{dag_id}"'
-    files = [file for file in sorted(folder.glob("*.py")) if name in file.read_text(encoding="utf-8")]
-    for place in (*files, folder):
-        bag = DagBag(dag_folder=place, bundle_path=folder)
-        if bag.import_errors or dag_id in bag.dags:
-            break
-    return bag
 
 
 def _refusal(dag: Any, params: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Roles, databases and tables of the chart, made in a server as its setup Job makes them, from its files."""
+"""Roles, databases and tables of the chart and the pipelines, made as the chart's setup Job makes them."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from quintet.local import chart
 from quintet.local.postgres import Postgres
+from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import output
 
 OWNER = "quintet_owner"
@@ -22,10 +23,13 @@ def made_of(server: Postgres, passwords: Mapping[str, str]) -> str:
         server: has its data folder, of which the digest is, too.
         passwords: of each role.
     """
-    files = [file for file in sorted(chart.SQL.rglob("*")) if file.suffix in (".py", ".sql")]
+    # The pipelines' beside the chart's, which only links to them: `rglob` follows no link.
+    own = [pipeline.folder / "migrations" for pipeline in _with_tables().values()]
+    found = [file for folder in (chart.SQL, *own) for file in sorted(folder.rglob("*"))]
+    files = [file for file in found if file.suffix in (".py", ".sql")]
     born = (server.data / "PG_VERSION").stat().st_mtime_ns
-    told = json.dumps([born, dict(passwords), chart.values("postgres")], sort_keys=True)
-    parts = [told.encode(), *(part for file in files for part in (file.name.encode(), file.read_bytes()))]
+    given = json.dumps([born, dict(passwords), chart.values("postgres"), told()], sort_keys=True)
+    parts = [given.encode(), *(part for file in files for part in (file.name.encode(), file.read_bytes()))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -38,7 +42,9 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         folder: takes the passwords as files, as the files read them; is removed at the end.
     """
     given = chart.values("postgres")
-    pipelines = given["pipelines"]
+    owning = _with_tables()
+    promoting = {role: each for each in owning.values() for role in each.step_roles if role != each.name}
+    reading = {role: each for each in owning.values() for role in each.serving_roles}
     try:
         for role, password in passwords.items():
             place = folder / role.replace("_", "-")
@@ -49,48 +55,44 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
             files += _role(settings["role"], folder, settings) + _database(database, settings["role"])
         files += _database("quintet", OWNER)
         files += [_file("private.sql", database=database) for database in ("postgres", "template1")]
-        for pipeline in pipelines:
-            files += _role(pipeline, folder, given["pipelineRole"])
-        promoting = {promotion_role(name): pipelines[name] for name in _promoting()}
+        for role in owning:
+            files += _role(role, folder, given["pipelineRole"])
         for role in promoting:
             files += _role(role, folder, given["promotionRole"])
-        reading = {serving_role(name): pipelines[name] for name in _promoting()}
         for role in reading:
             files += _role(role, folder, given["servingRole"])
         # The last, as it goes into the database and stays there.
         files.append(_file("large_objects.sql", database="quintet"))
         _run(server, files, "postgres")
-        schemas = [(role, schema) for role, settings in pipelines.items() for schema in settings["schemas"]]
+        schemas = [(role, schema) for role, pipeline in owning.items() for schema in pipeline.schemas]
         files = [_file("schema.sql", role=role, schema=schema) for role, schema in schemas]
         files += [
-            _file("promotion_role.sql", role=role, schema=settings["schemas"][0])
-            for role, settings in promoting.items()
+            _file("promotion_role.sql", role=role, schema=pipeline.schemas[0])
+            for role, pipeline in promoting.items()
         ]
         _run(server, files, "quintet", user=OWNER, password=passwords[OWNER])
         files = [
-            _file("search_path.sql", role=role, schema=settings["schemas"][0])
-            for role, settings in {**pipelines, **reading}.items()
+            _file("search_path.sql", role=role, schema=pipeline.schemas[0])
+            for role, pipeline in {**owning, **reading}.items()
         ]
         _run(server, files, "quintet")
-        migrate(server, "quintet", pipelines, passwords[OWNER])
+        migrate(server, "quintet", told(), passwords[OWNER])
         files = [
-            _file("serving_role.sql", role=role, schema=settings["schemas"][0])
-            for role, settings in reading.items()
+            _file("serving_role.sql", role=role, schema=pipeline.schemas[0])
+            for role, pipeline in reading.items()
         ]
         _run(server, files, "quintet", user=OWNER, password=passwords[OWNER])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def migrate(
-    server: Postgres, database: str, pipelines: Mapping[str, Any], password: str | None = None
-) -> None:
+def migrate(server: Postgres, database: str, given: Mapping[str, Any], password: str | None = None) -> None:
     """Bring the tables of pipelines to their newest migration, as the chart's setup Job does.
 
     Args:
         server: is ready, and has the pipelines' roles and schemas.
         database: belongs to the owner role.
-        pipelines: as the chart's values have them.
+        given: pipelines as `told` has them.
         password: of the owner role; None where the server asks for none.
 
     Raises:
@@ -101,35 +103,33 @@ def migrate(
         sys.executable,
         chart.SQL / "migrate.py",
         chart.SQL,
-        stdin=json.dumps(pipelines),
+        stdin=json.dumps(given),
         env={**login, "PGPASSWORD": password or ""},
     )
+
+
+def told() -> dict[str, Any]:
+    """Return what the chart's migrations are told of each pipeline with tables."""
+    return {
+        name: {"schemas": pipeline.schemas, "promotes": pipeline.promotes}
+        for name, pipeline in _with_tables().items()
+    }
 
 
 def roles() -> list[str]:
     """Return the roles that `make_databases` makes."""
     owners = [OWNER, *(settings["role"] for settings in chart.values("postgres")["databases"].values())]
-    return [*owners, *step_roles(), *map(serving_role, _promoting())]
+    reading = [role for pipeline in pipelines().values() for role in pipeline.serving_roles]
+    return [*owners, *step_roles(), *reading]
 
 
 def step_roles() -> list[str]:
     """Return the roles that steps log in as: one a pipeline, and one for its promotion, if it promotes."""
-    return [*chart.values("postgres")["pipelines"], *map(promotion_role, _promoting())]
+    return [role for pipeline in pipelines().values() for role in pipeline.step_roles]
 
 
-def promotion_role(pipeline: str) -> str:
-    """Return the role that alone writes the record of a pipeline's promotions."""
-    return f"{pipeline}_promotion"
-
-
-def serving_role(pipeline: str) -> str:
-    """Return the role by which the inference API reads who is champion in the record of a pipeline."""
-    return f"{pipeline}_serving"
-
-
-def _promoting() -> list[str]:
-    pipelines = chart.values("postgres")["pipelines"]
-    return [name for name, settings in pipelines.items() if settings.get("promotes")]
+def _with_tables() -> dict[str, Pipeline]:
+    return {name: pipeline for name, pipeline in pipelines().items() if pipeline.schemas}
 
 
 def _role(role: str, folder: Path, limits: Mapping[str, Any] | None = None) -> list[str]:

@@ -2,29 +2,24 @@
 
 import argparse
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from forest.schema import COLUMNS, COVER_TYPES, NAMES
-from quintet import loopback
 from quintet.local.airflow import follow_one
 from quintet.local.memory import PeakMemory
-from quintet.local.platform import Platform, shown_services
+from quintet.local.parts import shown_services
 from quintet.local.served import await_champion, predict
 from quintet.local.services import services
 from quintet.local.state import DEFAULT, State
 from quintet.local.together import interruptible
+from quintet.paths import REPOSITORY
+from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
 
-CAPTURE, TRAINING, CAPTURES = "forest_cover_data_pipeline", "forest_training_pipeline", 3
-PARAMETERS = {"n_estimators": 50, "svc_max_rows": 5000, "svc_components": 150}
-"""Smaller than the defaults, with which training alone would take as long as all the rest."""
-INFERENCE = "inference-forest"
-OTHER_GROUP = 10
-"""Group of the data API whose samples no DAG captures: it gives the demo what to predict."""
 MOST_DEMOS = 20
 MARK = "demo"
 """A folder in a demo's state: all that is in there may go when the next demo begins."""
@@ -41,34 +36,36 @@ def main(arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when a part of it fails, with the reason.
     """
+    shown = showcase()
+    if shown is None or shown.training is None:
+        raise UserError("There is nothing to show: no pipeline.yaml has a model and a DAG after another.")
+    ingestion, training = shown.training
+    inference = f"inference-{shown.model}"
     seconds: dict[str, float] = {}
     with interruptible(), fresh_state(arguments.state) as state, PeakMemory(state) as memory:
         begun = time.monotonic()
-        with services(state, ["forest"]) as started:
+        with services(state, [shown.name]) as started:
             seconds["environments and services"] = time.monotonic() - begun
             platform, runner = started.platform, started.runner
             assert runner  # noqa: S101 - `services` keeps one
             tasks: list[dict[str, Any]] = []
-            for number in range(1, CAPTURES + 1):
-                with _timed(seconds, f"capture {number}"):
-                    tasks += follow_one(platform, runner, CAPTURE, datetime.now(UTC), {})
-            said = ", ".join(f"{name}={value}" for name, value in PARAMETERS.items())
-            print(f"  trained smaller than by default, to be quick: {said}", flush=True)
-            with _timed(seconds, "training"):
-                tasks += follow_one(platform, runner, TRAINING, datetime.now(UTC), PARAMETERS)
-            with _timed(seconds, "predictions"), stage("predictions", "three samples, to the inference API"):
-                served = await_champion(platform, INFERENCE)
-                samples = _samples(platform)
-                predictions = predict(platform, INFERENCE, [sample for sample, _ in samples])
+            for dag in (ingestion, training):
+                with _timed(seconds, dag):
+                    tasks += follow_one(platform, runner, dag, datetime.now(UTC), {})
+            with _timed(seconds, "prediction"), stage("prediction", "the example, to the inference API"):
+                served = await_champion(platform, inference)
+                example = json.loads(shown.example.read_text(encoding="utf-8"))
+                predictions = predict(platform, inference, example)
             _print_results(tasks, served)
-            for (_, true), predicted in zip(samples, predictions, strict=True):
-                print(f"predicts {predicted['class_name']:20} where {true} grows")
+            for predicted in predictions:
+                of = shown.example.relative_to(REPOSITORY)
+                print(f"predicts {predicted['class_name']:20} for the sample in {of}")
             for name, taken in seconds.items():
                 print(f"time     {name:28} {taken:6.1f} s")
             print(f"time     {'all':28} {time.monotonic() - begun:6.1f} s")
             print(f"memory   {memory.bytes / 2**20:.0f} MiB at most, all processes together")
             for name in shown_services(state):
-                docs = "/docs" if name == INFERENCE else ""
+                docs = "/docs" if name == inference else ""
                 print(f"url      {name:16} {platform.url(name)}{docs}")
             print(f"state    {state.folder}; passwords are in its credentials.json", flush=True)
             if not arguments.exit:
@@ -120,40 +117,15 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = time.monotonic() - begun
 
 
-def _samples(platform: Platform) -> list[tuple[dict[str, Any], str]]:
-    """Return three samples of a batch that was not captured, each with its true class, no class twice."""
-    rows: list[list[str]] = []
-    for _ in range(CAPTURES + 1):
-        answer = loopback.session().get(
-            f"{platform.url('forest-api')}/data", params={"group_number": OTHER_GROUP}, timeout=30
-        )
-        rows = answer.json()["data"]
-    by_class = {row[-1]: row for row in reversed(rows)}
-    chosen = [*by_class.values(), *rows][:3]
-    numeric = [column.low is not None for column in COLUMNS[:-1]]
-    return [
-        (
-            {
-                name: int(text) if number else text
-                for name, text, number in zip(NAMES[:-1], row[:-1], numeric, strict=True)
-            },
-            COVER_TYPES[int(row[-1])],
-        )
-        for row in chosen
-    ]
-
-
 def _print_results(tasks: list[dict[str, Any]], served: dict[str, Any]) -> None:
     """Print what the runs have made: rows, models, champion."""
-    loaded = [task["result"] for task in tasks if task["task_id"] == "load" and task["result"]]
-    new, read = (sum(result[key] for result in loaded) for key in ("rows_new", "rows_read"))
-    print(f"rows     {new} new in {loaded[0]['table']}, of {read} read")
-    for task in tasks:
-        if task["task_id"] == "train_forest_models":
-            result = task["result"]
-            scores = f"f1_macro {result['f1_macro']:.4f}  accuracy {result['accuracy']:.4f}"
-            print(f"model    {result['algorithm']:20} {scores}")
-    promoted = next(task["result"] for task in tasks if task["task_id"] == "promote")
+    results = [task["result"] for task in tasks if isinstance(task["result"], dict)]
+    for loaded in (result for result in results if "rows_new" in result):
+        print(f"rows     {loaded['rows_new']} new in {loaded['table']}, of {loaded['rows_read']} read")
+    for trained in (result for result in results if "bundle_digest" in result and "algorithm" in result):
+        scores = (f"{name} {value:.4f}" for name, value in trained.items() if isinstance(value, float))
+        print(f"model    {trained['algorithm']:20} {'  '.join(scores)}")
+    promoted = next(result for result in results if "decision_id" in result and "champion" in result)
     print(
         f"champion {promoted['champion']}, version {served['version']} of {served['model']}:"
         f" {promoted['reason']}"

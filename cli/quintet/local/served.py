@@ -40,15 +40,20 @@ def await_champion(platform: Platform, service: str) -> dict[str, Any]:
     return served
 
 
-def predict(platform: Platform, service: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the API's predictions of samples.
+def predict(platform: Platform, service: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the API's predictions.
+
+    Args:
+        platform: where the API is.
+        service: the API.
+        asked: the request, such as a pipeline's example.
 
     Raises:
         UserError: with the API's own sentence, when it refuses.
     """
     try:
         url = f"{platform.url(service)}/predict"
-        answer = loopback.session().post(url, json={"samples": samples}, timeout=30)
+        answer = loopback.session().post(url, json=asked, timeout=30)
     except requests.RequestException as error:
         raise UserError("the API does not answer") from error
     if not answer.ok:

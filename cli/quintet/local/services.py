@@ -12,17 +12,15 @@ from pathlib import Path
 
 from quintet.local import chart, databases, mlflow, postgres
 from quintet.local.airflow import Runner
-from quintet.local.platform import (
-    FOREST_API,
-    choose,
+from quintet.local.parts import (
     environment_of,
-    for_sqlalchemy,
     needed_environments,
     ports_of,
-    python,
+    servers,
     services_of,
     shown_services,
 )
+from quintet.local.platform import choose, for_sqlalchemy, python
 from quintet.local.processes import (
     END_SECONDS,
     POLL_SECONDS,
@@ -44,7 +42,6 @@ PURPOSES = {
     "s3": "SeaweedFS, with the buckets of the chart",
     "mlflow": "runs and the model registry",
     "airflow": "Airflow's database",
-    FOREST_API: "samples of the real covertype set",
 }
 BUCKET_SECONDS = 60
 STOPS = {
@@ -232,7 +229,10 @@ def _addresses(service: str) -> list[str]:
 def _purpose(service: str) -> str:
     if service.startswith("inference-"):
         return "predictions of the champion"
-    return PURPOSES.get(service, "a simulator of the source outside")
+    if service in PURPOSES:
+        return PURPOSES[service]
+    simulates = servers()[service].simulates
+    return "a simulator of the source outside" if simulates else "a source of the platform's own"
 
 
 def stop(state: State, names: Sequence[str] | None = None) -> None:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from quintet.local import chart
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED
 from quintet.local.state import State
 from quintet.paths import REPOSITORY
+from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from stepkit.settings import Run
 from stepkit.trust import BUNDLES
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="id of a local run: take options and environment of its task of this step",
     )
-    parser.add_argument("pipeline", help="such as forest")
+    parser.add_argument("pipeline", help="a folder of pipelines/")
     parser.add_argument("step", help="such as train")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="of the step; --help lists them")
 
@@ -39,17 +39,18 @@ def main(arguments: argparse.Namespace) -> NoReturn:
     Raises:
         UserError: when there is no such step, platform or former task.
     """
-    pipeline, step = arguments.pipeline, arguments.step.replace("_", "-")
-    steps = chart.steps()
-    if pipeline not in steps:
-        raise UserError(f"There is no pipeline {pipeline}; there are {', '.join(steps)}.")
-    if step not in steps[pipeline]:
-        raise UserError(f"Pipeline {pipeline} has no step {step}; it has {', '.join(steps[pipeline])}.")
+    pipeline, name = arguments.pipeline, arguments.step.replace("_", "-")
+    known = pipelines()
+    if pipeline not in known:
+        raise UserError(f"There is no pipeline {pipeline}; there are {', '.join(known)}.")
+    steps = known[pipeline].steps
+    if name not in steps:
+        raise UserError(f"Pipeline {pipeline} has no step {name}; it has {', '.join(steps)}.")
     state = State.of(arguments.state)
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
-    plain, secret = Platform(state).step_environment(pipeline, step)
-    module = f"{pipeline}.{step.replace('-', '_')}"
+    plain, secret = Platform(state).step_environment(pipeline, name)
+    module = steps[name].module
     options = list(arguments.options)
     if arguments.like:
         former = former_task(state, module, arguments.like, options)
@@ -57,7 +58,7 @@ def main(arguments: argparse.Namespace) -> NoReturn:
         plain = {**former["env"], **plain}
         plain.pop("RESULT_PATH", None)
     else:
-        plain = {"RUN_ID": f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "TASK_ID": step, **plain}
+        plain = {"RUN_ID": f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "TASK_ID": name, **plain}
     kept = (*INHERITED, *OF_THE_TERMINAL, *OUTWARD)
     own = {name: os.environ[name] for name in kept if name in os.environ}
     program = python(pipeline)
@@ -70,7 +71,7 @@ def former_task(state: State, module: str, run: str, options: list[str]) -> dict
 
     Args:
         state: of the platform.
-        module: of the step, such as ``forest.train``.
+        module: of the step, ``<pipeline>.<step>``.
         run: its id.
         options: choose between the instances of a mapped task: the one that was given them, else one that
             failed, else the first.

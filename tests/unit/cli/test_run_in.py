@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet.local import chart
-from quintet.local.platform import needed_environments
+from quintet.local.parts import needed_environments
 from quintet.pipelines import pipelines
 from run_in import ENVIRONMENTS
 
@@ -36,7 +35,7 @@ def test_an_environment_has_the_lock_of_its_image(name: str) -> None:
 
 
 def test_the_local_platform_needs_those_and_no_other() -> None:
-    assert set(needed_environments(chart.steps())) == {*SERVICES, *SOURCES, *pipelines()}
+    assert set(needed_environments(pipelines())) == {*SERVICES, *SOURCES, *pipelines()}
 
 
 @pytest.mark.parametrize("pipeline", pipelines())
