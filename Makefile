@@ -83,9 +83,8 @@ test: ## Everything that needs no cluster, lint too
 	@$(QUINTET) tools helm
 	@$(IN) dev -m tests.side_by_side
 test-fast: ## Tests that start no server, for before each commit
-	@$(IN) dev -m pytest --numprocesses 2 --no-servers tests/unit/bundle tests/unit/crime tests/unit/excel tests/unit/sipsa \
-            tests/unit/bitcoin tests/unit/penguins tests/unit/forest_ingest tests/unit/forest_training tests/unit/promotion \
-            tests/unit/stepkit tests/unit/cli
+	@$(IN) dev -m pytest --numprocesses 2 --no-servers pipelines \
+            tests/unit/bundle tests/unit/promotion tests/unit/stepkit tests/unit/cli
 	@echo "Tests that need no server passed; make test runs the others too."
 mutants: ## Change bundle/ and stepkit/ in small ways and see the tests fail: all, ARGS=stepkit.patience, ARGS="--sample 300"
 	@$(IN) dev+mutation -m tests.mutation $(ARGS)

@@ -14,10 +14,10 @@ PROCESSES.set_forkserver_preload(
     [
         "boto3",
         "tests.attacks.test_landing_zone",
-        "tests.unit.bitcoin.test_load_killed",
-        "tests.unit.excel.test_load_disturbed",
-        "tests.unit.forest_ingest.test_load_killed",
-        "tests.unit.sipsa.test_killed",
+        "bitcoin.tests.test_load_killed",
+        "excel.tests.test_load_disturbed",
+        "forest.tests.ingest.test_load_killed",
+        "sipsa.tests.test_killed",
     ]
 )
 

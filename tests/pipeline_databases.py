@@ -12,7 +12,7 @@ from quintet.local.databases import OWNER
 from quintet.local.postgres import Postgres
 from quintet.pipelines import pipelines
 from tests import shared_servers
-from tests.conftest import REPOSITORY
+from tests.places import REPOSITORY
 from tests.services import PostgresServer
 
 

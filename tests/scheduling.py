@@ -14,30 +14,29 @@ TOGETHER = {
     "tests/local/test_faults.py": "a platform",
     "tests/local/test_runs.py": "a platform",
     "tests/local/test_step.py": "a platform",
-    "tests/unit/forest_training/test_comparable_champion.py": "forest's candidates",
-    "tests/unit/forest_training/test_decisions.py": "forest's candidates",
-    "tests/unit/forest_training/test_forged_evaluation.py": "forest's candidates",
-    "tests/unit/forest_training/test_promotion.py": "forest's candidates",
-    "tests/unit/forest_training/test_unusable_champion.py": "forest's candidates",
+    "pipelines/forest/tests/training/test_comparable_champion.py": "forest's candidates",
+    "pipelines/forest/tests/training/test_decisions.py": "forest's candidates",
+    "pipelines/forest/tests/training/test_forged_evaluation.py": "forest's candidates",
+    "pipelines/forest/tests/training/test_promotion.py": "forest's candidates",
+    "pipelines/forest/tests/training/test_unusable_champion.py": "forest's candidates",
 }
 """Files that share what takes long to make."""
 APART = {
-    "tests/unit/bitcoin/test_training.py",
-    "tests/unit/crime/test_training.py",
-    "tests/unit/penguins/test_steps.py",
-    "tests/unit/sipsa/test_killed.py",
+    "pipelines/bitcoin/tests/test_training.py",
+    "pipelines/crime/tests/test_training.py",
+    "pipelines/penguins/tests/test_steps.py",
+    "pipelines/sipsa/tests/test_killed.py",
 }
 """Long files whose tests share nothing."""
 LONGEST = (
     "tests/local",
-    "tests/unit/test_add_a_pipeline.py",
-    "tests/unit/excel/test_load_disturbed.py",
-    "tests/unit/forest_training",
-    "tests/unit/bitcoin",
-    "tests/unit/crime",
-    "tests/unit/sipsa/test_killed.py",
+    "pipelines/excel/tests/test_load_disturbed.py",
+    "pipelines/forest/tests/training",
+    "pipelines/bitcoin/tests",
+    "pipelines/crime/tests",
+    "pipelines/sipsa/tests/test_killed.py",
     "tests/charts/test_mlflow_users.py",
-    "tests/unit/forest_ingest",
+    "pipelines/forest/tests/ingest",
     "tests/serving/test_mlflow.py",
 )
 """What begins first, so that no worker is left with it at the end."""

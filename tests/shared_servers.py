@@ -25,7 +25,7 @@ from quintet.local.platform import for_sqlalchemy
 from quintet.local.postgres import Postgres
 from quintet.local.processes import Running, answers, await_ready, free_ports, spawn
 from quintet.local.s3 import S3, Key
-from tests.conftest import RUN_FOLDER
+from tests.places import RUN_FOLDER
 from tests.services import END_SECONDS, PostgresServer, S3Server
 
 _SETTINGS = {"max_connections": 300, "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

@@ -13,21 +13,21 @@ from bitcoin import capture
 from bitcoin import extract as bitcoin_extract
 from bitcoin.market import Market
 from bitcoin.schema import moment
+from bitcoin.tests.rows import FIRST, HOUR, row
 from crime import crimes_file
 from crime.portal import Portal
 from crime.soda import Soda
 from crime.window import Window
 from forest import extract as forest_extract
+from forest.tests.ingest import captures
 from sipsa import extract as sipsa_extract
 from sipsa import ledger
 from sipsa.schema import REPORTS
 from sipsa.stage import read
+from sipsa.tests.answers import CITY, answer, city_row
 from sipsa_ws.wsdl import schema, wsdl
 from stepkit.http import Client, Limits
 from stepkit.settings import Settings
-from tests.unit.bitcoin.rows import FIRST, HOUR, row
-from tests.unit.forest_ingest import captures
-from tests.unit.sipsa.answers import CITY, answer, city_row
 
 _LIMITS = Limits(attempts=2, connect_timeout=1, read_timeout=0.3, answer_timeout=2, max_bytes=4 << 20)
 _GROUP = 3

@@ -21,14 +21,14 @@ from excel.folder import SETTLED_SECONDS
 from excel.landed import LandedFile, Outcome, outcomes_to_json
 from excel.parse import parse
 from excel.scan import scan
+from excel.tests import workbooks
+from excel.tests.conftest import Landing
 from stepkit import s3
 from stepkit.outcomes import NothingToDo, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import MAX_RESULT_BYTES, execute
 from tests import children
-from tests.unit.excel import workbooks
-from tests.unit.excel.conftest import Landing
 
 KILLED = -signal.SIGKILL
 WIDEST = 255

@@ -10,7 +10,7 @@ import pytest
 from stepkit import postgres
 from stepkit.promotion.decisions import Decision, Decisions, Model, exclusive
 from stepkit.settings import Run, Settings
-from tests.conftest import as_promotion
+from tests.roles import as_promotion
 
 FORGED = Decision("promoted", "I say so", Model("svc", "run", "digest", "rows"), None, parameters_sha256="p")
 

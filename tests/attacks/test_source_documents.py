@@ -17,13 +17,13 @@ from crime.soda import Soda
 from forest.capture import parse_capture
 from sipsa import records
 from sipsa.extract import ask
+from sipsa.tests.answers import CITY, NAMESPACE, SOAP, city_row
+from sipsa.tests.answers import answer as sipsa_answer
 from sipsa_ws.operations import PATH
 from stepkit.bounded_json import MOST_DEPTH, parse_json
 from stepkit.http import Client, Limits
 from stepkit.outcomes import RefusedInput
 from tests.scripted_http import Script, response, serving
-from tests.unit.sipsa.answers import CITY, NAMESPACE, SOAP, city_row
-from tests.unit.sipsa.answers import answer as sipsa_answer
 
 MIB = 1 << 20
 

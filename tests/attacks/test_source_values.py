@@ -15,20 +15,20 @@ from bitcoin import extract as bitcoin_extract
 from bitcoin.capture import Capture
 from bitcoin.market import PAGE, Market
 from bitcoin.schema import parse
+from bitcoin.tests.rows import FIRST, HOUR, row
 from crime import crimes_file
 from crime.downloads import Download
 from crime.portal import Portal
 from crime.soda import Soda
 from crime.window import Window
 from forest.capture import parse_capture
+from forest.tests.ingest import captures
 from sipsa.schema import REPORTS
+from sipsa.tests.answers import CITY, MARKET, city_row, market_row
 from sipsa.values import RowParser
 from stepkit.http import Client, Limits
 from stepkit.outcomes import InvalidRowError, NothingToDo, OutsideDown, RefusedInput
 from tests.scripted_http import response, serving
-from tests.unit.bitcoin.rows import FIRST, HOUR, row
-from tests.unit.forest_ingest import captures
-from tests.unit.sipsa.answers import CITY, MARKET, city_row, market_row
 
 CRIME = {
     "id": "13311263",

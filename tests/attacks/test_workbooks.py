@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from excel import reader
+from excel.tests import workbooks
 from quintet.dockerfile import Dockerfile
 from quintet.images import read_artifacts
 from quintet.paths import REPOSITORY
-from tests.unit.excel import workbooks
 
 DAILY = workbooks.daily()
 TYPES, RELATIONSHIPS, SHEET = "[Content_Types].xml", "xl/_rels/workbook.xml.rels", "xl/worksheets/sheet1.xml"

@@ -22,7 +22,7 @@ from quintet.local.postgres import Postgres
 from quintet.pipelines import pipelines
 from quintet.progress import CommandError
 from tests import pipeline_databases
-from tests.conftest import REPOSITORY
+from tests.places import REPOSITORY
 from tests.services import PostgresServer, wait_until
 
 FILES = REPOSITORY / "charts/postgres/files"

@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 
 from quintet.pipelines import pipelines
 from tests.charts.render import CHARTS, ChartError, Manifest, named, of_kind, render
-from tests.conftest import as_promotion
+from tests.roles import as_promotion
 
 DAY_MS = 86_400_000
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.local.conftest import Local
+from tests.places import REPOSITORY
 from tests.scripted_http import response, serving
 
 ROOTS = (".", "pipelines", "sources", "serving", "cli")

@@ -8,8 +8,8 @@ from stepkit import postgres
 from stepkit.promotion.decisions import Decision, Decisions, Model
 from stepkit.settings import Run
 from stepkit.settings import Settings as StepSettings
-from tests.conftest import as_promotion, as_serving
 from tests.pooler import pooler
+from tests.roles import as_promotion, as_serving
 
 
 def test_it_is_read_through_a_pooler_that_takes_no_options(forest_database: str) -> None:

@@ -253,9 +253,10 @@ def _s3_users() -> dict[str, dict[str, Any]]:
 def _code(pipeline: Pipeline) -> str:
     """Return the hash of a pipeline's code and locks, and of what its steps stand on."""
     folders = [pipeline.folder, *(REPOSITORY / folder for folder in ("stepkit", "bundle"))]
-    found = {file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".lock")}
-    # What orders the steps is no code of theirs.
-    files = sorted(found - set(pipeline.dag_files))
+    found = (file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".lock"))
+    # What orders the steps, or tests them, is not their code.
+    apart = {pipeline.folder / name for name in ("dags", "tests")}
+    files = sorted(file for file in found if not apart & set(file.parents))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

@@ -18,7 +18,7 @@ from stepkit import postgres
 from stepkit.promotion.decisions import Decision, Decisions, Model, Outcome
 from stepkit.settings import Run, Settings
 from tests import services
-from tests.conftest import as_promotion, as_serving
+from tests.roles import as_promotion, as_serving
 from tests.serving.conftest import Api, Server, api, loop, registry, start, started
 from tests.serving.registry_server import Registry, serve
 

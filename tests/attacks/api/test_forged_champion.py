@@ -14,7 +14,7 @@ from bundle.reader import bundle_digest
 from stepkit import postgres
 from stepkit.settings import Run, Settings
 from tests.attacks.api.conftest import ROWS, Asking, refused, version
-from tests.conftest import as_serving
+from tests.roles import as_serving
 from tests.serving.conftest import TOKEN, Api
 from tests.serving.registry_server import Registry
 

@@ -25,7 +25,7 @@ from stepkit.promotion.decisions import (
     refuse_repetition,
 )
 from stepkit.settings import Run, Settings
-from tests.conftest import as_promotion
+from tests.roles import as_promotion
 
 OLD = Model("svc", "run of old", "digest of old", "rows of old")
 NEW = Model("forest", "run of new", "digest of new", "rows of new")
