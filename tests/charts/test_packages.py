@@ -15,13 +15,13 @@ from tests.charts.render import CHARTS, NAMES, helm
 STRAYS = ("stray.json", "crime/d", "crime/dagsx", "crime/dags/x.txt", "crime/dags/apy", "crime/dags/sub/x.py")
 
 
-def packed(chart: Path, target: Path) -> set[str]:
-    """The files of pipelines in the package of a chart, as paths in its part for Airflow."""
+def packed(chart: Path, target: Path, part: str = "airflow") -> set[str]:
+    """The files of pipelines in the package of a chart, as paths in what one part of it reads."""
     command = [helm(), "package", str(chart), "--destination", str(target)]
     subprocess.run(command, check=True, capture_output=True)
     (package,) = target.glob("*.tgz")
     with tarfile.open(package) as archive:
-        names = [name.partition("airflow/files/pipelines/")[2] for name in archive.getnames()]
+        names = [name.partition(f"{part}/files/pipelines/")[2] for name in archive.getnames()]
     return {name for name in names if name}
 
 
@@ -42,6 +42,17 @@ def test_the_chart_of_airflow_has_nothing_but_their_dag_files(tmp_path: Path) ->
         file.parent.mkdir(exist_ok=True)
         file.touch()
     assert packed(chart, tmp_path) == DAG_FILES
+
+
+@pytest.mark.parametrize("chart", ["postgres", "quintet"])
+def test_postgres_has_the_migrations_of_pipelines_and_nothing_else_of_them(
+    chart: str, tmp_path: Path
+) -> None:
+    assert packed(CHARTS / chart, tmp_path, "postgres") == {
+        f"{name}/migrations/{file.name}"
+        for name, pipeline in pipelines().items()
+        for file in (pipeline.folder / "migrations").glob("*.sql")
+    }
 
 
 @pytest.mark.parametrize("chart", [name for name in NAMES if name != "quintet"])
