@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from quintet.paths import REPOSITORY
-from quintet.pipelines import SCHEMA, Pipeline, pipelines
+from quintet.pipeline_file import SCHEMA
+from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 from quintet.skaffold import skaffold
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from quintet import generated
 from quintet.paths import REPOSITORY
-from quintet.pipelines import PIPELINES, read, refusal_of_name
+from quintet.pipeline_file import refusal_of_name
+from quintet.pipelines import PIPELINES, read
 from quintet.progress import UserError
 
 STARTER = REPOSITORY / "cli" / "quintet" / "starters" / "ingest"

@@ -4,36 +4,17 @@ The file and its schema, ``pipelines/pipeline.schema.json``, are the contract. C
 values, ``global.pipelines.<name>``, and derive the same in ``charts/common/templates/_pipelines.tpl``.
 """
 
-import json
-import keyword
-import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import yaml
-
 from quintet.paths import REPOSITORY
-from quintet.progress import UserError
+from quintet.pipeline_file import FILE, content
 
 PIPELINES = REPOSITORY / "pipelines"
-FILE = "pipeline.yaml"
-SCHEMA = PIPELINES / "pipeline.schema.json"
-NAMES = re.compile("[a-z][a-z0-9]{0,29}")
-RESERVED = frozenset(
-    {
-        *("airflow", "inference", "minio", "mlflow", "postgres", "public", "quintet", "root", "serving"),
-        *("app", "bundle", "dags", "pods", "sources", "stepkit", "tests"),
-    }
-)
-"""Roles, users, schemas and packages of the platform's own."""
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one of libyaml, where PyYAML has it: in Python alone the files of six pipelines take 0.3 s."""
 
 
 @dataclass(frozen=True)
@@ -264,19 +245,7 @@ def read(folder: Path) -> Pipeline:
     Raises:
         UserError: when its file is missing or wrong; names file, line and what to do.
     """
-    file = folder / FILE
-    try:
-        loader = LOADER(file.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        given: Any = loader.construct_document(root) if root else None
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} has no {FILE}: it is what makes a folder a pipeline.") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{file}:{line}: {error.problem}: this is not YAML.") from error
-    for place, sentence in _mistakes(folder, given):
-        raise UserError(f"{file}:{_line(root, place)}: {sentence}")
-    return Pipeline(folder, given)
+    return Pipeline(folder, content(folder))
 
 
 def in_order(dags: Iterable[Pipeline]) -> list[list[str]]:
@@ -289,17 +258,6 @@ def in_order(dags: Iterable[Pipeline]) -> list[list[str]]:
         waves.append([dag for dag in graph if dag in ready])
         order.done(*ready)
     return waves
-
-
-def refusal_of_name(name: str) -> str:
-    """Return why a name cannot be a pipeline's; "" where it can."""
-    if not NAMES.fullmatch(name):
-        return "it must be 1 to 30 small letters and digits, the first a letter"
-    if name in sys.stdlib_module_names or keyword.iskeyword(name):
-        return "Python has a module or a word of that name, and the pipeline's package would hide it"
-    if name in RESERVED:
-        return "the platform has a role, user or package of that name"
-    return ""
 
 
 def pipeline_of(dag: str) -> Pipeline | None:
@@ -332,86 +290,3 @@ def models(among: Iterable[Pipeline] | None = None) -> list[str]:
     shown = showcase(known)
     names = sorted(each.model for each in known if each.model)
     return sorted(names, key=lambda name: shown is None or name != shown.model)
-
-
-def _mistakes(folder: Path, given: Any) -> Iterator[tuple[list[str], str]]:
-    """Yield the place of each mistake, as keys from the root, and a sentence on it; the worst first."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
-    for error in errors:
-        place = list(map(str, error.absolute_path))
-        yield place, _sentence(error, ".".join(place) or "the file")
-    if errors:
-        return
-    if reason := refusal_of_name(given["name"]):
-        yield ["name"], f"{given['name']!r} cannot be the name of a pipeline: {reason}."
-    if given["name"] != folder.name:
-        yield ["name"], f"the name is {given['name']!r} and the folder {folder.name!r}: give both the same."
-    known = set(given["dags"])
-    for dag, settings in given["dags"].items():
-        for other in settings.get("after", []):
-            if other not in known:
-                yield (
-                    ["dags", dag],
-                    f"{dag} is after {other}, which dags does not name: {', '.join(sorted(known))}.",
-                )
-    try:
-        TopologicalSorter({dag: own.get("after", []) for dag, own in given["dags"].items()}).prepare()
-    except CycleError as error:
-        yield ["dags"], f"these DAGs wait for each other: {' after '.join(error.args[1])}."
-    steps = given["steps"]
-    promotion = given.get("model", {}).get("promotion")
-    if promotion and promotion["step"] not in steps:
-        yield (
-            ["model", "promotion"],
-            f"promotion names the step {promotion['step']!r}, and steps has {', '.join(steps)}.",
-        )
-    if promotion and not given.get("schemas"):
-        yield (
-            ["model", "promotion"],
-            "promotion needs a first schema, which holds its record: name one in schemas.",
-        )
-    for name, step in steps.items():
-        if step.get("source") and "source" not in given:
-            yield (
-                ["steps", name],
-                f"the step {name} asks a source, and the pipeline has none: add source, or drop this.",
-            )
-        lock = f"requirements-{step['lock']}.lock" if "lock" in step else "requirements.lock"
-        wanted = [lock, f"{name.replace('-', '_')}.py", *step.get("files", [])]
-        for missing in (file for file in wanted if not (folder / file).exists()):
-            yield ["steps", name], f"the step {name} needs {folder / missing}, which is not there."
-    if given.get("schemas") and not any((folder / "migrations").glob("*.sql")):
-        yield ["schemas"], f"schemas have no tables: {folder / 'migrations'} has no .sql file."
-
-
-def _sentence(error: jsonschema.ValidationError, place: str) -> str:
-    match error.validator:
-        case "additionalProperties" if error.schema.get("properties"):
-            known = error.schema["properties"]
-            unknown = ", ".join(sorted(set(error.instance) - set(known)))
-            return f"{place} has the unknown key {unknown}; it may have {', '.join(known)}."
-        case "required":
-            missing = ", ".join(key for key in error.schema["required"] if key not in error.instance)
-            return f"{place} lacks {missing}."
-        case "type":
-            return f"{place} is {error.instance!r} and must be of type {error.validator_value}."
-        case _:
-            about = error.schema.get("description", "")
-            return f"{place}: {error.message}.{' ' + about if about else ''}"
-
-
-def _line(node: yaml.Node | None, place: list[str]) -> int:
-    """Return the line of the entry at a place, or of what is nearest to it."""
-    line = 1
-    for key in place:
-        if isinstance(node, yaml.MappingNode):
-            entry = next(((name, value) for name, value in node.value if name.value == key), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
-            node = node.value[int(key)]
-            line = node.start_mark.line + 1
-    return line

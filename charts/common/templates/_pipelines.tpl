@@ -19,6 +19,13 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 {{- if and $pipeline.promotion (not $pipeline.schemas) -}}
 {{- fail (printf "global.pipelines.%s.model.promotion needs a first schema, which holds its record: name one in global.pipelines.%s.schemas." $name $name) -}}
 {{- end -}}
+{{- range $key, $days := $pipeline.s3.expireDays -}}
+{{- $own := false -}}
+{{- range $pipeline.s3.prefixes }}{{ if hasPrefix . $key }}{{ $own = true }}{{ end }}{{ end -}}
+{{- if not $own -}}
+{{- fail (printf "global.pipelines.%s.s3.expireDays names %s, which is not below its prefixes: %s." $name $key (join ", " $pipeline.s3.prefixes)) -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $found $name $pipeline -}}
 {{- end -}}
 {{- end -}}
