@@ -20,7 +20,6 @@ EXTRACT = {"arguments": {"group_number": 3, "pipeline_prefix": "forest/why"}}
 STEP = """
 import time
 from pathlib import Path
-from stepkit import postgres, tracking
 from stepkit.step import run
 
 def extract(settings):
@@ -112,7 +111,10 @@ FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
     "s3_down": ("extract", {"environment": {"AWS_ENDPOINT_URL_S3": CLOSED}, **EXTRACT}),
     "mlflow_down": (
         "train",
-        work("with tracking.run(settings, 'why'): pass", environment={"MLFLOW_TRACKING_URI": CLOSED}),
+        work(
+            "from stepkit import tracking\n    with tracking.run(settings, 'why'): pass",
+            environment={"MLFLOW_TRACKING_URI": CLOSED},
+        ),
     ),
     "disk_full": (
         "extract",
@@ -130,9 +132,9 @@ FAILURES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "code_exception": ("extract", work("{'batch': 1}['rows']")),
     "postgres_down": (
-        "extract",
+        "load",
         work(
-            "with postgres.transaction(settings): pass",
+            "from stepkit import postgres\n    with postgres.transaction(settings): pass",
             environment={"DATABASE_URL": "postgresql://forest@127.0.0.1:9/quintet"},
         ),
     ),
