@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet.local import databases, demo, platform
+from quintet.local import commands, databases, demo, platform
 from quintet.local.databases import made_of
 from quintet.local.parts import ports_of, services_of, shown_services
 from quintet.local.platform import choose
@@ -186,6 +187,22 @@ def test_a_demo_is_made_anew_and_takes_the_next_folder_beside_another(
     with demo.fresh_state(None) as third:
         assert third == first
         assert not (third.folder / "rows").exists()
+
+
+def test_without_a_pipeline_that_shows_the_platform_a_demo_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(demo, "showcase", lambda: None)
+    with pytest.raises(UserError, match="nothing to show: no pipeline"):
+        demo.main(argparse.Namespace(state=str(tmp_path / "state"), exit=True))
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_run_of_a_dag_that_no_pipeline_names_starts_nothing(tmp_path: Path) -> None:
+    asked = argparse.Namespace(state=str(tmp_path / "state"), dag="no_such_dag", date=None, param=[])
+    with pytest.raises(UserError, match=r"There is no DAG no_such_dag; .*forest_training_pipeline"):
+        commands.run(asked)
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_demo_empties_no_folder_of_something_else(tmp_path: Path) -> None:
