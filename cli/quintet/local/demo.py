@@ -120,13 +120,13 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
 def _print_results(tasks: list[dict[str, Any]], served: dict[str, Any]) -> None:
     """Print what the runs have made: rows, models, champion."""
     results = [task["result"] for task in tasks if isinstance(task["result"], dict)]
-    for loaded in (result for result in results if "rows_new" in result):
+    for loaded in (result for result in results if {"table", "rows_new", "rows_read"} <= result.keys()):
         print(f"rows     {loaded['rows_new']} new in {loaded['table']}, of {loaded['rows_read']} read")
-    for trained in (result for result in results if "bundle_digest" in result and "algorithm" in result):
+    for trained in (result for result in results if {"algorithm", "bundle_digest"} <= result.keys()):
         scores = (f"{name} {value:.4f}" for name, value in trained.items() if isinstance(value, float))
         print(f"model    {trained['algorithm']:20} {'  '.join(scores)}")
-    promoted = next(result for result in results if "decision_id" in result and "champion" in result)
-    print(
-        f"champion {promoted['champion']}, version {served['version']} of {served['model']}:"
-        f" {promoted['reason']}"
-    )
+    for promoted in (result for result in results if {"champion", "decision_id"} <= result.keys()):
+        print(
+            f"champion {promoted['champion']}, version {served['version']} of {served['model']}:"
+            f" {promoted['reason']}"
+        )
