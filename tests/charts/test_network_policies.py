@@ -202,8 +202,8 @@ def test_a_model_that_asks_no_record_does_not_reach_it() -> None:
 
 def test_a_model_without_registry_reaches_s3() -> None:
     run = {"models": {"forest": {"runUri": "s3://data/forest/latest_model.json"}}}
-    steps = {"pipelines": {"forest": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}}}
-    release = render("quintet", {"airflow": {"steps": steps}, "inference": run})
+    given = {"pipelines": {"forest": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}}}}
+    release = render("quintet", {"global": given, "inference": run})
     pods = pods_of(release)
     assert Network(release).allows(pods["inference-forest"], pods["minio"], 9000)
     assert not Network(release).allows(pods["inference-penguins"], pods["minio"], 9000)

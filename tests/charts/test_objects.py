@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from quintet.pipelines import pipelines
-from tests.charts.render import NAMES, ChartError, decoded, default_values, named, of_kind, plain_name, render
+from tests.charts.render import NAMES, ChartError, decoded, named, of_kind, plain_name, render
 
 SAMPLES = pipelines()
 PROMOTING = [name for name, pipeline in SAMPLES.items() if pipeline.promotes]
+ASKING = [name for name, pipeline in SAMPLES.items() if "source" in pipeline.given]
+MODELS = [pipeline.model for pipeline in SAMPLES.values() if pipeline.model]
+OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "Service")
 OBJECTS = {
     "postgres": {
         ("ConfigMap", "postgres-config"),
@@ -91,12 +94,9 @@ OBJECTS = {
         ("ValidatingAdmissionPolicyBinding", "quintet-tasks-secrets"),
     },
     "inference": {
-        ("Deployment", "inference-forest"),
-        ("HorizontalPodAutoscaler", "inference-forest"),
         ("NetworkPolicy", "inference"),
-        ("NetworkPolicy", "inference-forest"),
         ("Secret", "inference-admin"),
-        ("Service", "inference-forest"),
+        *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
     },
     "api-data": {
         ("Deployment", "api-data"),
@@ -106,15 +106,9 @@ OBJECTS = {
     },
     "sources": {
         ("ConfigMap", "sources"),
-        ("NetworkPolicy", "source-bitcoin"),
-        ("NetworkPolicy", "source-crime"),
-        ("NetworkPolicy", "source-forest"),
-        ("NetworkPolicy", "source-sipsa"),
+        *(("NetworkPolicy", f"source-{name}") for name in ASKING),
     },
 }
-PLATFORM_VALUES = default_values("quintet")
-MODELS = default_values("inference")["models"] | PLATFORM_VALUES["inference"]["models"]
-OF_A_MODEL = ("Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "Service")
 # What the umbrella has beside its parts, or has more of.
 PLATFORM = {
     ("NetworkPolicy", "client-airflow"),
@@ -133,17 +127,12 @@ PLATFORM = {
     ("Pod", "test-minio"),
     ("Pod", "test-mlflow"),
     ("Pod", "test-postgres"),
-    *((kind, f"inference-{model}") for kind in OF_A_MODEL for model in MODELS),
     *(("Pod", f"test-{kind}-{model}") for kind in ("inference", "prediction") for model in MODELS),
 }
 IN_THE_TASKS_NAMESPACE = {
     ("ConfigMap", "sources"),
     ("LimitRange", "steps"),
     ("NetworkPolicy", "default-deny"),
-    ("NetworkPolicy", "source-bitcoin"),
-    ("NetworkPolicy", "source-crime"),
-    ("NetworkPolicy", "source-forest"),
-    ("NetworkPolicy", "source-sipsa"),
     ("NetworkPolicy", "steps"),
     ("Pod", "test-network-of-steps"),
     ("ResourceQuota", "steps"),
@@ -151,6 +140,7 @@ IN_THE_TASKS_NAMESPACE = {
     ("RoleBinding", "airflow-launcher"),
     *(("Secret", f"mlflow-{name}{of}") for name in PROMOTING for of in ("", "-promotion")),
     ("ServiceAccount", "step"),
+    *(("NetworkPolicy", f"source-{name}") for name in ASKING),
     *(("Secret", f"{server}-{name}") for server in ("minio", "postgres") for name in SAMPLES),
     *(("Secret", f"postgres-{name}-promotion") for name in PROMOTING),
 }
@@ -180,14 +170,20 @@ def test_only_what_steps_need_stands_in_the_tasks_namespace() -> None:
 
 @pytest.mark.parametrize("part", sorted(OBJECTS))
 def test_a_part_that_is_switched_off_leaves_no_object(part: str) -> None:
-    left = {(m["kind"], plain_name(m)) for m in render("quintet", {part: {"enabled": False}})}
+    values: dict[str, Any] = {part: {"enabled": False}}
+    if part == "api-data":
+        # Its pipelines have to ask somebody else.
+        elsewhere = {"source": {"url": "https://data.example.org"}}
+        asking = {name: elsewhere for name in ASKING if SAMPLES[name].given["source"].get("url") is None}
+        values["global"] = {"pipelines": asking}
+    left = {(m["kind"], plain_name(m)) for m in render("quintet", values)}
     assert not left & OBJECTS[part]
 
 
 def with_ingress(chart: str, ingress: dict[str, Any]) -> dict[str, Any]:
     """Values of a chart that ask for an ingress; in `inference` each model has its own."""
     values = {"ingress": ingress}
-    return {"models": {"forest": values}} if chart == "inference" else values
+    return {"models": {MODELS[0]: values}} if chart == "inference" else values
 
 
 @pytest.mark.parametrize("chart", ["airflow", "mlflow", "minio", "api-data", "inference"])
@@ -232,6 +228,27 @@ def test_an_outside_postgres_replaces_the_server_in_every_address() -> None:
 def test_an_outside_postgres_without_its_superuser_is_refused() -> None:
     with pytest.raises(ChartError, match=r"global\.secrets\.existing\.postgres-superuser"):
         render("quintet", {"postgres": OUTSIDE_POSTGRES["postgres"]})
+
+
+@pytest.mark.parametrize(
+    ("pipelines_given", "there"),
+    [
+        pytest.param({}, True, id="no pipelines"),
+        pytest.param({"a": {"server": {"service": "api-data"}}}, True, id="the source of one"),
+        pytest.param(
+            {"a": {"url": "https://a.org", "server": {"service": "api-data"}}}, False, id="elsewhere"
+        ),
+        pytest.param({"a": {"server": {"service": "another"}}}, False, id="another source"),
+        pytest.param({"a": {}}, False, id="no source"),
+    ],
+)
+def test_the_data_api_is_there_where_a_pipeline_reads_from_it(
+    pipelines_given: dict[str, Any], there: bool
+) -> None:
+    given = {name: {"steps": {"extract": {}}, "source": source} for name, source in pipelines_given.items()}
+    release = render("api-data", {"global": {"pipelines": given}, "ingress": INGRESS}, samples=False)
+    kinds = {"Deployment", "Ingress", "NetworkPolicy", "PersistentVolumeClaim", "Service"}
+    assert {m["kind"] for m in release} == (kinds if there else set())
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from quintet.pipelines import pipelines
-from tests.charts.render import ChartError, default_values, render
+from tests.charts.render import ChartError, render
 
 MODELS = [pipeline.model for pipeline in pipelines().values() if pipeline.model]
 RUN_URI = "s3://data/forest/latest_model.json"
@@ -16,39 +17,40 @@ SERVED_FROM_S3 = {"models": {"forest": {"runUri": RUN_URI}}}
 ALL_FROM_S3 = {"models": {model: {"runUri": f"s3://data/{model}/latest_model.json"} for model in MODELS}}
 
 
-def trained(registry: Any, **pipelines: Any) -> dict[str, Any]:
-    """Values of airflow that set the registry for all steps, and more for a pipeline."""
-    return {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": registry}, "pipelines": pipelines}}
+def trained(registry: Any, env: Any = None) -> dict[str, Any]:
+    """Values that set the registry for all steps, and variables of the steps of forest."""
+    pipelines_given = {"pipelines": {"forest": {"env": env}}} if env else {}
+    return {
+        "global": pipelines_given,
+        "airflow": {"steps": {"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": registry}}},
+    }
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        pytest.param({"airflow": trained("false"), "inference": ALL_FROM_S3}, id="without registry"),
-        pytest.param({"airflow": trained(False), "inference": ALL_FROM_S3}, id="not quoted"),
+        pytest.param({**trained("false"), "inference": ALL_FROM_S3}, id="without registry"),
+        pytest.param({**trained(False), "inference": ALL_FROM_S3}, id="not quoted"),
         pytest.param(
             {
-                "airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": False}}),
+                **trained("true", {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}),
                 "inference": SERVED_FROM_S3,
             },
             id="one pipeline without registry",
         ),
         pytest.param(
-            {"airflow": trained("false"), "inference": {"defaults": {"runUri": RUN_URI}}},
+            {**trained("false"), "inference": {"defaults": {"runUri": RUN_URI}}},
             id="by the defaults",
         ),
         pytest.param(
             {
-                "airflow": trained(
-                    "true",
-                    forest={"env": {"MLFLOW_MODEL_NAME": "of_mine", "MLFLOW_ENABLE_MODEL_REGISTRY": "false"}},
-                ),
+                **trained("true", {"MLFLOW_MODEL_NAME": "of_mine", "MLFLOW_ENABLE_MODEL_REGISTRY": "false"}),
                 "mlflow": {"models": [*MODELS, "of_mine"]},
                 "inference": {"models": {"forest": {"modelName": "of_mine", "runUri": RUN_URI}}},
             },
             id="by the name of the model",
         ),
-        pytest.param({"airflow": trained("false"), "inference": {"enabled": False}}, id="nothing is served"),
+        pytest.param({**trained("false"), "inference": {"enabled": False}}, id="nothing is served"),
         pytest.param({"airflow": {"enabled": False}, "inference": SERVED_FROM_S3}, id="nothing is trained"),
     ],
 )
@@ -59,12 +61,10 @@ def test_training_and_serving_leave_the_registry_together(values: dict[str, Any]
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
+        pytest.param(trained("false"), r"set inference\.models\.\w+\.runUri", id="only training"),
+        pytest.param(trained("False"), r"set inference\.models\.\w+\.runUri", id="capital"),
         pytest.param(
-            {"airflow": trained("false")}, r"set inference\.models\.\w+\.runUri", id="only training"
-        ),
-        pytest.param({"airflow": trained("False")}, r"set inference\.models\.\w+\.runUri", id="capital"),
-        pytest.param(
-            {"airflow": trained("true", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}})},
+            trained("true", {"MLFLOW_ENABLE_MODEL_REGISTRY": "false"}),
             r"set inference\.models\.forest\.runUri",
             id="only one pipeline",
         ),
@@ -75,7 +75,7 @@ def test_training_and_serving_leave_the_registry_together(values: dict[str, Any]
         ),
         pytest.param(
             {
-                "airflow": trained("false", forest={"env": {"MLFLOW_ENABLE_MODEL_REGISTRY": "true"}}),
+                **trained("false", {"MLFLOW_ENABLE_MODEL_REGISTRY": "true"}),
                 "inference": ALL_FROM_S3,
             },
             r"set airflow\.steps\.env\.MLFLOW_ENABLE_MODEL_REGISTRY",
@@ -96,12 +96,12 @@ NO_ROLES = {"servingRole": {"enabled": False}}
     [
         pytest.param(
             {"inference": {"models": {"weather": {}}}},
-            r"inference\.models\.weather: no pipeline weather of postgres\.pipelines promotes",
+            r"inference\.models\.weather: no pipeline weather of global\.pipelines has a model\.promotion",
             id="of no pipeline",
         ),
         pytest.param(
             {"inference": {"models": {"forest": {"pipeline": "sipsa"}}}},
-            r"no pipeline sipsa of postgres\.pipelines promotes, .* set inference\.models\.forest\.record",
+            r"no pipeline sipsa of .* has a model\.promotion, .* set inference\.models\.forest\.record",
             id="of one that promotes nothing",
         ),
         pytest.param(
@@ -138,17 +138,25 @@ def test_who_names_a_champion_is_a_value_of_each_model(values: dict[str, Any]) -
     ("variable", "list_name"),
     [("MLFLOW_EXPERIMENT_NAME", "experiments"), ("MLFLOW_MODEL_NAME", "models")],
 )
-@pytest.mark.parametrize("layer", ["steps", "steps.pipelines.forest", "steps.overrides.forest-train"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "airflow.steps",
+        "airflow.steps.overrides.forest-train",
+        "global.pipelines.forest",
+        "global.pipelines.forest.steps.train",
+    ],
+)
 def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: str, layer: str) -> None:
-    airflow: dict[str, Any] = {"env": {variable: "of-mine-{{ .Release.Name }}"}}
+    values: dict[str, Any] = {"env": {variable: "of-mine-{{ .Release.Name }}"}}
     for key in reversed(layer.split(".")):
-        airflow = {key: airflow}
-    sentence = rf"airflow\.{layer}\.env\.{variable} is of-mine-quintet.* mlflow\.{list_name}"
+        values = {key: values}
+    sentence = rf"{re.escape(layer)}\.env\.{variable} is of-mine-quintet.* mlflow\.{list_name}"
     with pytest.raises(ChartError, match=sentence):
-        render("quintet", {"airflow": airflow})
-    granted = {list_name: [*default_values("mlflow")[list_name], "of-mine-quintet"]}
-    assert render("quintet", {"airflow": airflow, "mlflow": granted})
-    assert render("quintet", {"airflow": airflow, "mlflow": {"enabled": False}})
+        render("quintet", values)
+    granted = {list_name: ["of-mine-quintet"]}
+    assert render("quintet", {**values, "mlflow": granted})
+    assert render("quintet", {**values, "mlflow": {"enabled": False}})
 
 
 @pytest.mark.parametrize("kind", ["experiments", "models"])
@@ -172,3 +180,14 @@ def test_an_object_that_serving_may_not_read_is_refused() -> None:
     assert render(
         "quintet", {**values, "minio": {"users": {"serving": {"prefixes": ["weather/", "bitcoin/"]}}}}
     )
+
+
+def test_a_source_that_is_a_part_which_is_switched_off_is_refused() -> None:
+    off = {"api-data": {"enabled": False}}
+    sentence = r"global\.pipelines\.forest\.source is the Service api-data, and api-data\.enabled is false"
+    with pytest.raises(ChartError, match=sentence):
+        render("quintet", off)
+    elsewhere = {"global": {"pipelines": {"forest": {"source": {"url": "https://data.example.org"}}}}}
+    left_out = {"global": {"pipelines": {"forest": {"enabled": False}}}}
+    for values in (elsewhere, left_out, {"sources": {"enabled": False}}):
+        assert render("quintet", {**off, **values})

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from quintet.pipelines import pipelines
 from tests.charts.render import (
     CHARTS,
     NAMES,
@@ -38,7 +39,6 @@ NAMED_BY_THE_USER = {
     ("airflow", "steps", "pipelines"),
     ("airflow", "steps", "overrides"),
     ("inference", "models"),
-    ("sources",),
 }
 # The same at any depth: prefixes of keys, amounts of the node, environments.
 FREE = {"expireDays", "annotations", "requests", "limits", "quota", "defaultLimits", "defaultRequests"}
@@ -84,7 +84,7 @@ def test_a_misspelt_key_is_refused_by_name_at_every_level(chart: str, path: tupl
 def test_a_misspelt_key_is_refused_by_each_chart_and_from_the_umbrella(chart: str) -> None:
     with pytest.raises(ChartError, match="misspelt"):
         render(chart, {"misspelt": 1})
-    if chart not in ("quintet", "sources"):
+    if chart != "quintet":
         with pytest.raises(ChartError, match="misspelt"):
             render("quintet", {chart: {"misspelt": 1}})
 
@@ -149,12 +149,18 @@ def test_every_key_of_the_values_has_a_comment_above_it(chart: str) -> None:
 
 @pytest.mark.parametrize("chart", NAMES)
 def test_the_defaults_obey_the_schema(chart: str) -> None:
-    assert render(chart, default_values(chart))
+    # Without pipelines nothing is served, and no source is asked.
+    assert bool(render(chart, default_values(chart), samples=False)) == (
+        chart not in ("inference", "sources")
+    )
 
 
 def test_the_values_of_the_kind_cluster_are_the_platform() -> None:
     kind = yaml.safe_load((CHARTS / "quintet" / "values-kind.yaml").read_text(encoding="utf-8"))
-    assert render("quintet", kind)
+    names = {m["metadata"]["name"] for m in of_kind(render("quintet", kind), "Deployment")}
+    servers = [pipeline.server for pipeline in pipelines().values() if pipeline.server]
+    # The outside world is not asked.
+    assert {server.service for server in servers} <= names
 
 
 def test_one_registry_and_tag_reach_every_image_and_a_reference_wins() -> None:
