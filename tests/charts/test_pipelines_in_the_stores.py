@@ -209,6 +209,12 @@ def test_a_promotion_without_a_place_for_its_record_is_refused(chart: str) -> No
         render(chart, {"global": {"pipelines": {"weather": given}}})
 
 
+def test_days_of_another_s_keys_are_refused() -> None:
+    given = {**WEATHER, "s3": {"expireDays": {"forest/decided/": 1}}}
+    with pytest.raises(ChartError, match=r"weather\.s3\.expireDays names forest/decided/, which is not below"):
+        render("minio", {"global": {"pipelines": {"weather": given}}})
+
+
 def test_days_of_the_values_win_over_those_of_a_pipeline() -> None:
     values = {"buckets": {"data": {"expireDays": {"forest/raw/": 1, "excel/": 0}}}}
     rules = json.loads(
