@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection, cursor
+from psycopg2.extensions import connection, cursor, parse_dsn
 
 from stepkit.csv_files import COPY_LINE_END
 from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput, StepEnd
@@ -80,23 +80,22 @@ def connect(settings: Settings, **session: str) -> connection:
         raise RefusedInput(
             "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
         )
-    run = settings.run
-    try:
-        opened = psycopg2.connect(
-            settings.database_url,
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            application_name=f"{run.task_id or 'step'} {run.run_id}"[:_NAME_LIMIT],
-            keepalives_idle=30,
-            keepalives_interval=10,
-            keepalives_count=3,
-            tcp_user_timeout=60_000,
-        )
-    except psycopg2.ProgrammingError:  # its text quotes the URL, with the password
+    if not _is_url(settings.database_url):
         raise RefusedInput(
             "DATABASE_URL is no URL like postgresql://role:…@host:5432/database: characters of its password"
             " that are no letters or digits are written as %XX",
             Code.INVALID_SETTING,
-        ) from None
+        )
+    run = settings.run
+    opened = psycopg2.connect(
+        settings.database_url,
+        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        application_name=f"{run.task_id or 'step'} {run.run_id}"[:_NAME_LIMIT],
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        tcp_user_timeout=60_000,
+    )
     # Not as options of the connection: poolers such as PgBouncer refuse or drop those.
     made = [
         sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
@@ -109,6 +108,19 @@ def connect(settings: Settings, **session: str) -> connection:
         opened.close()
         raise
     return opened
+
+
+def _is_url(url: str) -> bool:
+    """Says whether libpq finds the parts of a URL where they are meant; its errors quote most of them.
+
+    Of a password that is not written as %XX, parts would be taken for a port, a host or a database.
+    """
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        return False
+    ports = parts.get("port", "5432").split(",")
+    return all(map(str.isdecimal, ports)) and "@" not in parts.get("host", "") + parts.get("dbname", "")
 
 
 def copy(rows: cursor, table: str, columns: Sequence[str], values: Iterable[Sequence[Any]]) -> int:

@@ -57,8 +57,10 @@ class Pools:
             headers = urllib3.make_headers(proxy_basic_auth=login)
             return ProxiedManager(proxy, self._budget, proxy_headers=headers, **self._settings)
         except (urllib3.exceptions.LocationValueError, ValueError) as error:
+            reason = "" if "@" in proxy else f" ({error})"  # which may quote a part of the login
             raise RefusedInput(
-                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ({error})",
+                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port{reason};"
+                " characters of a login that are no letters or digits are written as %XX",
                 Code.INVALID_SETTING,
             ) from error
 

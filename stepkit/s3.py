@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.outcomes import S3, Code, RefusedInput
 from stepkit.s3_errors import AlreadyThere, Conflict, naming, refuse_at_once
 from stepkit.s3_errors import ObjectMissing as ObjectMissing
 
@@ -230,7 +230,17 @@ def client() -> Any:
 
     Making one takes a tenth of a second, and threads may share one: there is one for each set of `AWS_*`
     variables.
+
+    Raises:
+        RefusedInput: the address of S3 holds a login.
     """
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        if "@" in os.environ.get(name, ""):  # boto3's errors quote it
+            raise RefusedInput(
+                f"{name} holds a login: give it as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                Code.INVALID_SETTING,
+                service=S3,
+            )
     return _client(tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
 
 

@@ -58,11 +58,17 @@ def configure(settings: Settings) -> None:
     """Points MLflow at the tracking server, with fewer and shorter retries than its own: Airflow retries too.
 
     Raises:
-        RefusedInput: `MLFLOW_TRACKING_URI` is not set.
+        RefusedInput: `MLFLOW_TRACKING_URI` is not set, or holds a login.
     """
     if not settings.tracking_uri:
         raise RefusedInput(
             "MLFLOW_TRACKING_URI is not set: give the step its MLflow server", Code.INVALID_SETTING
+        )
+    if "@" in settings.tracking_uri:  # MLflow's errors quote it
+        raise RefusedInput(
+            "MLFLOW_TRACKING_URI holds a login: give it as MLFLOW_TRACKING_USERNAME and"
+            " MLFLOW_TRACKING_PASSWORD",
+            Code.INVALID_SETTING,
         )
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")

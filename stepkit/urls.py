@@ -47,12 +47,21 @@ def checked_url(url: str) -> str:
     """Returns a URL that a setting holds.
 
     Raises:
-        RefusedInput: it is none.
+        RefusedInput: it is none, or holds a login, of which nothing is quoted.
     """
     try:
         origin_of(url)
+        login = "@" in urlsplit(url).netloc
     except ValueError as error:
-        raise RefusedInput(f"{url[:_SHOWN]!r} is not a URL: {error}", Code.INVALID_SETTING) from error
+        if "@" not in url:
+            raise RefusedInput(f"{url[:_SHOWN]!r} is not a URL: {error}", Code.INVALID_SETTING) from error
+        login = True
+    if login:
+        raise RefusedInput(
+            f"the URL that ends in {url.rpartition('@')[2][:_SHOWN]!r} is not taken for what stands before"
+            " its @: a login would be quoted with the URL in logs, and is not sent",
+            Code.INVALID_SETTING,
+        )
     return url
 
 

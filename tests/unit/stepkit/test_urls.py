@@ -19,7 +19,7 @@ CUT = LONG[:200]
         ("http://a.example/x", ("http", "a.example", 80)),
         ("https://a.example", ("https", "a.example", 443)),
         ("HTTPS://A.Example/X", ("https", "a.example", 443)),
-        ("https://me:secret@a.example:8443/x?y#z", ("https", "a.example", 8443)),
+        ("https://a.example:8443/x@y?y#z", ("https", "a.example", 8443)),
         ("http://[2001:db8::1]:8080/", ("http", "2001:db8::1", 8080)),
     ],
 )
@@ -32,7 +32,7 @@ def test_what_is_dialled_for_a_url(url: str, origin: tuple[str, str, int]) -> No
     ("url", "reason"),
     [
         ("http://a b/", UNSAFE),
-        ("http://a\\@b/", UNSAFE),
+        ("http://a\\b/", UNSAFE),
         ("http://a/\x9b", UNSAFE),
         ("ftp://a/", SCHEME),
         ("//a/", SCHEME),
@@ -48,6 +48,16 @@ def test_what_is_no_url_is_refused_with_the_reason(url: str, reason: str) -> Non
         checked_url(url)
     assert str(refused.value) == f"{url!r} is not a URL: {reason}"
     assert refused.value.code is Code.INVALID_SETTING
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:secret@a/", "http://me:se/cret@a/", "http://me:se\\cret@a/", "ftp://me@secret@a/"]
+)
+def test_a_url_with_a_login_is_refused_without_it(url: str) -> None:
+    with pytest.raises(RefusedInput, match=r"^the URL that ends in 'a/' is not taken.* a login") as refused:
+        checked_url(url)
+    assert refused.value.code is Code.INVALID_SETTING
+    assert "cret" not in str(refused.value)
 
 
 def test_a_long_url_is_cut_in_a_refusal() -> None:
