@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quintet.paths import cache_dir
+from tests.charts.go_programs import asked, built
 from tests.charts.render import ChartError, Manifest, containers, named, of_kind, pod_templates, render
 
 LAUNCHERS = {"Deployment airflow-scheduler", "Deployment airflow-triggerer"}
-SOURCE = Path(__file__).with_name("podsecurity")
 PODS = pod_templates(render("quintet"))
 
 
 @pytest.fixture(scope="session")
 def judge() -> Path:
-    """The Go program in podsecurity/, built once per content."""
-    content = b"".join(path.read_bytes() for path in sorted(SOURCE.iterdir()))
-    program = cache_dir("tools") / f"podsecurity-{hashlib.sha256(content).hexdigest()[:12]}" / "podsecurity"
-    if not program.exists():
-        go = shutil.which("go")
-        assert go, "Install Go: it builds tests/charts/podsecurity, Kubernetes' own Pod Security library."
-        subprocess.run([go, "build", "-o", program, "."], cwd=SOURCE, check=True)
-    return program
+    """Kubernetes' own Pod Security library."""
+    return built("podsecurity")
 
 
 def refusals(judge: Path, pods: dict[str, Manifest]) -> dict[str, str]:
     """Why Pod Security `restricted` refuses pods, by name; those that it admits are left out."""
-    body = json.dumps([{"metadata": pod["metadata"], "spec": pod["spec"]} for pod in pods.values()])
-    result = subprocess.run([judge], input=body, capture_output=True, text=True, check=True)
-    return {name: reason for name, reason in zip(pods, json.loads(result.stdout), strict=True) if reason}
+    reasons = asked(judge, [{"metadata": pod["metadata"], "spec": pod["spec"]} for pod in pods.values()])
+    return {name: reason for name, reason in zip(pods, reasons, strict=True) if reason}
 
 
 def test_pod_security_restricted_admits_every_pod(judge: Path) -> None:

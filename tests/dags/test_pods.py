@@ -153,3 +153,13 @@ def test_step_without_an_image_is_named(step_files: Path) -> None:
     (step_files / "images.json").write_text('{"forest-load": "x"}')
     with pytest.raises(AirflowFailException, match=r"No image for forest-extract.*forest-load"):
         pod_of("extract")
+
+
+def test_a_pod_has_nothing_that_the_tasks_namespace_refuses_beside_a_secret_of_its_program_alone() -> None:
+    spec = pod_of("promote")["spec"]
+    (container,) = spec["containers"]
+    hooks = {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"}
+    assert not {key for key in {*hooks, "command", "workingDir"} if container.get(key)}
+    assert not [key for key in ("initContainers", "shareProcessNamespace") if spec.get(key)]
+    kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
+    assert kinds <= {"emptyDir", "secret"}

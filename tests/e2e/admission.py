@@ -8,29 +8,31 @@ from typing import Any
 from kubernetes.client import ApiException
 
 from quintet.kube import Kube
+from tests import pod_requests
 
 
-def refusal(kube: Kube, step: str, secret: str, command: list[str] | None = None) -> str:
-    """Ask for a pod of a step's image with a value of a Secret, and return why it is refused, or nothing.
+def wrong(kube: Kube, step: str, secret: str, other: str) -> dict[str, str]:
+    """Return what the API server says to pods, by their titles, where that is not what the table has.
 
     Args:
         kube: the platform.
-        step: whose image, such as ``forest-train``.
-        secret: of the tasks namespace.
-        command: in place of the image's own.
+        step: whose program alone gets a Secret.
+        secret: that one.
+        other: a step that is not given it.
     """
-    images = kube.core.read_namespaced_config_map("airflow-step-images", kube.namespace).data["images.json"]
-    reference = {"name": secret, "key": "password"}
-    container: dict[str, Any] = {
-        "name": "step",
-        "image": json.loads(images)[step],
-        "command": command,
-        "env": [{"name": "PASSWORD", "valueFrom": {"secretKeyRef": reference}}],
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec = {"containers": [container], "securityContext": security, "serviceAccountName": "step"}
-    pod = {"metadata": {"name": "asks"}, "spec": spec}
+    images = _config(kube, "airflow-step-images", "images.json")
+    pods = pod_requests.brief(pod_requests.of_values(_config(kube, "airflow-step-pods", "pods.json"), images))
+    pods += pod_requests.by_other_ways(images, step, secret, other)
+    said = [(pod, _refusal(kube, pod.manifest(images))) for pod in pods]
+    return {pod.title: what for pod, what in said if not pod.expects(what)}
+
+
+def _config(kube: Kube, name: str, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kube.core.read_namespaced_config_map(name, kube.namespace).data[key])
+    return found
+
+
+def _refusal(kube: Kube, pod: dict[str, Any]) -> str:
     try:
         kube.core.create_namespaced_pod(kube.tasks_namespace, pod, dry_run="All")
     except ApiException as error:
