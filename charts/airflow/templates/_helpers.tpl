@@ -93,7 +93,7 @@ Helpers of the airflow chart.
   command: [python, /opt/quintet/scripts/wait.py, {{ .goal }}]
   {{- include "airflow.databaseContainer" .root | nindent 2 }}
   volumeMounts:
-    - {name: scripts, mountPath: /opt/quintet/scripts}
+    - {name: scripts, mountPath: /opt/quintet/scripts, readOnly: true}
     {{- with include "common.postgresCaMount" .root }}
     {{- . | nindent 4 }}
     {{- end }}
@@ -114,7 +114,7 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 {{- define "airflow.mounts" -}}
 - {name: tmp, mountPath: /tmp}
 - {name: home, mountPath: /opt/airflow}
-- {name: scripts, mountPath: /opt/quintet/scripts}
+- {name: scripts, mountPath: /opt/quintet/scripts, readOnly: true}
 {{- with include "common.postgresCaMount" . }}
 {{ . }}
 {{- end }}
@@ -139,9 +139,9 @@ securityContext: {{- include "common.containerSecurityContext" . | nindent 2 }}
 {{- end }}
 
 {{- define "airflow.dagMounts" -}}
-- {name: dags, mountPath: /opt/airflow/dags}
-- {name: step-images, mountPath: /opt/quintet/images}
-- {name: step-pods, mountPath: /opt/quintet/pods}
+- {name: dags, mountPath: /opt/airflow/dags, readOnly: true}
+- {name: step-images, mountPath: /opt/quintet/images, readOnly: true}
+- {name: step-pods, mountPath: /opt/quintet/pods, readOnly: true}
 {{- end }}
 
 {{- define "airflow.dagVolumes" -}}

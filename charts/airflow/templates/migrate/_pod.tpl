@@ -41,7 +41,7 @@ containers:
     volumeMounts:
       {{- include "airflow.mounts" . | nindent 6 }}
       {{- range $name := list "variables" "connections" }}
-      - {name: {{ $name }}, mountPath: /opt/quintet/setup/{{ $name }}}
+      - {name: {{ $name }}, mountPath: /opt/quintet/setup/{{ $name }}, readOnly: true}
       {{- end }}
 volumes:
   {{- include "airflow.volumes" . | nindent 2 }}
