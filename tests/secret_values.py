@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
@@ -16,13 +17,14 @@ def found_in(text: str, secrets: Iterable[str]) -> set[str]:
 
     Args:
         text: of a log, a file or an answer.
-        secrets: parts of a secret between characters that are no letters or digits count as well.
+        secrets: parts of one between characters that are no letters or digits count as well, but not of a
+            URL, whose password is a secret for itself.
     """
     return {secret for secret in secrets if any(form in text for form in _forms(secret))}
 
 
 def _forms(secret: str) -> set[str]:
-    parts = "".join(each if each.isalnum() else " " for each in secret).split()
+    parts = [] if "://" in secret else re.split("[^A-Za-z0-9]+", secret)
     forms = {secret, *(part for part in parts if len(part) >= SHORTEST)}
     forms |= {quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], secret.encode().hex()}
     return forms | {form for at in range(3) if (form := _in_base64(secret.encode(), at))}

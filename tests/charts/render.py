@@ -140,7 +140,10 @@ def plain_name(manifest: Manifest) -> str:
 
 def decoded(secret: Manifest) -> dict[str, str]:
     """What a Secret holds."""
-    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    encoded = secret.get("data", {})
+    return {key: base64.b64decode(value).decode() for key, value in encoded.items()} | secret.get(
+        "stringData", {}
+    )
 
 
 def pod_templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from quintet.pipelines import pipelines
-from tests.charts.render import NAMES, ChartError, Manifest, decoded, of_kind, render
+from tests.charts.render import (
+    NAMES,
+    ChartError,
+    Manifest,
+    containers,
+    decoded,
+    default_values,
+    of_kind,
+    pod_templates,
+    render,
+)
+from tests.secret_values import found_in
 
 # Keys that hold no secret.
 PUBLIC_KEYS = {"username", "access-key"}
+CONNECTION = "postgresql://somebody:Kq7vLmZp2xRw%2Ft8Hd3YbNf5Gj@db.example:5432/prices"
+"""In the values, where a person may write one."""
 
 
 def secrets(release: tuple[Manifest, ...]) -> list[Manifest]:
@@ -62,12 +77,55 @@ def test_a_url_holds_the_password_of_its_own_secret() -> None:
             assert f"://{data['username']}:{data['password']}@" in data["url"]
 
 
-def test_no_generated_value_stands_outside_the_secrets() -> None:
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"global": {"tasks": {"namespace": ""}}},
+        {"airflow": {"steps": {"operator": "stock"}, "connections": {"values": {"one": CONNECTION}}}},
+    ],
+)
+def test_no_value_of_a_secret_stands_outside_the_secrets(values: dict[str, Any]) -> None:
+    release = render("quintet", values)
+    held = {v for m in secrets(release) for k, v in decoded(m).items() if k not in PUBLIC_KEYS}
+    assert len(held) > 50
+    assert (CONNECTION in held) == (CONNECTION in json.dumps(values))
+    for manifest in release:
+        if manifest["kind"] != "Secret":
+            assert found_in(json.dumps(manifest), held) == set(), manifest["metadata"]["name"]
+
+
+def test_a_secret_reaches_a_container_by_reference_alone() -> None:
     release = render("quintet")
-    rest = json.dumps([m for m in release if m["kind"] != "Secret"])
-    generated = {v for m in secrets(release) for k, v in decoded(m).items() if k not in PUBLIC_KEYS}
-    assert not [value for value in generated if value in rest]
-    assert not [v for v in generated if base64.b64encode(v.encode()).decode() in rest]
+    names = re.compile(r"PASSWORD|SECRET|TOKEN|_KEY$|FERNET|DATABASE_U|_CONN$")
+    for name, pod in pod_templates(release).items():
+        for container in containers(pod):
+            given = {each["name"]: each for each in container.get("env", []) if names.search(each["name"])}
+            shown = {key: each["value"] for key, each in given.items() if each.get("value")}
+            # A path, or what the kubelet puts together from variables that are references.
+            assert not [
+                key for key, value in shown.items() if not value.startswith("/") and "$(" not in value
+            ], name
+
+
+@pytest.mark.parametrize("chart", NAMES)
+def test_the_values_of_a_chart_hold_no_secret(chart: str) -> None:
+    def texts(node: Any, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(node, dict):
+            for key, child in node.items():
+                yield from texts(child, f"{path}.{key}")
+        elif isinstance(node, list):
+            for child in node:
+                yield from texts(child, path)
+        elif node not in ("", None):
+            yield path, str(node)
+
+    held = re.compile(r"(password|passwd|secretkey|accesskey|token|credential)[^.]*$", re.IGNORECASE)
+    found = list(texts(default_values(chart), chart))
+    assert found
+    # A reference names a Secret and a key of it.
+    assert [path for path, _ in found if held.search(path)] == []
+    assert [text for _, text in found if re.search(r"://[^/@\s]*:[^/@\s]*@", text)] == []
 
 
 def test_with_secrets_of_ones_own_none_is_made_and_two_renders_are_equal() -> None:
