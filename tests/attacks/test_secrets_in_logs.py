@@ -17,8 +17,8 @@ from stepkit import trust
 from stepkit.step import execute
 from tests import services
 from tests.certificates import authority
-from tests.conftest import as_promotion
 from tests.encrypted_server import encrypted
+from tests.roles import as_promotion
 from tests.scripted_http import response, serving
 from tests.secret_values import found_in
 
