@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.charts.network import Endpoint, Network, selects
-from tests.charts.render import Manifest, named, of_kind, plain_name, render, sample_values
+from tests.charts.render import Manifest, named, of_kind, plain_name, render
 
 PLATFORM, TASKS = "quintet", "quintet-tasks"
 
@@ -85,10 +85,11 @@ def probe(release: tuple[Manifest, ...], name: str) -> Endpoint:
 def step_pod(release: tuple[Manifest, ...], pipeline: str, step: str) -> Endpoint:
     """Return a step pod as dags/pod_template.py labels it, by the chart's file."""
     pods = json.loads(named(release, "ConfigMap", "airflow-step-pods")["data"]["pods.json"])
-    given = sample_values()["global"]["pipelines"][pipeline]["steps"].get(step, {})
-    of_its_source = {"quintet/source": pipeline} if given.get("source") else {}
-    labels = {**pods["labels"], "pipeline": pipeline, "step": f"{pipeline}-{step}", **of_its_source}
-    return Endpoint(pods["namespace"], labels)
+    own = pods["steps"][f"{pipeline}-{step}"].get("labels", {})
+    return Endpoint(
+        pods["namespace"],
+        {**pods["labels"], **own, "pipeline": pipeline, "step": f"{pipeline}-{step}"},
+    )
 
 
 def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
@@ -97,7 +98,7 @@ def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
         **workloads(release),
         "step forest-extract": step_pod(release, "forest", "extract"),
         "step forest-promote": step_pod(release, "forest", "promote"),
-        "step of another pipeline": step_pod(release, "penguins", "extract"),
+        "step of another pipeline": step_pod(release, "penguins", "train"),
         "client of inference": Endpoint(PLATFORM, {"quintet/client": "inference"}),
         "client of mlflow": Endpoint(PLATFORM, {"quintet/client": "mlflow"}),
         "client of airflow": Endpoint(PLATFORM, {"quintet/client": "airflow"}),
