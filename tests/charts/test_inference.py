@@ -21,7 +21,8 @@ def render(values: dict[str, Any], **pipelines: Any) -> tuple[Manifest, ...]:
 
 def pipeline(name: str = "weather", **more: Any) -> dict[str, Any]:
     """A pipeline that trains and promotes a model."""
-    return {"steps": {"promote": {}}, "model": {"name": name, "promotion": {"step": "promote"}, **more}}
+    model = {"name": name, "experiment": name, "promotion": {"step": "promote"}, **more}
+    return {"steps": {"promote": {}}, "schemas": [name], "model": model}
 
 
 def container(release: tuple[Manifest, ...], model: str) -> Manifest:
