@@ -8,7 +8,7 @@ from textwrap import indent
 
 import yaml
 
-from quintet.pipelines import Pipeline, Step
+from quintet.pipelines import Pipeline, Step, models
 from quintet.progress import UserError
 
 TEMPLATE = Path(__file__).with_name("skaffold.template.yaml")
@@ -95,10 +95,9 @@ def _handed_over(name: str) -> str:
 
 
 def _forwards(pipelines: Mapping[str, Pipeline]) -> list[str]:
-    """Return the ports of the models' APIs."""
-    models = [pipeline.model for pipeline in pipelines.values() if pipeline.model]
+    """Return the ports of the models' APIs, those that `quintet ui` takes."""
     return [
         f"- {{resourceType: service, resourceName: inference-{model}, namespace: quintet, port: 80, "
         f"localPort: {port}}}\n"
-        for port, model in enumerate(models, FIRST_PORT)
+        for port, model in enumerate(models(pipelines.values()), FIRST_PORT)
     ]
