@@ -16,7 +16,7 @@ from stepkit.s3 import split
 from tests import table_hash
 from tests.e2e import evidence
 from tests.e2e.evidence import CAPTURE, TRAINING
-from tests.local.conftest import Local
+from tests.local.conftest import Local, local
 
 # A bundle names the Python that it was trained by, which is Debian's in an image and here the laptop's: its
 # digest differs, and the digests of its arrays and known answers are compared instead.
@@ -42,14 +42,19 @@ def of_cluster(kube: Kube) -> dict[str, str]:
         return hashes | _trainings(results)
 
 
-def of_local(local: Local, captures: int, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Captures and trains without a cluster, and gives the hashes of what came of it."""
+def of_local(captures: int, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Captures and trains on a platform without a cluster, and gives the hashes of what came of it."""
+    with local() as here:
+        return _made(here, captures, parameters)
+
+
+def _made(here: Local, captures: int, parameters: Mapping[str, Any]) -> dict[str, str]:
     for _ in range(captures):
-        local.run(CAPTURE)
-    results = {_name(task): task["result"] for task in local.run(TRAINING, dict(parameters))}
-    hashes = table_hash.tables(local.database, LEFT_OUT_TOO)
-    hashes["snapshot"] = _snapshot(local.s3, results)
-    with evidence.environment(MLFLOW_TRACKING_URI=local.platform.url("mlflow")):
+        here.run(CAPTURE)
+    results = {_name(task): task["result"] for task in here.run(TRAINING, dict(parameters))}
+    hashes = table_hash.tables(here.database, LEFT_OUT_TOO)
+    hashes["snapshot"] = _snapshot(here.s3, results)
+    with evidence.environment(MLFLOW_TRACKING_URI=here.platform.url("mlflow")):
         return hashes | _trainings(results)
 
 

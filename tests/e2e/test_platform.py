@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,12 +22,13 @@ from quintet.run import follow
 from tests.e2e import admission, credentials, evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, helm_command, install
 from tests.e2e.evidence import CAPTURE, FOREST, TRAINING
-from tests.local.conftest import local
 
 ENDED = ("success", "failed")
 CHAMPION_SECONDS = 60
 """Enough where a training of the schedule takes the two cores meanwhile; what it took is printed."""
 SAMPLES = 200
+TRAINED_WITH = {"n_estimators": 20, "min_captures": 3}
+"""The variables of values.yaml, as parameters of a run."""
 
 
 def run(kube: Kube, dag: str, *, first: bool = False) -> list[dict[str, Any]]:
@@ -116,6 +120,17 @@ def test_train_and_promote(kube: Kube, platform: Platform) -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def made_here(kube: Kube, platform: Platform) -> Iterator[Future[dict[str, str]]]:
+    """What comes of the cluster's captures without one: made beside the stages that wait for its pods."""
+    batches = evidence.query(kube, "SELECT batch_number FROM forest.ingest_audit ORDER BY finished_at")
+    assert batches == [(number,) for number in range(len(batches))]
+    # A process of its own, as MLflow's client finds its server in the environment.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool.submit(same_tables.of_local, len(batches), TRAINED_WITH)
+
+
+@pytest.mark.usefixtures("made_here")
 @pytest.mark.parametrize(
     ("step", "moved"),
     [
@@ -143,26 +158,24 @@ def test_a_prediction_in_the_cluster_is_what_the_model_itself_says(kube: Kube, p
     assert served == evidence.model_labels(kube, frame)
 
 
-def test_helm_test(platform: Platform) -> None:
-    helm(platform, "test", "quintet", "--timeout", "5m")
-
-
 def test_a_pod_is_added_under_load(kube: Kube, platform: Platform) -> None:
     with load.job(kube, json.dumps(body(kube))):
         evidence.wait_for("a second pod", lambda: _replicas(kube) == 2, seconds=240)
 
 
-def test_the_same_data_and_seeds_give_the_same_without_a_cluster(kube: Kube, platform: Platform) -> None:
-    batches = evidence.query(kube, "SELECT batch_number FROM forest.ingest_audit ORDER BY finished_at")
-    assert batches == [(number,) for number in range(len(batches))]
-    with local() as here:
-        made_here = same_tables.of_local(here, len(batches), {"n_estimators": 20, "min_captures": 3})
-    assert made_here == same_tables.of_cluster(kube)
+def test_helm_test(platform: Platform) -> None:
+    helm(platform, "test", "quintet", "--timeout", "5m")
 
 
 def test_the_added_pod_has_gone_with_the_load(kube: Kube, platform: Platform) -> None:
-    # What needs no cluster has run since, as nobody has to wait for the autoscaler.
+    # `helm test` has run since, as nobody has to wait for the autoscaler.
     evidence.wait_for("one pod again", lambda: _replicas(kube) == 1, seconds=240)
+
+
+def test_the_same_data_and_seeds_give_the_same_without_a_cluster(
+    kube: Kube, platform: Platform, made_here: Future[dict[str, str]]
+) -> None:
+    assert made_here.result() == same_tables.of_cluster(kube)
 
 
 def _replicas(kube: Kube) -> int:
