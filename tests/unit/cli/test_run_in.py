@@ -76,10 +76,10 @@ def test_each_pipeline_and_source_has_the_environment_of_its_widest_lock(tmp_pat
 
 
 def test_an_environment_that_is_not_there_is_named_with_those_that_are() -> None:
-    command = [sys.executable, REPOSITORY / "cli/run_in.py", "dev+weather", "-c", ""]
+    command = [sys.executable, REPOSITORY / "cli/run_in.py", "dev+nowhere", "-c", ""]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "There is no Python environment weather: there are airflow, " in ended.stderr
+    assert "There is no Python environment nowhere: there are airflow, " in ended.stderr
 
 
 def test_a_checkout_whose_path_divides_pythons_search_path_is_refused(tmp_path: Path) -> None:
