@@ -17,7 +17,7 @@ import pytest
 from quintet.local.platform import python_path
 from tests import services
 from tests.certificates import authority
-from tests.conftest import REPOSITORY
+from tests.places import REPOSITORY
 from tests.scripted_http import response, serving
 
 SOURCE = "https://localhost/"
