@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import psycopg2
+from psycopg2.extensions import parse_dsn
 
 MIGRATIONS = Path(sysconfig.get_path("purelib"), "airflow/migrations/versions")
 KNOWN_SECONDS = 15
@@ -30,13 +31,33 @@ def known_revisions(folder: Path) -> tuple[set[str], str]:
     return revisions, newest
 
 
+def refuse_unreadable(variable: str, url: str) -> None:
+    """Let libpq see only a URL whose parts it finds where they are meant: its errors quote most of them.
+
+    Raises:
+        SystemExit: with a sentence, when parts of a password would be a port, a host or a database.
+    """
+    try:
+        parts = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        parts = {"port": ""}
+    ports = parts.get("port", "5432").split(",")
+    if not all(map(str.isdecimal, ports)) or "@" in parts.get("host", "") + parts.get("dbname", ""):
+        sys.exit(
+            f"{variable} is no URL like postgresql://role:...@host:5432/database: characters of its password "
+            "that are no letters or digits are written as %XX. Correct the Secret that it comes from."
+        )
+
+
 def lacking(goal: str) -> str | None:
     """Say what is still lacking for `goal`, or return None when it is reached.
 
     Raises:
-        SystemExit: with a sentence, when the schema is from ahead.
+        SystemExit: with a sentence, when the schema is from ahead, or the URL is none.
     """
-    url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "", 1)
+    variable = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+    url = os.environ[variable].replace("+psycopg2", "", 1)
+    refuse_unreadable(variable, url)
     try:
         with psycopg2.connect(url, connect_timeout=5) as connection, connection.cursor() as cursor:
             cursor.execute("select version_num from alembic_version")

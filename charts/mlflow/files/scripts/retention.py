@@ -25,9 +25,19 @@ MIB = 1 << 20
 
 
 def named_by_decisions(url: str, schema: str) -> set[str]:
-    """Return the ids of the runs that a record of decisions names, as challenger or as champion."""
+    """Return the ids of the runs that a record of decisions names, as challenger or as champion.
+
+    Raises:
+        SystemExit: with a sentence, when it cannot be read.
+    """
     table = sql.Identifier(schema, "promotion_decisions")
-    connection = psycopg2.connect(url, connect_timeout=10)
+    try:
+        connection = psycopg2.connect(url, connect_timeout=10)
+    except psycopg2.Error as error:  # its text may quote a part of the password
+        raise SystemExit(
+            f"The record of decisions in the schema {schema} cannot be read ({type(error).__name__}): see"
+            " whether the url of the pipeline's Secret opens it."
+        ) from None
     try:
         with connection, connection.cursor() as rows:
             rows.execute(
