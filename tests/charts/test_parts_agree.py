@@ -134,29 +134,50 @@ def test_who_names_a_champion_is_a_value_of_each_model(values: dict[str, Any]) -
     assert render("quintet", values)
 
 
-@pytest.mark.parametrize(
-    ("variable", "list_name"),
-    [("MLFLOW_EXPERIMENT_NAME", "experiments"), ("MLFLOW_MODEL_NAME", "models")],
+LISTS = {"MLFLOW_EXPERIMENT_NAME": "experiments", "MLFLOW_MODEL_NAME": "models"}
+LAYERS = (
+    "airflow.steps",
+    "airflow.steps.overrides.forest-train",
+    "global.pipelines.forest",
+    "global.pipelines.forest.steps.train",
 )
-@pytest.mark.parametrize(
-    "layer",
-    [
-        "airflow.steps",
-        "airflow.steps.overrides.forest-train",
-        "global.pipelines.forest",
-        "global.pipelines.forest.steps.train",
-    ],
-)
-def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, list_name: str, layer: str) -> None:
-    values: dict[str, Any] = {"env": {variable: "of-mine-{{ .Release.Name }}"}}
+
+
+def named(name: str, layer: str, *variables: str) -> dict[str, Any]:
+    """Values that set variables to a name in a layer."""
+    values: dict[str, Any] = {"env": dict.fromkeys(variables, name)}
     for key in reversed(layer.split(".")):
         values = {key: values}
-    sentence = rf"{re.escape(layer)}\.env\.{variable} is of-mine-quintet.* mlflow\.{list_name}"
+    return values
+
+
+@pytest.mark.parametrize("variable", LISTS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_name_that_mlflow_grants_nobody_is_refused(variable: str, layer: str) -> None:
+    sentence = rf"{re.escape(layer)}\.env\.{variable} is of-mine-quintet.* mlflow\.{LISTS[variable]}"
     with pytest.raises(ChartError, match=sentence):
-        render("quintet", values)
-    granted = {list_name: ["of-mine-quintet"]}
-    assert render("quintet", {**values, "mlflow": granted})
-    assert render("quintet", {**values, "mlflow": {"enabled": False}})
+        render("quintet", named("of-mine-{{ .Release.Name }}", layer, variable))
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_name_is_taken_that_mlflow_grants_or_that_no_mlflow_of_the_release_has_to(granted: bool) -> None:
+    """In every layer and by both variables at once: one that was refused would say so."""
+    mlflow: dict[str, Any] = {"enabled": False}
+    if granted:
+        mlflow = dict.fromkeys(LISTS.values(), ["of-mine-quintet"])
+    values: dict[str, Any] = {"mlflow": mlflow}
+    for layer in LAYERS:
+        merge(values, named("of-mine-{{ .Release.Name }}", layer, *LISTS))
+    assert render("quintet", values)
+
+
+def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+    """Add values to others, level by level."""
+    for key, value in values.items():
+        if isinstance(value, dict) and key in into:
+            merge(into[key], value)
+        else:
+            into[key] = value
 
 
 @pytest.mark.parametrize("kind", ["experiments", "models"])
