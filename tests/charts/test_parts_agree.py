@@ -164,7 +164,7 @@ def test_a_name_is_taken_that_mlflow_grants_or_that_no_mlflow_of_the_release_has
     """In every layer and by both variables at once: one that was refused would say so."""
     mlflow: dict[str, Any] = {"enabled": False}
     if granted:
-        mlflow = dict.fromkeys(LISTS.values(), ["of-mine-quintet"])
+        mlflow = {name: ["of-mine-quintet"] for name in LISTS.values()}
     values: dict[str, Any] = {"mlflow": mlflow}
     for layer in LAYERS:
         merge(values, named("of-mine-{{ .Release.Name }}", layer, *LISTS))
