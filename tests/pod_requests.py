@@ -173,7 +173,7 @@ def by_other_ways(images: Mapping[str, str], step: str, secret: str, other: str)
 
 
 def _given(pods: Mapping[str, Any], step: str) -> set[str]:
-    layers = [pods, pods["pipelines"][step.partition("-")[0]], pods["steps"].get(step, {})]
+    layers = [pods, pods["steps"][step]]
     references = {name: ref for layer in layers for name, ref in layer.get("secret_env", {}).items()}
     return {reference["secret"] for reference in references.values()}
 
