@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
@@ -22,6 +23,7 @@ from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from stepkit.s3 import split
 from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local
+from tests.secret_values import found_in
 
 SAMPLES = "forest.forest_cover_samples"
 
@@ -112,6 +114,39 @@ def test_no_evidence_holds_a_secret(platform: Local, trained: list[Any]) -> None
     texts = [path.read_text() for path in platform.platform.state.runs.rglob("*.json*")]
     assert len(texts) > 20
     assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_nothing_that_the_platform_wrote_holds_a_secret_but_the_files_that_are_for_them(
+    platform: Local, captured: list[Any]
+) -> None:
+    here, state = platform.platform, platform.platform.state
+    secrets = {
+        value
+        for keys in here.credentials.values()
+        for key, value in keys.items()
+        if key not in ("username", "access-key")
+    }
+    with pytest.raises(UserError, match="has no parameter"):
+        platform.run(CAPTURE, {"password": "none"})
+    for_secrets = {state.folder / name for name in ("credentials.json", "pods.json")}
+    data = [state.folder / name for name in ("postgres", "s3")]
+    written = {
+        str(path.relative_to(state.folder)): path.read_bytes().decode("utf-8", "replace")
+        for path in state.folder.rglob("*")
+        if path.is_file() and path not in for_secrets and not any(path.is_relative_to(each) for each in data)
+    }
+    assert {"logs/postgres.log", "logs/s3.log", "logs/mlflow.log"} <= written.keys()
+    started = [each.process for each in state.running().values() if each.process]
+    commands = [" ".join(process.cmdline()) for process in started]
+    assert len(commands) > 3
+    written["commands"] = "\n".join(commands)
+    with psycopg2.connect(here.database_url("airflow", "airflow")) as connection, connection.cursor() as rows:
+        for table in ("xcom", "task_instance", "dag_run", "log"):
+            rows.execute(f"SELECT t::text FROM {table} t")
+            written[table] = "\n".join(text for (text,) in rows.fetchall())
+    connection.close()
+    assert "raw_uri" in written["xcom"]
+    assert {name: held for name, text in written.items() if (held := found_in(text, secrets))} == {}
 
 
 def test_a_pipeline_reaches_its_own_objects_and_serving_only_reads(
