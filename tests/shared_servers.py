@@ -82,6 +82,11 @@ def alone(name: str) -> Iterator[Path]:
         yield folder
 
 
+def mlflow_database() -> str:
+    """Return the URL of that server's database, for SQLAlchemy."""
+    return str(_started("mlflow", _start_mlflow)["database"])
+
+
 def _started(name: str, start: Callable[[Path, int], Facts]) -> Facts:
     with alone(name) as run:
         record = run / name / "server.json"
@@ -132,4 +137,5 @@ def _start_mlflow(folder: Path, port: int) -> Facts:
     database = for_sqlalchemy(server.url(server.create_database()))
     command = mlflow.command(Path(sys.executable), port, str(folder / "artifacts"))
     url = f"http://127.0.0.1:{port}/health"
-    return _serve(folder, command, lambda: answers(url), **mlflow.environment(database))
+    served = _serve(folder, command, lambda: answers(url), **mlflow.environment(database))
+    return served | {"database": database}
