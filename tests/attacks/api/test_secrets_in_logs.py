@@ -14,7 +14,7 @@ import pytest
 
 from tests import services
 from tests.attacks.api.conftest import FEATURES
-from tests.conftest import as_serving
+from tests.roles import as_serving
 from tests.secret_values import found_in
 from tests.serving.conftest import Server
 from tests.serving.registry_server import Registry

@@ -16,13 +16,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from forest.evaluate import evaluate
+from forest.tests.training.conftest import Training
 from forest.train import Trained
 from quintet.local.platform import python
 from stepkit.outcomes import RefusedInput
 from tests import services, shared_servers
-from tests.conftest import as_serving
+from tests.roles import as_serving
 from tests.serving.conftest import Server, started
-from tests.unit.forest_training.conftest import Training
 
 Make = Callable[..., Any]
 SECONDS = 120
