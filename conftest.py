@@ -126,7 +126,7 @@ def bucket(s3_server: services.S3Server, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.fixture(scope="session")
 def make_database(postgres_server: services.PostgresServer) -> Callable[[str], str]:
-    """Gives the URL, as a pipeline's role, of a fresh database with the pipeline's tables."""
+    """Returns the URL, as a pipeline's role, of a fresh database with the pipeline's tables."""
     from quintet.local.databases import OWNER
     from tests import pipeline_databases
 

@@ -98,7 +98,7 @@ def _snapshot(bars: Bars, bucket: str) -> dict[str, str]:
 
 
 def _trials(platform: Platform, tuners: int) -> int:
-    """Give how many trials end within the time, which begins with the first trial's start."""
+    """Return how many trials end within the time, which begins with the first trial's start."""
     settings = Settings(**{**vars(platform.settings), "run": Run(dag_id="bench", run_id=f"{tuners}-tuners")})
     children = [
         _processes.Process(target=_tune, args=(settings, worker, platform.snapshot))

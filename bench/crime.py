@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def best(work: Callable[[], Any]) -> float:
-    """Gives the seconds of the fastest of some repeats, which other work on the machine disturbs least."""
+    """Returns the seconds of the fastest of some repeats, which other work on the machine disturbs least."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -49,7 +49,7 @@ def main() -> None:
 def quintet() -> dict[str, float]:
     """Trains as `forest.train` does, exports, proves and opens the bundle as serving does."""
     import bundle
-    from bundle.fitted import columns_of
+    from bundle.exporter import columns_of
     from forest.models import fit, scores
     from forest.schema import COVER_TYPES, NAMES
     from forest.snapshot import FEATURES, TARGET, Snapshot, clean
@@ -128,14 +128,14 @@ def written(value: float) -> str:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Gives a result and the seconds it took."""
+    """Returns a result and the seconds it took."""
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start
 
 
 def peak_gibibytes() -> float:
-    """Gives the largest resident memory of this process so far."""
+    """Returns the largest resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 

@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def fresh(server: PostgresServer) -> Settings:
-    """Gives the way to a new database with the forest's empty tables."""
+    """Returns the way to a new database with the forest's empty tables."""
     template = pipeline_databases.template(server, "forest")
     name = server.create_database(template, OWNER)
     return Settings(database_url=server.url(name, "forest"))
 
 
 def timed(settings: Settings, work: Callable[[Settings], None]) -> float:
-    """Gives the seconds that the work takes, with its connection and its commit."""
+    """Returns the seconds that the work takes, with its connection and its commit."""
     begun = time.perf_counter()
     work(settings)
     return time.perf_counter() - begun

@@ -27,7 +27,7 @@ from sipsa_ws import soap
 from sipsa_ws.history import Histories
 from sipsa_ws.quotes import Quotes
 from stepkit import postgres
-from stepkit.outcomes import NothingToDo
+from stepkit.errors import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import pipeline_databases, shared_servers

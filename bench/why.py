@@ -10,7 +10,7 @@ from tests.e2e.failures import FAILURES, failing_dags
 
 
 def main() -> None:
-    """Let all failures come about, ask the command line for the cause of each, and print a table."""
+    """Cause all failures, ask the command line for the cause of each, and print a table."""
     kube = Kube.of("quintet", None)
     right = 0
     with failing_dags(kube) as runs:

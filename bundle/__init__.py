@@ -13,8 +13,8 @@ Reading needs numpy alone. `export` and `verify_against` are for training and ne
 
 from bundle.contract import Contract, Engine, Feature, Label, Split, Transform
 from bundle.errors import BundleError, BundleRefused
-from bundle.fitted import engine_of, export, versions, write
-from bundle.preparation import Columns, normalise_category
+from bundle.exporter import engine_of, export, versions, write
+from bundle.preprocessing import Columns, normalise_category
 from bundle.proof import verify_against
 from bundle.reader import Bundle, Prediction, load
 

@@ -20,7 +20,7 @@ _OTHER_FIELDS = {"class_name", "unknown_categories", "unknown_fields", "probabil
 
 
 def alike(categories: Iterable[str]) -> tuple[str, str] | None:
-    """Gives two categories that look the same but for case and outer blanks, if there are any."""
+    """Returns two categories that look the same but for case and outer blanks, if there are any."""
     met: dict[str, str] = {}
     for category in categories:
         if (other := met.setdefault(key(category), category)) is not category:
@@ -29,7 +29,7 @@ def alike(categories: Iterable[str]) -> tuple[str, str] | None:
 
 
 def key(category: str) -> str:
-    """Gives what two spellings of a category have in common."""
+    """Returns what two spellings of a category have in common."""
     return normalise(category).strip().casefold()
 
 

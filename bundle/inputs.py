@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bundle.contract import Contract, Feature
 from bundle.errors import BundleError
-from bundle.preparation import Columns
+from bundle.preprocessing import Columns
 from bundle.transforms import Input, RowTransform, SeriesTransform, made
 
 CLOSE = 1e-6
@@ -130,7 +130,7 @@ class Inputs:
         lacking = transform.lacking if isinstance(transform, RowTransform) else ()
         for output, kind in transform.outputs.items():
             if output not in known:
-                raise _refusal(name, f"makes {output}, which is no feature of the model")
+                raise _refusal(name, f"makes {output}, which is not a feature of the model")
             if known[output].type != kind:
                 raise _refusal(name, f"makes {output} as a {kind}, the model takes a {known[output].type}")
             if output in self._maker:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bundle.contract import Contract
 from bundle.errors import BundleRefused
-from bundle.fitted import UNSEEN, columns_of
+from bundle.exporter import UNSEEN, columns_of
 from bundle.reader import Bundle
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _probabilities(pipeline: Pipeline, rows: DataFrame) -> NDArray[np.float64]:
 
 
 def _disturbed(frame: DataFrame, contract: Contract) -> DataFrame:
-    """Gives the rows with a tenth of each column missing and a tenth of each category unseen."""
+    """Returns the rows with a tenth of each column missing and a tenth of each category unseen."""
     disturbed = frame.copy()
     generator = np.random.default_rng(0)
     for feature in contract.features:

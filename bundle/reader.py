@@ -19,7 +19,7 @@ from bundle.contract import Contract
 from bundle.engines import BOOSTER, ENGINES, Arrays, Engine
 from bundle.errors import BundleError
 from bundle.inputs import Inputs
-from bundle.preparation import Columns, Preparation
+from bundle.preprocessing import Columns, Preprocessing
 
 DIGESTS = "digests.json"
 CONTRACT = "contract.json"
@@ -63,7 +63,7 @@ class Bundle:
     digest: str
     smoke: dict[str, Any]
     inputs: Inputs
-    preparation: Preparation
+    preprocessing: Preprocessing
     engine: Engine
 
     @classmethod
@@ -79,10 +79,10 @@ class Bundle:
         inputs = Inputs(contract)
         columns = sum(feature.width for feature in contract.features)
         engine = ENGINES[kind](arrays, contract.engine.parameters, columns, len(contract.labels))
-        return cls(contract, digest, smoke, inputs, Preparation(contract.features), engine)
+        return cls(contract, digest, smoke, inputs, Preprocessing(contract.features), engine)
 
     def predict_proba(self, columns: Columns) -> NDArray[np.float64]:
-        """Gives probabilities of shape (rows, classes), classes in the order of the contract's labels.
+        """Returns probabilities of shape (rows, classes), classes in the order of the contract's labels.
 
         Raises:
             ValueError: a feature's column is absent, or the columns differ in length.
@@ -90,14 +90,14 @@ class Bundle:
         return self.predict(columns).probabilities
 
     def predict(self, columns: Columns) -> Prediction:
-        """Gives each row's class, probabilities and unknown categories; raises as `predict_proba` does."""
-        matrix, unknown = self.preparation.apply(columns)
+        """Returns each row's class, probabilities and unknown categories; raises as `predict_proba` does."""
+        matrix, unknown = self.preprocessing.apply(columns)
         probabilities = self.probabilities(matrix)
         values = np.array([label.value for label in self.contract.labels], dtype=np.int64)
         return Prediction(values[probabilities.argmax(axis=1)], probabilities, unknown)
 
     def probabilities(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gives what the engine says of a matrix of `preparation`, freed of the balance of training."""
+        """Returns what the engine says of a matrix of `preprocessing`, freed of the balance of training."""
         probabilities = self.engine.predict_proba(matrix)
         if self.contract.class_weights is not None:
             probabilities = probabilities * np.array(self.contract.class_weights)
@@ -144,7 +144,7 @@ class Bundle:
 
 
 def columns_from_json(contract: Contract, columns: Mapping[str, list[Any]]) -> Columns:
-    """Gives lists of numbers or strings, None where missing, as the columns that a bundle takes."""
+    """Returns lists of numbers or strings, None where missing, as the columns that a bundle takes."""
     kinds = {"number": np.float64, "category": object}
     return {
         feature.name: np.array(columns[feature.name], dtype=kinds[feature.type])
@@ -175,7 +175,7 @@ def load(path: Path | str, *, expected_digest: str | None = None) -> Bundle:
 
 
 def bundle_digest(path: Path) -> str:
-    """Gives the digest of the bundle in a directory: the sha256 of its `digests.json`.
+    """Returns the digest of the bundle in a directory: the sha256 of its `digests.json`.
 
     Raises:
         BundleError: there is no such file.
@@ -194,7 +194,7 @@ def listed(root: Path) -> dict[str, str]:
         raise BundleError(f"{DIGESTS} must list {CONTRACT}, {SMOKE} and the arrays")
     for name in digests:
         if not _FILE_NAME.fullmatch(name):
-            raise BundleError(f"{DIGESTS} lists {name!r}, which is no file of a bundle")
+            raise BundleError(f"{DIGESTS} lists {name!r}, which is not a file of a bundle")
     return digests
 
 
@@ -210,7 +210,7 @@ def _opened(root: Path, name: str) -> BufferedReader:
     try:
         path = root / name
         if path.exists() and not path.is_file():
-            raise BundleError(f"{name} is no file")
+            raise BundleError(f"{name} is not a file")
         return path.open("rb")
     except OSError as error:
         raise BundleError(f"the bundle lacks {name}: {error.strerror}") from None
@@ -225,7 +225,7 @@ def _content(root: Path, name: str) -> bytes:
 
 
 def _checked(root: Path) -> list[str]:
-    """Gives the names of the bundle's files, each compared with its digest."""
+    """Returns the names of the bundle's files, each compared with its digest."""
     digests = listed(root)
     for name, expected in digests.items():
         with _opened(root, name) as file:

@@ -105,7 +105,7 @@ def folder_of(name: str) -> Path:
 
 
 def is_made(name: str) -> bool:
-    """Say whether an environment is there."""
+    """Return whether an environment is there."""
     return (folder_of(name) / "complete").exists()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
-from endings import options
+from exit_codes import options
 from pod_report import CONTAINER
 from pod_template import CONTAINER_SECURITY, read_json
 from templates import RUN_AFTER, as_json, param, result, setting

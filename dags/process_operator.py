@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from endings import failure_of, given, options, result_of, returned
+from exit_codes import failure_of, given, options, result_of, returned
 from pod_template import read_json
 
 from stepkit.settings import Run
@@ -39,7 +39,7 @@ class ProcessStepOperator(BaseOperator):
         arguments: Command-line options of the step, templated.
         env_vars: Environment variables of this task alone, templated.
         timeout: Time the step may run before it is stopped.
-        returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
+        returns: Entry of the result that Airflow takes for the whole of it, see `exit_codes.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from
             `arguments` because Airflow renders no templates in a mapped value.
     """

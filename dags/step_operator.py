@@ -19,7 +19,7 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import (
 )
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from endings import NOTHING_TO_DO, failure_of, given, options, result_of, returned
+from exit_codes import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
 from pod_report import CONTAINER, REPORT_KEY, PodReport
 from pod_template import pod_template, read_json
@@ -48,7 +48,7 @@ def result_of_pod(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
 
     Raises:
         AirflowException: The pod was gone before its result was read; a retry makes it again.
-        AirflowFailException: It is no result, see `endings.result_of`.
+        AirflowFailException: It is not a result, see `exit_codes.result_of`.
     """
     if end is None:
         raise AirflowException("The step's pod was deleted before its result was read")
@@ -57,7 +57,7 @@ def result_of_pod(end: k8s.V1ContainerStateTerminated | None) -> dict[str, Any]:
 
 
 def failure_of_pod(name: str, pod: k8s.V1Pod, events: Sequence[k8s.CoreV1Event] = ()) -> AirflowException:
-    """Say why the step of a pod failed, as the exception that makes Airflow skip, fail or try again.
+    """Return why the step of a pod failed, as the exception that makes Airflow skip, fail or try again.
 
     A pod that lacks an image or a Secret would end the same way again and is not tried again.
     """
@@ -110,7 +110,7 @@ class StockStepOperator(KubernetesPodOperator):
     Args:
         pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`; the image is `<pipeline>-<step>`.
-        returns: Entry of the result that Airflow takes for the whole of it, see `endings.returned`.
+        returns: Entry of the result that Airflow takes for the whole of it, see `exit_codes.returned`.
         variant: Options that differ between the instances of a mapped step. They stand apart from
             `arguments` because Airflow renders no templates in a mapped value.
     """
@@ -173,7 +173,7 @@ class StockStepOperator(KubernetesPodOperator):
 
 
 def _image_name(task: Any) -> str | None:
-    """Return the name of a task's image; None where it is no step."""
+    """Return the name of a task's image; None where it is not a step."""
     made = task.partial_kwargs if task.is_mapped else vars(task)
     return f"{made['pipeline']}-{made['step']}" if "pipeline" in made else None
 

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import socket
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 SETTING = "PRIVATE_SOURCES"
 """Names, divided by commas, that may stand for private addresses besides those of the cluster; `.name` is for
@@ -31,7 +31,7 @@ def addresses_of(host: str, port: int) -> list[str]:
     cluster, or one that `SETTING` names, may also stand for private ones, and `localhost` for this machine.
 
     Raises:
-        RefusedInput: the name has addresses, none of which it may stand for.
+        InvalidInput: the name has addresses, none of which it may stand for.
         socket.gaierror: it has none.
     """
     try:
@@ -47,7 +47,7 @@ def addresses_of(host: str, port: int) -> list[str]:
     every = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     allowed = [address for address in every if _may_stand_for(host, address)]
     if not allowed:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{host} stands for {', '.join(every[:_MOST])}, which is not a public address: if that is the"
             f" source, name the host in {SETTING}, or write the address instead of the name",
             Code.INVALID_SETTING,

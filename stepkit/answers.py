@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from stepkit import trust
 from stepkit.connections import Budget
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.patience import Unfinished
 from stepkit.urls import host_of
 
@@ -54,7 +54,7 @@ class Stream:
     """An answer on its way: status and headers are there, the body is read piece by piece.
 
     A file to read from, for parsers, or an iterator of pieces. Reading raises `Unfinished` when the answer
-    breaks off or takes too long, and `RefusedInput` when it is too large; a consumer lets both pass.
+    breaks off or takes too long, and `InvalidInput` when it is too large; a consumer lets both pass.
     """
 
     def __init__(self, url: str, response: urllib3.BaseHTTPResponse, limits: Limits, budget: Budget) -> None:
@@ -74,7 +74,7 @@ class Stream:
             raise Unfinished(f"broke off after {self._taken} bytes ({why})") from error
         self._taken += len(piece)
         if self._taken > self._limits.max_bytes:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{self.url} sent more than {self._limits.max_bytes} bytes",
                 Code.UNREADABLE_INPUT,
                 file=self.url,

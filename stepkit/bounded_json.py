@@ -19,7 +19,7 @@ def parse_json(body: bytes, most_values: int) -> Any:
         most_values: how many values, keys aside, the document may hold; commas within texts count too.
 
     Raises:
-        ValueError: it is no JSON, or holds more or deeper values, a number that is not finite, or half a
+        ValueError: it is not JSON, or holds more or deeper values, a number that is not finite, or half a
             character.
     """
     values = body.count(b",") + body.count(b"[") + body.count(b"{")

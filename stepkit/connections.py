@@ -15,7 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from stepkit import trust
 from stepkit.addresses import addresses_of
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.patience import Unfinished
 from stepkit.urls import host_of
 
@@ -54,11 +54,11 @@ class Budget:
         """Counts bytes.
 
         Raises:
-            RefusedInput: they are too many.
+            InvalidInput: they are too many.
         """
         self._taken += size
         if self._taken > self._most_bytes:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{self._url} sent more than {self._most_bytes} bytes as they come from the network",
                 Code.UNREADABLE_INPUT,
                 file=self._url,

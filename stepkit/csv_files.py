@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.text import normalise
 
 COPY_LINE_END = "\r\n"
@@ -37,14 +37,14 @@ class Writer:
 
 
 def lines(path: Path, header: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """Gives the number and the fields of each line below the header, without blank lines.
+    """Returns the number and the fields of each line below the header, without blank lines.
 
     Args:
         path: the file, in UTF-8; gzip where its name ends in `.gz`.
         header: the names that its first line must hold, in this order.
 
     Raises:
-        RefusedInput: it is empty, has another header, or is no CSV file.
+        InvalidInput: it is empty, has another header, or is not a CSV file.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
@@ -55,7 +55,7 @@ def lines(path: Path, header: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             for fields in filled:
                 yield reader.line_num, fields
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{path} cannot be read as CSV: {error}", Code.UNREADABLE_INPUT, file=path
         ) from error
 
@@ -65,19 +65,19 @@ def _check_header(found: Sequence[str], header: Sequence[str], path: Path) -> No
     if names == list(header):
         return
     if not names:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{path} is empty: its first line must be {','.join(header)}", Code.EMPTY_INPUT, file=path
         )
     for separator in _SEPARATORS:
         if len(names) == 1 and [name.strip() for name in names[0].split(separator)] == list(header):
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{path}: its fields are separated by {separator!r}: save it with commas between them and"
                 " points in numbers",
                 Code.SCHEMA_CHANGED,
                 file=path,
                 row=1,
             )
-    raise RefusedInput(
+    raise InvalidInput(
         f"{path}: line 1 is {','.join(names)[:_SHOWN]!r}, not the header {','.join(header)}",
         Code.SCHEMA_CHANGED,
         file=path,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 
 def write(table: pa.Table, path: Path) -> None:
@@ -28,7 +28,7 @@ def read(
         columns: those to read, in this order; all unless given.
 
     Raises:
-        RefusedInput: it lacks a column, is no CSV, or holds what its type is not.
+        InvalidInput: it lacks a column, is not CSV, or holds what its type is not.
     """
     try:
         return csv.read_csv(
@@ -43,6 +43,6 @@ def read(
             ),
         )
     except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{path.name} is not a file of {maker}: {error}", Code.UNREADABLE_INPUT, file=path.name
         ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 
 _DIGEST = re.compile(r"-([0-9a-f]{64})\.json$")
@@ -24,7 +24,7 @@ def write(folder: str, name: str, body: bytes) -> str:
         body: the JSON.
 
     Raises:
-        OutsideDown: S3 does not answer.
+        DependencyUnavailable: S3 does not answer.
     """
     uri = f"{folder}/{name}-{hashlib.sha256(body).hexdigest()}.json"
     ObjectStore().put(uri, body, "application/json")
@@ -35,11 +35,11 @@ def read(uri: str) -> bytes:
     """Returns the bytes of a document.
 
     Raises:
-        RefusedInput: its name holds no hash, it is gone, or its bytes are not those that were written.
-        OutsideDown: S3 does not answer.
+        InvalidInput: its name holds no hash, it is gone, or its bytes are not those that were written.
+        DependencyUnavailable: S3 does not answer.
     """
     if not (named := _DIGEST.search(uri)):
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} does not end in the sha256 of its bytes: give the URI that the step before returned, or"
             " run the DAG again",
             Code.INVALID_SETTING,
@@ -47,7 +47,7 @@ def read(uri: str) -> bytes:
         )
     body = ObjectStore().get(uri)
     if (found := hashlib.sha256(body).hexdigest()) != named[1]:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} has the sha256 {found}: it was changed after it was written; run the DAG again",
             Code.INPUT_REPLACED,
             file=uri,

@@ -21,7 +21,7 @@ from stepkit.answers import Answer as Answer
 from stepkit.answers import Limits as Limits
 from stepkit.answers import Stream as Stream
 from stepkit.connections import Budget
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.patience import Patience
 from stepkit.patience import Unfinished as Unfinished
 from stepkit.proxies import LOGIN_WANTED, Pools, not_let_through, proxy_of, unreached
@@ -94,8 +94,9 @@ class Client:
             The answer, which may be a 4xx other than 429: what it means is the caller's to say.
 
         Raises:
-            OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
-            RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
+            DependencyUnavailable: no attempt succeeded, or the server asks for more than
+                `longest_asked_wait`.
+            InvalidInput: the URL is not a URL, the answer is too large, or it redirects to another host.
         """
         return self.stream(url, Stream.whole, parameters, headers=headers)
 
@@ -136,9 +137,9 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> T:
-        """Gives what `consume` makes of an answer, in bounded memory.
+        """Returns what `consume` makes of an answer, in bounded memory.
 
-        An answer that breaks off is asked for again, and `consume` called anew with the new one: it must
+        An answer that breaks off is asked for again, and `consume` called again with the new one: it must
         begin from the start and leave nothing of the attempt before.
 
         Args:
@@ -149,8 +150,9 @@ class Client:
             body: what to send, by POST; without it, GET.
 
         Raises:
-            OutsideDown: no attempt succeeded, or the server asks for more than `longest_asked_wait`.
-            RefusedInput: the URL is no URL, the answer is too large, or it redirects to another host.
+            DependencyUnavailable: no attempt succeeded, or the server asks for more than
+                `longest_asked_wait`.
+            InvalidInput: the URL is not a URL, the answer is too large, or it redirects to another host.
         """
         url = checked_url(url)
         if parameters:
@@ -176,13 +178,15 @@ class Client:
             made: T = retrying(self._follow, url, consume, headers, body)
         except Unfinished as failure:
             if patience.asked_too_much:
-                raise OutsideDown(
+                raise DependencyUnavailable(
                     f"{url} {failure} and asks to wait {failure.wait:.0f} s, where {patience.left:.0f} s are"
                     f" left to wait: next try after {_moment_in(failure.wait or 0.0)}",
                     service=host_of(url),
                 ) from failure
             times = retrying.statistics["attempt_number"]
-            raise OutsideDown(f"{url} {failure}, {times} times over", service=host_of(url)) from failure
+            raise DependencyUnavailable(
+                f"{url} {failure}, {times} times over", service=host_of(url)
+            ) from failure
         return made
 
     def _follow(
@@ -201,7 +205,7 @@ class Client:
                     method, url, body=body, headers=every, redirect=False, preload_content=False
                 )
             except LocationValueError as error:
-                raise RefusedInput(f"{url!r} is not a URL: {error}", Code.INVALID_SETTING) from error
+                raise InvalidInput(f"{url!r} is not a URL: {error}", Code.INVALID_SETTING) from error
             except ProxyError as error:
                 raise unreached(url, error) from error
             except HTTPError as error:
@@ -217,7 +221,7 @@ class Client:
                 if response.status not in _REDIRECTS or not location:
                     return consume(Stream(url, response, self._limits, self._budget))
                 if method == "POST" and response.status not in _KEEP_METHOD:
-                    raise RefusedInput(
+                    raise InvalidInput(
                         f"{url} answers a POST with {response.status} to {location}, which would make it"
                         " a GET: give the final URL",
                         Code.INVALID_SETTING,
@@ -229,7 +233,7 @@ class Client:
             if origin_of(target) != origin_of(url):
                 every = {name: value for name, value in every.items() if name.lower() in _ANYWHERE}
             url = target
-        raise RefusedInput(
+        raise InvalidInput(
             f"{url} redirects more than {self._limits.max_redirects} times",
             Code.INVALID_SETTING,
             service=host_of(url),

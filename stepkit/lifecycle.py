@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stepkit.outcomes import S3, Code, RefusedInput
+from stepkit.errors import S3, Code, InvalidInput
 from stepkit.s3 import client
 from stepkit.s3_errors import naming
 
@@ -15,11 +15,11 @@ Rule = dict[str, Any]
 
 
 def rules(bucket: str) -> list[Rule]:
-    """Gives the rules of a bucket.
+    """Returns the rules of a bucket.
 
     Raises:
-        OutsideDown: S3 does not answer, or there is no such bucket.
-        RefusedInput: the key may not read them.
+        DependencyUnavailable: S3 does not answer, or there is no such bucket.
+        InvalidInput: the key may not read them.
     """
     try:
         with naming(f"s3://{bucket}"):
@@ -40,8 +40,8 @@ def expire(bucket: str, days: Mapping[str, int]) -> list[str]:
         The prefixes whose rule was missing or had other days.
 
     Raises:
-        OutsideDown: S3 does not answer, or there is no such bucket.
-        RefusedInput: the key may not read or change the rules.
+        DependencyUnavailable: S3 does not answer, or there is no such bucket.
+        InvalidInput: the key may not read or change the rules.
     """
     found = rules(bucket)
     in_force = {
@@ -59,7 +59,7 @@ def expire(bucket: str, days: Mapping[str, int]) -> list[str]:
 
 
 def prefix_of(rule: Rule) -> str | None:
-    """Gives the prefix that a rule is for; None when it also looks at something else, such as tags."""
+    """Returns the prefix that a rule is for; None when it also looks at something else, such as tags."""
     if "Prefix" in rule:  # the form before filters
         return str(rule["Prefix"])
     wanted = rule.get("Filter", {})
@@ -88,7 +88,7 @@ def _asked(bucket: str, verb: str, **arguments: Any) -> Any:
         if code == "NoSuchLifecycleConfiguration":
             raise _NoRules from None
         if code in ("AccessDenied", "AllAccessDisabled"):
-            raise RefusedInput(
+            raise InvalidInput(
                 f"the S3 key may not {verb} the lifecycle of bucket {bucket}: give it the right, or set the"
                 " expiry in the bucket yourself",
                 Code.ACCESS_REFUSED,

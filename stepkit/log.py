@@ -23,7 +23,7 @@ class JsonLines(logging.Formatter):
         self._run = {"dag_id": run.dag_id, "run_id": run.run_id, "task_id": run.task_id}
 
     def format(self, record: logging.LogRecord) -> str:
-        """Gives the line, with the traceback under `exception` when there is one."""
+        """Returns the line, with the traceback under `exception` when there is one."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class _Parameter:
         return value
 
 
-def _invalid(sentence: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.INVALID_SETTING)
+def _invalid(sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.INVALID_SETTING)
 
 
 _RUN_ID = _Parameter("run_id", str, Option("the run that rows and keys are named by"), default="")
@@ -92,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
 def parse_options(
     function: Callable[..., Any], arguments: Sequence[str], environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Gives the values of a step's keyword-only parameters, and `run_id`, which every step has.
+    """Returns the values of a step's keyword-only parameters, and `run_id`, which every step has.
 
     An option on the command line wins over the environment, which wins over the default; an empty string
     counts as not given.
@@ -103,7 +103,7 @@ def parse_options(
         environment: usually `os.environ`.
 
     Raises:
-        RefusedInput: an option is unknown, missing, of the wrong type or out of its range.
+        InvalidInput: an option is unknown, missing, of the wrong type or out of its range.
     """
     parameters = [_RUN_ID, *_parameters(function)]
     module = Path(inspect.getfile(function))

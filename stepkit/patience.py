@@ -50,7 +50,7 @@ class Patience:
         self._enough = stop_after_attempt(attempts)
 
     def wait(self, state: RetryCallState) -> float:
-        """Gives the seconds to wait after an attempt."""
+        """Returns the seconds to wait after an attempt."""
         failure = _failure(state)
         if failure is not None and failure.wait is not None:
             return failure.wait
@@ -58,7 +58,7 @@ class Patience:
         return max(float(self._own_wait(state)), least)
 
     def stop(self, state: RetryCallState) -> bool:
-        """Says whether an attempt was the last one; called once for each."""
+        """Returns whether an attempt was the last one; called once for each."""
         failure = _failure(state)
         asked = (failure.wait if failure else None) or 0.0
         if asked > self.left:

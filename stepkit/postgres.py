@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection, cursor, parse_dsn
 
 from stepkit.csv_files import COPY_LINE_END
-from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput, StepEnd
+from stepkit.errors import POSTGRES, Code, DependencyUnavailable, InvalidInput, StepError
 from stepkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def transaction(settings: Settings) -> Iterator[cursor]:
     """Opens a connection and one transaction: committed at the end of the block, rolled back on an error.
 
     Raises:
-        OutsideDown: Postgres cannot be reached, refuses the login, takes no writes, or drops, cancels or
-            aborts the work.
-        RefusedInput: `DATABASE_URL` is not set or no URL, or no authority vouches for Postgres.
+        DependencyUnavailable: Postgres cannot be reached, refuses the login, takes no writes, or drops,
+            cancels or aborts the work.
+        InvalidInput: `DATABASE_URL` is not set or no URL, or no authority vouches for Postgres.
     """
     opened: connection | None = None
     try:
@@ -73,17 +73,17 @@ def connect(settings: Settings, **session: str) -> connection:
         The connection, in the transaction that has made these settings: to roll it back undoes them.
 
     Raises:
-        RefusedInput: `DATABASE_URL` is not set, or is no URL of Postgres.
+        InvalidInput: `DATABASE_URL` is not set, or is not a URL of Postgres.
         psycopg2.OperationalError: Postgres cannot be reached; `transaction` gives it its sentence.
     """
     if not settings.database_url:
-        raise RefusedInput(
+        raise InvalidInput(
             "DATABASE_URL is not set: give the step its Postgres connection", Code.INVALID_SETTING
         )
     if not _is_url(settings.database_url):
-        raise RefusedInput(
-            "DATABASE_URL is no URL like postgresql://role:…@host:5432/database: characters of its password"
-            " that are no letters or digits are written as %XX",
+        raise InvalidInput(
+            "DATABASE_URL is not a URL like postgresql://role:…@host:5432/database: characters of a password"
+            " that are not letters or digits are written as %XX",
             Code.INVALID_SETTING,
         )
     run = settings.run
@@ -111,7 +111,7 @@ def connect(settings: Settings, **session: str) -> connection:
 
 
 def _is_url(url: str) -> bool:
-    """Says whether libpq finds the parts of a URL where they are meant; its errors quote most of them.
+    """Returns whether libpq finds the parts of a URL where they are meant; its errors quote most of them.
 
     Of a password that is not written as %XX, parts would be taken for a port, a host or a database.
     """
@@ -150,7 +150,7 @@ def copy(rows: cursor, table: str, columns: Sequence[str], values: Iterable[Sequ
 
 
 def identifier(table: str) -> sql.Identifier:
-    """Gives `schema.table` quoted for use in a statement."""
+    """Returns `schema.table` quoted for use in a statement."""
     return sql.Identifier(*table.split(".", 1))
 
 
@@ -180,7 +180,7 @@ class _CsvReader(io.RawIOBase):
         return self._chunk
 
 
-def down(error: BaseException, work: str = "the work") -> StepEnd:
+def down(error: BaseException, work: str = "the work") -> StepError:
     """Returns what an error of Postgres means for a step.
 
     Args:
@@ -189,7 +189,7 @@ def down(error: BaseException, work: str = "the work") -> StepEnd:
     """
     reason = " ".join(str(error).split())[:_REASON_LIMIT] or type(error).__name__
     if _UNTRUSTED.search(reason):
-        return RefusedInput(
+        return InvalidInput(
             f"Postgres is refused for its certificate: {reason}. PGSSLROOTCERT must name a file with the"
             " certificate of its authority (in the charts: global.postgres.caSecret)",
             Code.UNTRUSTED_CERTIFICATE,
@@ -198,7 +198,7 @@ def down(error: BaseException, work: str = "the work") -> StepEnd:
     cause = _cause(error)
     if isinstance(cause, psycopg2.errors.ReadOnlySqlTransaction):
         reason += ": it is a standby, or was made read-only, as some are while their disk is full"
-    return OutsideDown(f"Postgres did not finish {work}: {reason}", _code(cause), service=POSTGRES)
+    return DependencyUnavailable(f"Postgres did not finish {work}: {reason}", _code(cause), service=POSTGRES)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -16,7 +16,7 @@ from urllib3.exceptions import ProxyError
 
 from stepkit import trust
 from stepkit.connections import Budget, DirectManager, ProxiedManager
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.patience import Unfinished
 from stepkit.urls import host_of
 
@@ -38,10 +38,10 @@ class Pools:
         self._proxied: dict[str, urllib3.ProxyManager] = {}
 
     def of(self, url: str) -> urllib3.PoolManager:
-        """Gives the pool that a request for the URL goes through.
+        """Returns the pool that a request for the URL goes through.
 
         Raises:
-            RefusedInput: the environment names a proxy that cannot be used.
+            InvalidInput: the environment names a proxy that cannot be used.
         """
         proxy = proxy_of(url)
         if proxy is None:
@@ -58,9 +58,9 @@ class Pools:
             return ProxiedManager(proxy, self._budget, proxy_headers=headers, **self._settings)
         except (urllib3.exceptions.LocationValueError, ValueError) as error:
             reason = "" if "@" in proxy else f" ({error})"  # which may quote a part of the login
-            raise RefusedInput(
-                f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port{reason};"
-                " characters of a login that are no letters or digits are written as %XX",
+            raise InvalidInput(
+                f"{scheme.upper()}_PROXY is not a proxy over http or https: write http://host:port{reason};"
+                " characters of a login that are not letters or digits are written as %XX",
                 Code.INVALID_SETTING,
             ) from error
 
@@ -76,17 +76,17 @@ def unreached(url: str, error: ProxyError) -> Exception:
     return Unfinished(f"was not reached through the proxy {proxy} that the environment names ({why})")
 
 
-def not_let_through(url: str, status: int) -> RefusedInput:
+def not_let_through(url: str, status: int) -> InvalidInput:
     """Returns the ending for a proxy that answers, and refuses."""
     proxy = host_of(proxy_of(url) or "")
     if status == LOGIN_WANTED:
-        return RefusedInput(
+        return InvalidInput(
             f"the proxy {proxy} wants a login before it asks {host_of(url)} ({status}): write it into"
             f" {urlsplit(url).scheme.upper()}_PROXY, as http://user:password@host:port",
             Code.INVALID_SETTING,
             service=proxy,
         )
-    return RefusedInput(
+    return InvalidInput(
         f"the proxy {proxy} refuses to connect to {host_of(url)} ({status}): have its rules allow that",
         Code.REQUEST_REFUSED,
         service=proxy,
@@ -94,7 +94,7 @@ def not_let_through(url: str, status: int) -> RefusedInput:
 
 
 def proxy_of(url: str) -> str | None:
-    """Gives the URL of the proxy for a URL; None when it is to be asked without one."""
+    """Returns the URL of the proxy for a URL; None when it is to be asked without one."""
     proxies, here = getproxies_environment(), urlsplit(url)
     proxy = proxies.get(here.scheme) or proxies.get("all")
     host = here.hostname or ""
@@ -106,7 +106,7 @@ def proxy_of(url: str) -> str | None:
 
 
 def _in_networks(host: str, no_proxy: str) -> bool:
-    """Says whether the host is an address of a network in NO_PROXY, which `urllib.request` does not read."""
+    """Returns whether the host is in a network of NO_PROXY, which `urllib.request` does not read."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

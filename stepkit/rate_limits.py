@@ -22,7 +22,7 @@ _MARGIN = 1.0
 
 
 def retry_after(header: str | None) -> float | None:
-    """Gives the seconds a `Retry-After` header asks for (RFC 9110, 10.2.3); None when it says nothing."""
+    """Returns the seconds a `Retry-After` header asks for (RFC 9110, 10.2.3); None when it says nothing."""
     text = (header or "").strip()
     if re.fullmatch("[0-9]+", text):
         return float(text)
@@ -32,12 +32,12 @@ def retry_after(header: str | None) -> float | None:
             moment = moment.replace(tzinfo=UTC)
         return max(0.0, (moment - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError, IndexError, OverflowError):
-        # The parser takes digits and years that are none, and lets the errors of what it calls pass.
+        # The parser takes invalid digits and years, and lets the errors of what it calls pass.
         return None
 
 
 def seconds_to_wait(headers: Mapping[str, str], body: Callable[[], bytes]) -> float | None:
-    """Gives the seconds that a server which was asked too often wants to be left alone; None if it says none.
+    """Returns the seconds for which a server that was asked too often wants no request; None if it says none.
 
     Args:
         headers: of its answer.
@@ -64,7 +64,7 @@ def _reset(header: str | None) -> float | None:
 
 
 def _from_now(moment: float) -> float | None:
-    """Gives the seconds until a moment; None where it has passed: by whose clock it has not is unknown."""
+    """Returns the seconds until a moment; None where it has passed: by whose clock it has not is unknown."""
     seconds = moment / 1000 if moment >= _FIRST_IN_MILLISECONDS else moment
     left = seconds - time.time()
     return left + _MARGIN if left > 0 else None

@@ -7,8 +7,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from stepkit.errors import Code, InvalidInput, InvalidRow
 from stepkit.options import Option
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 
 MaxRefusedShare = Annotated[
     float, Option("share of refused rows above which all are refused", minimum=0, maximum=1)
@@ -37,7 +37,7 @@ class RefusedRows:
     reasons: list[str] = field(default_factory=list)
     _first: tuple[int, str] | None = None
 
-    def refuse(self, row: int, error: InvalidRowError, known_by: str = "") -> None:
+    def refuse(self, row: int, error: InvalidRow, known_by: str = "") -> None:
         """Sets a row aside.
 
         Args:
@@ -64,7 +64,7 @@ class RefusedRows:
             always_taken: refused rows that refuse nothing else, if others are valid.
 
         Raises:
-            RefusedInput: no row is valid, or more than that are not.
+            InvalidInput: no row is valid, or more than that are not.
         """
         if not self.refused or self._first is None:
             return
@@ -74,7 +74,7 @@ class RefusedRows:
             return
         row, column = self._first
         much = "all" if self.refused == self.read else f"more than --max-refused-share {max_share:g}"
-        raise RefusedInput(
+        raise InvalidInput(
             f"{found}, {much}; the first: {self.reasons[0]}",
             Code.INVALID_ROW,
             file=file,

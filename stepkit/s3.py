@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from stepkit.outcomes import S3, Code, RefusedInput
+from stepkit.errors import S3, Code, InvalidInput
 from stepkit.s3_errors import AlreadyThere, Conflict, naming, refuse_at_once
 from stepkit.s3_errors import ObjectMissing as ObjectMissing
 
@@ -43,19 +43,19 @@ class Listed:
 class ObjectStore:
     """A connection to S3. Every object written carries the sha256 of its bytes as metadata.
 
-    Methods raise `OutsideDown` when S3 does not answer, refuses access or is full, `ObjectMissing` when there
-    is no such object, and `RefusedInput` for a malformed URI.
+    Methods raise `DependencyUnavailable` when S3 does not answer, refuses access or is full, `ObjectMissing`
+    when there is no such object, and `InvalidInput` for a malformed URI.
     """
 
     def __init__(self) -> None:
         self._client = client()
 
     def exists(self, uri: str) -> bool:
-        """Says whether there is an object at the URI."""
+        """Returns whether there is an object at the URI."""
         return self.look(uri) is not None
 
     def get(self, uri: str) -> bytes:
-        """Gives the object's bytes."""
+        """Returns the object's bytes."""
         bucket, key = split(uri)
         with naming(uri):
             body: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -134,7 +134,7 @@ class ObjectStore:
         return digest.hexdigest()
 
     def listed(self, prefix_uri: str) -> Iterator[Listed]:
-        """Gives the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
+        """Returns the objects whose URIs begin with `prefix_uri`, in the order of their keys."""
         bucket, prefix = split(prefix_uri)
         with naming(prefix_uri):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -143,7 +143,7 @@ class ObjectStore:
                     yield Listed(uri, found["Size"], found["ETag"], found["LastModified"])
 
     def look(self, uri: str) -> Listed | None:
-        """Gives what a listing would show of one object; None when there is none."""
+        """Returns what a listing would show of one object; None when there is none."""
         try:
             found = self._head(uri)
         except ObjectMissing:
@@ -232,11 +232,11 @@ def client() -> Any:
     variables.
 
     Raises:
-        RefusedInput: the address of S3 holds a login.
+        InvalidInput: the address of S3 holds a login.
     """
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if "@" in os.environ.get(name, ""):  # boto3's errors quote it
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{name} holds a login: give it as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
                 Code.INVALID_SETTING,
                 service=S3,
@@ -260,19 +260,19 @@ def _client(environment: tuple[tuple[str, str], ...]) -> Any:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Gives the bucket and the key of an S3 URI.
+    """Returns the bucket and the key of an S3 URI.
 
     Raises:
-        RefusedInput: it is not of the form `s3://bucket/key`.
+        InvalidInput: it is not of the form `s3://bucket/key`.
     """
     # Not as a URL: a key may hold `?` and `#`.
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket or not key:
-        raise RefusedInput(f"{uri!r} is not an S3 URI: write s3://bucket/key", Code.INVALID_SETTING)
+        raise InvalidInput(f"{uri!r} is not an S3 URI: write s3://bucket/key", Code.INVALID_SETTING)
     return bucket, key
 
 
 def file_sha256(path: Path) -> str:
-    """Gives the sha256 of a file, read in chunks."""
+    """Returns the sha256 of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from stepkit import trust
-from stepkit.outcomes import S3, Code, OutsideDown, RefusedInput
+from stepkit.errors import S3, Code, DependencyUnavailable, InvalidInput
 
 _BAD_KEY = ("KeyTooLongError", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "InvalidURI")
 """What servers say of a key that they take from nobody."""
@@ -24,7 +24,7 @@ _REGION_HEADER = "x-amz-bucket-region"
 _SHOWN = 200
 
 
-class ObjectMissing(RefusedInput):
+class ObjectMissing(InvalidInput):
     """There is no object at the URI."""
 
     default_code = Code.MISSING_INPUT
@@ -34,7 +34,7 @@ class AlreadyThere(Exception):
     """A conditional write found an object."""
 
 
-class Conflict(OutsideDown):
+class Conflict(DependencyUnavailable):
     """A conditional write met another one under way, which may yet fail: nothing is known of the object."""
 
 
@@ -44,7 +44,7 @@ def naming(uri: str) -> Iterator[None]:
     try:
         yield
     except NoCredentialsError:
-        raise RefusedInput(
+        raise InvalidInput(
             "S3 needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment", Code.INVALID_SETTING
         ) from None
     except ClientError as error:
@@ -55,7 +55,7 @@ def naming(uri: str) -> Iterator[None]:
             raise
         raise _ending(uri, answer) from error
     except BotoCoreError as error:
-        raise OutsideDown(f"S3 does not answer for {uri}: {error}", file=uri, service=S3) from error
+        raise DependencyUnavailable(f"S3 does not answer for {uri}: {error}", file=uri, service=S3) from error
 
 
 def refuse_at_once(
@@ -64,7 +64,7 @@ def refuse_at_once(
     """Ends what boto3 would try again in vain: an answer to its event `needs-retry`.
 
     Raises:
-        RefusedInput: S3 is encrypted as no further attempt mends it, or leads elsewhere.
+        InvalidInput: S3 is encrypted as no further attempt mends it, or leads elsewhere.
     """
     if caught_exception is not None:
         url = getattr(caught_exception, "kwargs", {}).get("endpoint_url", "")
@@ -73,7 +73,7 @@ def refuse_at_once(
     http = response and response[0]
     # Where no region is named boto3 asks for it, is led elsewhere again, and so on until the stack is full.
     if http is not None and http.status_code in _REDIRECTS and _REGION_HEADER not in http.headers:
-        raise RefusedInput(
+        raise InvalidInput(
             f"S3 answers {http.status_code} at {http.url[:_SHOWN]}, which leads to"
             f" {http.headers.get('Location', 'no named place')[:_SHOWN]}: AWS_ENDPOINT_URL_S3 must be the URL"
             " that S3 itself answers at",
@@ -93,7 +93,7 @@ def _ending(uri: str, error: ClientError) -> Exception:
         return Conflict(f"S3 is at work on another write of {uri} ({code})", file=uri, service=S3)
     if code in _BAD_KEY:
         # A key of 1,024 bytes may stand in a sentence of a result of 4,000.
-        return RefusedInput(
+        return InvalidInput(
             f"S3 does not take the key {uri:.300} ({code}): give it a shorter name, of plain characters",
             Code.INVALID_INPUT,
             file=uri,
@@ -104,7 +104,7 @@ def _ending(uri: str, error: ClientError) -> Exception:
     if status == 404:
         return ObjectMissing(f"there is no object at {uri}", file=uri, service=S3)
     if code in _WRONG_REGION:
-        return RefusedInput(
+        return InvalidInput(
             f"S3 takes no request of this region for {uri} ({_words(said)}): correct AWS_DEFAULT_REGION",
             Code.INVALID_SETTING,
             file=uri,
@@ -126,10 +126,10 @@ def _ending(uri: str, error: ClientError) -> Exception:
 
 
 def _words(said: dict[str, Any]) -> str:
-    """Gives the code of an error, with S3's own words where it has some."""
+    """Returns the code of an error, with S3's own words where it has some."""
     words = " ".join(str(said.get("Message") or "").split())[:_SHOWN]
     return ": ".join(filter(None, (str(said.get("Code", "")), words)))
 
 
-def _down(uri: str, sentence: str, code: Code = Code.SERVICE_DOWN) -> OutsideDown:
-    return OutsideDown(sentence, code, file=uri, service=S3)
+def _down(uri: str, sentence: str, code: Code = Code.SERVICE_DOWN) -> DependencyUnavailable:
+    return DependencyUnavailable(sentence, code, file=uri, service=S3)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 _OF_AIRFLOW = re.compile(r"[a-z_]+__[0-9-]+T[0-9:]+(\.[0-9]+)?\+00:00(_[A-Za-z0-9]+)?")
 """The ids that Airflow gives its runs: of these no two become the same."""
@@ -28,7 +28,7 @@ class Run:
         """The run id with every character that an S3 key or a label would have to escape replaced by `-`.
 
         Ids that a person gives, such as `july+1` and `july-1`, have a hash at the end where they would
-        become the same, or be no part of a key: each run finds its own objects alone.
+        become the same, or not be part of a key: each run finds its own objects alone.
         """
         key = re.sub(r"[^A-Za-z0-9_.-]", "-", self.required_id)
         if _OF_AIRFLOW.fullmatch(self.run_id) or (key == self.run_id and key.strip(".")):
@@ -40,10 +40,10 @@ class Run:
         """The run id.
 
         Raises:
-            RefusedInput: the step was started without one.
+            InvalidInput: the step was started without one.
         """
         if not self.run_id:
-            raise RefusedInput(
+            raise InvalidInput(
                 "--run-id (RUN_ID) is required: rows and keys of this step are named by the run",
                 Code.INVALID_SETTING,
             )
@@ -72,14 +72,14 @@ class Settings:
         """Reads the settings; names are those of `docs/add-a-pipeline.md`.
 
         Raises:
-            RefusedInput: `TRY_NUMBER` or `MLFLOW_ENABLE_MODEL_REGISTRY` cannot be understood.
+            InvalidInput: `TRY_NUMBER` or `MLFLOW_ENABLE_MODEL_REGISTRY` cannot be understood.
         """
         tries = environment.get("TRY_NUMBER") or "1"
         if not tries.isdecimal():
-            raise RefusedInput(f"TRY_NUMBER is {tries!r}: it must be a whole number", Code.INVALID_SETTING)
+            raise InvalidInput(f"TRY_NUMBER is {tries!r}: it must be a whole number", Code.INVALID_SETTING)
         registry = (environment.get("MLFLOW_ENABLE_MODEL_REGISTRY") or "true").lower()
         if registry not in ("true", "false"):
-            raise RefusedInput(
+            raise InvalidInput(
                 f"MLFLOW_ENABLE_MODEL_REGISTRY is {registry!r}: it must be true or false",
                 Code.INVALID_SETTING,
             )

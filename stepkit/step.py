@@ -5,7 +5,7 @@
     if __name__ == "__main__":
         run(extract)
 
-Exit codes: 0 done, 99 nothing to do, 2 refused input, 75 something outside is down, 143 terminated, 1 a bug.
+The exit codes are `stepkit.exit_codes`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from stepkit import log
+from stepkit import exit_codes, log
+from stepkit.errors import Code, NothingToDo, StepError, Terminated
 from stepkit.options import parse_options
-from stepkit.outcomes import Code, NothingToDo, StepEnd, Terminated
 from stepkit.settings import Settings
 
 MAX_RESULT_BYTES = 4000
@@ -49,7 +49,7 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
 
     The result is written to the file that `RESULT_PATH` names, if any, and printed as the last line of
     standard output. A step that ends otherwise leaves `{"code": ..., "message": ..., "exit_code": ...}`
-    there, with what it knows of `file`, `row`, `column` and `service`: see `stepkit.outcomes`.
+    there, with what it knows of `file`, `row`, `column` and `service`: see `stepkit.errors`.
     """
     result_path = environment.get("RESULT_PATH")
     former_handler = signal.signal(signal.SIGTERM, _terminate)
@@ -66,7 +66,7 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
         _logger.info("nothing to do: %s", end)
         _publish(_encode_ending(end.fields), result_path)
         return end.exit_code
-    except StepEnd as end:
+    except StepError as end:
         _logger.error("%s", end)
         _publish(_encode_ending(end.fields), result_path)
         return end.exit_code
@@ -76,12 +76,12 @@ def execute(function: Callable[..., Any], arguments: Sequence[str], environment:
         return end.exit_code
     except Exception as error:
         _logger.exception("this is a bug in the step")
-        fields = _fields(Code.of_bug(error), f"{type(error).__name__}: {error}", 1)
+        fields = _fields(Code.of_bug(error), f"{type(error).__name__}: {error}", exit_codes.BUG)
         _publish(_encode_ending(fields), result_path)
-        return 1
+        return exit_codes.BUG
     finally:
         signal.signal(signal.SIGTERM, former_handler)
-    return 0
+    return exit_codes.DONE
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -15,7 +15,7 @@ _UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066
 
 
 def _members(ranges: str) -> list[int]:
-    """Gives the code points of what a regular expression would have between brackets."""
+    """Returns the code points of what a regular expression would have between brackets."""
     points: list[int] = []
     ends = iter(ranges)
     for end in ends:
@@ -32,7 +32,7 @@ _ALIKE: dict[int, str | None] = {
 
 
 def normalise(text: str) -> str:
-    """Gives a text as a keyboard writes what it looks like.
+    """Returns a text as a keyboard writes what it looks like.
 
     Letters are composed (NFC), each kind of blank is a space, each dash a hyphen, a typographic apostrophe a
     plain one, and characters that nobody sees are gone. Outer blanks and case stay as they are, and so does

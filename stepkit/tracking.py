@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from stepkit import trust
-from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
+from stepkit.errors import MLFLOW, Code, DependencyUnavailable, InvalidInput
 from stepkit.settings import Settings
 
 RUN_TAG = "quintet.run_id"
@@ -27,11 +27,11 @@ _REFUSES = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turns MLflow's failures to answer into `OutsideDown`; its refusals of bad requests stay as they are.
+    """Turns MLflow's failures to answer into `DependencyUnavailable`; refusals of bad requests stay.
 
     Raises:
-        OutsideDown: MLflow does not answer, or refuses the credentials.
-        RefusedInput: it is encrypted as no further attempt mends it.
+        DependencyUnavailable: MLflow does not answer, or refuses the credentials.
+        InvalidInput: it is encrypted as no further attempt mends it.
     """
     import requests
     from mlflow.exceptions import MlflowException
@@ -41,16 +41,16 @@ def errors() -> Iterator[None]:
     except requests.RequestException as error:
         if refused := trust.refusal("MLflow", error, MLFLOW):
             raise refused from error
-        raise OutsideDown(f"MLflow does not answer: {error}", service=MLFLOW) from error
+        raise DependencyUnavailable(f"MLflow does not answer: {error}", service=MLFLOW) from error
     except MlflowException as error:
         if refused := trust.refusal("MLflow", error, MLFLOW):
             raise refused from error
         if error.error_code in _REFUSES:
-            raise OutsideDown(
+            raise DependencyUnavailable(
                 f"MLflow refuses the request: {error}", Code.ACCESS_REFUSED, service=MLFLOW
             ) from error
         if error.error_code in _DOWN:
-            raise OutsideDown(f"MLflow does not do its work: {error}", service=MLFLOW) from error
+            raise DependencyUnavailable(f"MLflow does not do its work: {error}", service=MLFLOW) from error
         raise
 
 
@@ -58,14 +58,14 @@ def configure(settings: Settings) -> None:
     """Points MLflow at the tracking server, with fewer and shorter retries than its own: Airflow retries too.
 
     Raises:
-        RefusedInput: `MLFLOW_TRACKING_URI` is not set, or holds a login.
+        InvalidInput: `MLFLOW_TRACKING_URI` is not set, or holds a login.
     """
     if not settings.tracking_uri:
-        raise RefusedInput(
+        raise InvalidInput(
             "MLFLOW_TRACKING_URI is not set: give the step its MLflow server", Code.INVALID_SETTING
         )
     if "@" in settings.tracking_uri:  # MLflow's errors quote it
-        raise RefusedInput(
+        raise InvalidInput(
             "MLFLOW_TRACKING_URI holds a login: give it as MLFLOW_TRACKING_USERNAME and"
             " MLFLOW_TRACKING_PASSWORD",
             Code.INVALID_SETTING,
@@ -107,8 +107,8 @@ def run(
         The MLflow run's id.
 
     Raises:
-        OutsideDown: MLflow does not answer.
-        RefusedInput: the experiment was deleted.
+        DependencyUnavailable: MLflow does not answer.
+        InvalidInput: the experiment was deleted.
     """
     configure(settings)
     import mlflow
@@ -136,7 +136,7 @@ def _refuse_a_deleted_experiment(name: str) -> None:
 
     found = mlflow.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage != "active":
-        raise RefusedInput(
+        raise InvalidInput(
             f"the experiment {name} was deleted in MLflow: bring it back by `mlflow experiments restore"
             f" --experiment-id {found.experiment_id}`, as the administrator",
             Code.STATE_CONFLICT,

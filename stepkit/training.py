@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import mlflow
 
 import bundle
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -47,7 +47,7 @@ def proven_bundle(
         split: how the test rows were put aside; promotion compares models whose splits permit it.
 
     Raises:
-        RefusedInput: they do not answer alike, so that nothing of this training is published.
+        InvalidInput: they do not answer alike, so that nothing of this training is published.
     """
     path = folder / BUNDLE_FOLDER
     try:
@@ -64,7 +64,7 @@ def proven_bundle(
         )
         bundle.verify_against(pipeline, bundle.load(path), test)
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
+        raise InvalidInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 

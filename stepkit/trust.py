@@ -11,7 +11,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Variables that name what to trust instead of the system's authorities: the files of all that are set."""
@@ -49,7 +49,7 @@ def context() -> ssl.SSLContext:
     """Returns what a connection to a source trusts: what the environment names, else the system's own.
 
     Raises:
-        RefusedInput: the environment names a file that holds no authority.
+        InvalidInput: the environment names a file that holds no authority.
     """
     made = create_urllib3_context()
     made.sslsocket_class = _Socket
@@ -61,7 +61,7 @@ def context() -> ssl.SSLContext:
         try:
             made.load_verify_locations(None if folder else path, path if folder else None)
         except OSError as error:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{name} is {path}, which holds no certificate that can be read ({error.strerror or error}):"
                 " name a file of certificates in PEM, those of all authorities to trust",
                 Code.INVALID_SETTING,
@@ -70,28 +70,28 @@ def context() -> ssl.SSLContext:
     return made
 
 
-def refusal(server: str, error: BaseException, service: str | None = None) -> RefusedInput | None:
+def refusal(server: str, error: BaseException, service: str | None = None) -> InvalidInput | None:
     """Returns the ending for a fault of encryption that trying again does not mend; None for any other error.
 
     Args:
         server: who was asked, for the sentence.
         error: of any client, whatever it has wrapped the fault in.
-        service: as `StepEnd.service` names the server, if not by `server`.
+        service: as `StepError.service` names the server, if not by `server`.
     """
     service = server if service is None else service
     fault = next((each for each in _within(error, set()) if isinstance(each, ssl.SSLError)), None)
     if isinstance(fault, ssl.SSLCertVerificationError):
-        return RefusedInput(_sentence(server, fault), Code.UNTRUSTED_CERTIFICATE, service=service)
+        return InvalidInput(_sentence(server, fault), Code.UNTRUSTED_CERTIFICATE, service=service)
     reason = str(getattr(fault, "reason", ""))
     if reason in _NO_TLS:
         sentence = f"{server} does not speak TLS ({reason}): write http:// if that is the right port"
-        return RefusedInput(sentence, Code.INVALID_SETTING, service=service)
+        return InvalidInput(sentence, Code.INVALID_SETTING, service=service)
     if reason in _NOTHING_COMMON:
         sentence = (
             f"{server} and this step have no encryption in common ({reason}): it must take TLS 1.2 or newer"
             " and ask for no certificate of the client"
         )
-        return RefusedInput(sentence, Code.REQUEST_REFUSED, service=service)
+        return InvalidInput(sentence, Code.REQUEST_REFUSED, service=service)
     return None
 
 
@@ -104,7 +104,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _within(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
-    """Gives an error and all that it has wrapped, by whichever client's custom."""
+    """Returns an error and all that it has wrapped, by whichever client's custom."""
     if id(error) in seen:
         return
     seen.add(id(error))

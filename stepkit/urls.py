@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from urllib3.util import parse_url
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 _PORTS = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
@@ -47,17 +47,17 @@ def checked_url(url: str) -> str:
     """Returns a URL that a setting holds.
 
     Raises:
-        RefusedInput: it is none, or holds a login, of which nothing is quoted.
+        InvalidInput: it is not one, or holds a login, of which nothing is quoted.
     """
     try:
         origin_of(url)
         login = "@" in urlsplit(url).netloc
     except ValueError as error:
         if "@" not in url:
-            raise RefusedInput(f"{url[:_SHOWN]!r} is not a URL: {error}", Code.INVALID_SETTING) from error
+            raise InvalidInput(f"{url[:_SHOWN]!r} is not a URL: {error}", Code.INVALID_SETTING) from error
         login = True
     if login:
-        raise RefusedInput(
+        raise InvalidInput(
             f"the URL that ends in {url.rpartition('@')[2][:_SHOWN]!r} is not taken for what stands before"
             " its @: a login would be quoted with the URL in logs, and is not sent",
             Code.INVALID_SETTING,
@@ -69,19 +69,19 @@ def joined(base: str, reference: str) -> str:
     """Returns what a reference means at a base URL.
 
     Raises:
-        RefusedInput: the two make no URL.
+        InvalidInput: the two make no URL.
     """
     try:
         target = urljoin(base, reference)
     except ValueError as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{reference[:_SHOWN]!r} at {base} is not a URL: {error}", Code.INVALID_SETTING, file=base
         ) from error
     return checked_url(target)
 
 
 def host_of(url: str) -> str:
-    """Returns a URL's host and port, without a login: what `StepEnd.service` names a source by."""
+    """Returns a URL's host and port, without a login: what `StepError.service` names a source by."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:
@@ -92,7 +92,7 @@ def same_host(url: str, location: str) -> str:
     """Returns the URL that a redirect leads to: at the same host and port, or from http to https there.
 
     Raises:
-        RefusedInput: it leads elsewhere, names a login, is no longer encrypted, or is no URL.
+        InvalidInput: it leads elsewhere, names a login, is no longer encrypted, or is not a URL.
     """
     try:
         target = urljoin(url, location)
@@ -111,8 +111,8 @@ def same_host(url: str, location: str) -> str:
     return target
 
 
-def _refused(url: str, target: str, reason: str) -> RefusedInput:
+def _refused(url: str, target: str, reason: str) -> InvalidInput:
     shown = target if target.isprintable() else repr(target)
-    return RefusedInput(
+    return InvalidInput(
         f"{url} redirects to {shown[:_SHOWN]}, {reason}", Code.INVALID_SETTING, service=host_of(url)
     )

@@ -4,7 +4,7 @@
 
 mutmut keeps what it found in `mutants/` and tries again only what it has to: mutants of functions that were
 edited, and whatever is named: the mutants of a module, one of them, or a sample of all. Without `mutants/`
-it begins anew.
+it begins again.
 """
 
 from __future__ import annotations

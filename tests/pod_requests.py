@@ -39,7 +39,7 @@ class Pod:
     variable: bool = True
 
     def expects(self, said: str) -> bool:
-        """Say whether this is the answer: what an API server says, or "" where it takes the pod."""
+        """Return whether this is the answer: what an API server says, or "" where it takes the pod."""
         return self.refused in said and bool(self.refused) == bool(said)
 
     def manifest(self, images: Mapping[str, str]) -> Manifest:

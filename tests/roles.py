@@ -6,10 +6,10 @@ import re
 
 
 def as_promotion(url: str) -> str:
-    """Gives the URL of a pipeline's database as the role that writes the record of its promotions."""
+    """Returns the URL of a pipeline's database as the role that writes the record of its promotions."""
     return re.sub(r"//(\w+)@", r"//\1_promotion@", url)
 
 
 def as_serving(url: str) -> str:
-    """Gives the URL of a pipeline's database as the role by which the inference API reads that record."""
+    """Returns the URL of a pipeline's database as the role by which the inference API reads that record."""
     return re.sub(r"//(\w+)@", r"//\1_serving@", url)

@@ -43,7 +43,7 @@ LONGEST = (
 
 
 class ByFile(LoadScopeScheduling):
-    """Gives a worker a whole file, or all of several, or one test of a file whose tests share nothing."""
+    """Assigns a worker a whole file, or all of several, or one test of a file whose tests share nothing."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

@@ -70,7 +70,7 @@ def serving(*scripts: Script) -> Iterator[ScriptedServer]:
 
 
 def response(status: int, body: bytes | str = b"", length: int | None = None, **headers: str) -> bytes:
-    """Gives the bytes of an answer; `length` is what it says of its body, if not the truth."""
+    """Returns the bytes of an answer; `length` is what it says of its body, if not the truth."""
     content = body.encode() if isinstance(body, str) else body
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

@@ -17,7 +17,7 @@ def found_in(text: str, secrets: Iterable[str]) -> set[str]:
 
     Args:
         text: of a log, a file or an answer.
-        secrets: parts of one between characters that are no letters or digits count as well, but not of a
+        secrets: parts of one between characters that are not letters or digits count as well, but not of a
             URL, whose password is a secret for itself.
     """
     return {secret for secret in secrets if any(form in text for form in _forms(secret))}

@@ -40,7 +40,7 @@ LEFT_OUT_OF_RESULTS = {"mlflow_run_id"}
 
 
 def tables(url: str, left_out_too: Mapping[str, set[str]] | None = None) -> dict[str, str]:
-    """Gives the sha256 of each table of a database of the platform, without the columns of `LEFT_OUT`.
+    """Returns the sha256 of each table of a database of the platform, without the columns of `LEFT_OUT`.
 
     Args:
         url: of the database.
@@ -68,7 +68,7 @@ def tables(url: str, left_out_too: Mapping[str, set[str]] | None = None) -> dict
 
 
 def parquet(path: Path) -> str:
-    """Gives the sha256 of the rows of a Parquet file, whichever library wrote it."""
+    """Returns the sha256 of the rows of a Parquet file, whichever library wrote it."""
     import pyarrow.parquet as pq  # not every step that compares tables has it
 
     table = pq.read_table(path)
@@ -77,14 +77,14 @@ def parquet(path: Path) -> str:
 
 
 def result(of_training: Mapping[str, Any], left_out_too: set[str] | None = None) -> str:
-    """Gives the sha256 of what a training returned: its algorithm, its scores, the digest of its bundle."""
+    """Returns the sha256 of what a training returned: its algorithm, its scores, the digest of its bundle."""
     passed_over = LEFT_OUT_OF_RESULTS | (left_out_too or set())
     kept = {name: value for name, value in of_training.items() if name not in passed_over}
     return of_rows(sorted(kept), [[kept[name] for name in sorted(kept)]])
 
 
 def of_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Gives the sha256 of rows in the order of their values; 1, 1.0 and '1' are different values."""
+    """Returns the sha256 of rows in the order of their values; 1, 1.0 and '1' are different values."""
     digest = hashlib.sha256(json.dumps(list(columns)).encode())
     for line in sorted("\t".join(map(_typed, row)) for row in rows):
         digest.update(line.encode() + b"\n")

@@ -88,7 +88,7 @@ def written(path: Path, **more: Any) -> Path:
 
 
 def sign(folder: Path) -> None:
-    """Gives a bundle that was changed its right digests."""
+    """Writes the right digests of a bundle that was changed."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
     digests = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (folder / "digests.json").write_text(json.dumps(digests))

@@ -42,7 +42,7 @@ class Pair:
 
 
 def default_min_gain(name: str) -> float:
-    """Gives what a pipeline's step that judges takes for `min_gain` when nobody says otherwise."""
+    """Returns what a pipeline's step that judges takes for `min_gain` when nobody says otherwise."""
     from bitcoin.evaluate import evaluate as of_bitcoin
     from crime.evaluate import evaluate as of_crime
     from forest.evaluate import evaluate as of_forest
@@ -89,12 +89,12 @@ def promoted(
 
 
 def figure(metric: Metric, true: Labels, answers: NDArray[Any]) -> float:
-    """Gives the metric of some rows, each counted once."""
+    """Returns the metric of some rows, each counted once."""
     return float(metric.figures(true, answers, np.ones((1, len(true)), dtype=np.int64))[0])
 
 
 def equal_pairs(refits: Refits) -> list[Pair]:
-    """Gives every two refits: the same training with two seeds."""
+    """Returns every two refits: the same training with two seeds."""
     return [
         Pair(champion, challenger)
         for one, champion in enumerate(refits.answers)
@@ -104,7 +104,7 @@ def equal_pairs(refits: Refits) -> list[Pair]:
 
 
 def mended_pairs(refits: Refits) -> list[Pair]:
-    """Gives each refit beside itself with so many errors mended that it is better by `BETTER`."""
+    """Returns each refit beside itself with so many errors mended that it is better by `BETTER`."""
     generator = np.random.default_rng(1)
     return [
         Pair(answers, mended(refits, answers, worth + BETTER, generator))
@@ -113,7 +113,7 @@ def mended_pairs(refits: Refits) -> list[Pair]:
 
 
 def better_pairs(refits: Refits) -> list[Pair]:
-    """Gives each two refits, one after the other in merit, the lesser one mended to be better by `BETTER`."""
+    """Returns pairs of refits, one after the other in merit, the lesser mended to be better by `BETTER`."""
     generator = np.random.default_rng(1)
     worth = _worth(refits)
     order = np.argsort(worth)
@@ -129,7 +129,7 @@ def better_pairs(refits: Refits) -> list[Pair]:
 def mended(
     refits: Refits, answers: NDArray[Any], target: float, generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Gives answers with the smallest mend that brings the metric of all rows to a figure.
+    """Returns answers with the smallest mend that brings the metric of all rows to a figure.
 
     Of labels, errors in random order become the truth, as many as it takes. Probabilities all move towards
     the truth by the same share of their distance to it.

@@ -181,7 +181,7 @@ FITTERS: dict[str, tuple[Metric, Callable[[], Answered]]] = {
 
 
 def fitted(name: str) -> Refits:
-    """Gives the refits of a pipeline, which are made the first time and kept.
+    """Returns the refits of a pipeline, which are made the first time and kept.
 
     They are made again when this file or the pipeline's `models.py` changes.
     """

@@ -132,7 +132,7 @@ async def _answers(url: str, bodies: list[bytes]) -> list[dict[str, Any]]:
 
 
 def _read(answers: list[dict[str, Any]]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Gives all labels and probabilities; the label is the first field of a prediction."""
+    """Returns all labels and probabilities; the label is the first field of a prediction."""
     predictions = [each for answer in answers for each in answer["predictions"]]
     labels = [next(iter(each.values())) for each in predictions]
     return np.array(labels), np.array([list(each["probabilities"].values()) for each in predictions])

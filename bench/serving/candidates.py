@@ -14,26 +14,26 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-import bitcoin.contest
+import bitcoin.policy
 import bundle
-import crime.contest
-import forest.contest
-import penguins.contest
+import crime.policy
+import forest.policy
+import penguins.policy
 from bitcoin.snapshot import OPEN_TIME, fetch
 from bundle.transforms.bars import FIELDS, LEAST_BARS
 from quintet.local.platform import Platform
 from quintet.local.state import State
 from quintet.progress import UserError
-from stepkit.promotion.contest import Contest
+from stepkit.promotion.policy import Policy
 from stepkit.s3 import ObjectStore
 from stepkit.tracking import RUN_TAG
 from stepkit.training import BUNDLE_FOLDER, MODEL_FOLDER
 
-CONTESTS: dict[str, Contest] = {
-    "forest": forest.contest.CONTEST,
-    "crime": crime.contest.CONTEST,
-    "penguins": penguins.contest.CONTEST,
-    "bitcoin": bitcoin.contest.without_hurdle(),
+POLICIES: dict[str, Policy] = {
+    "forest": forest.policy.POLICY,
+    "crime": crime.policy.POLICY,
+    "penguins": penguins.policy.POLICY,
+    "bitcoin": bitcoin.policy.without_veto(),
 }
 
 
@@ -51,7 +51,7 @@ class Candidate:
 
 
 def of_platform(state: State, folder: Path) -> Iterator[Candidate]:
-    """Gives every candidate of each pipeline's last training.
+    """Returns every candidate of each pipeline's last training.
 
     Args:
         state: of a local platform that runs.
@@ -65,7 +65,7 @@ def of_platform(state: State, folder: Path) -> Iterator[Candidate]:
             f"No platform runs in {state.folder}: `./quintet --on local run-all` trains all models."
         )
     platform = Platform(state)
-    for name, contest in CONTESTS.items():
+    for name, policy in POLICIES.items():
         plain, secret = platform.step_environment(name, "train")
         os.environ.update(plain | secret | {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"})
         mlflow.set_tracking_uri(plain["MLFLOW_TRACKING_URI"])
@@ -73,7 +73,7 @@ def of_platform(state: State, folder: Path) -> Iterator[Candidate]:
         for run in _last_training(client, plain["MLFLOW_EXPERIMENT_NAME"]):
             own = folder / run.info.run_id
             own.mkdir()
-            yield _candidate(client, name, contest, run, own)
+            yield _candidate(client, name, policy, run, own)
 
 
 def _last_training(client: MlflowClient, experiment_name: str) -> list[Run]:
@@ -85,11 +85,11 @@ def _last_training(client: MlflowClient, experiment_name: str) -> list[Run]:
     return [run for run in proven if run.data.tags[RUN_TAG] == proven[0].data.tags[RUN_TAG]]
 
 
-def _candidate(client: MlflowClient, name: str, contest: Contest, run: Run, folder: Path) -> Candidate:
+def _candidate(client: MlflowClient, name: str, policy: Policy, run: Run, folder: Path) -> Candidate:
     for part in (MODEL_FOLDER, BUNDLE_FOLDER):
         client.download_artifacts(run.info.run_id, part, str(folder))
     uri, sha256 = run.data.tags["snapshot_uri"], run.data.params["data_sha256"]
-    rows = pd.DataFrame(contest.test_rows(uri, folder, sha256).columns)
+    rows = pd.DataFrame(policy.test_rows(uri, folder, sha256).columns)
     known = rows.astype(object).where(rows.notna(), None)  # as JSON has no NaN
     inputs = bundle.load(folder / BUNDLE_FOLDER).inputs
     sent = [field.name for field in inputs.fields] + [feature.name for feature in inputs.features]
@@ -100,7 +100,7 @@ def _candidate(client: MlflowClient, name: str, contest: Contest, run: Run, fold
 
 
 def _bars(uri: str, sha256: str, folder: Path) -> list[list[dict[str, Any]]]:
-    """Gives the stored bars that each test row's features were made of."""
+    """Returns the stored bars that each test row's features were made of."""
     snapshot = fetch(uri, folder, sha256)
     series = snapshot.series
     table = pd.read_csv(

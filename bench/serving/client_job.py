@@ -33,7 +33,7 @@ Words = list[str]
 
 
 def words(rows: int, connections: int, seconds: float, each_second: float = 0) -> Words:
-    """Gives what `load.py` is told in the Job's pod."""
+    """Returns what `load.py` is told in the Job's pod."""
     requests = f"/bench/{rows}.requests"
     return [API, "80", *map(str, (connections, seconds, requests, each_second))]
 
@@ -81,7 +81,7 @@ def job(kube: Kube, loads: list[list[Words]]) -> Iterator[str]:
 
 
 def _files(job_name: str, job_uid: str) -> dict[str, Any]:
-    """Gives the ConfigMap with the load's programs and requests; it goes with the Job."""
+    """Returns the ConfigMap with the load's programs and requests; it goes with the Job."""
     here = Path(__file__).parent
     files = {name: (here / name).read_bytes() for name in ("load.py", "in_pod.py")}
     rows_sent = clean(pd.read_csv(COVERTYPE, nrows=ROWS).set_axis(list(NAMES), axis=1))
@@ -123,5 +123,5 @@ def results(kube: Kube, name: str, seconds: float) -> list[Load]:
 
 
 def phase_of(kube: Kube, name: str) -> str:
-    """Gives the phase of a Job's pod; nothing before there is one."""
+    """Returns the phase of a Job's pod; nothing before there is one."""
     return "".join(pod.status.phase for pod in kube.pods({"job-name": name}))

@@ -104,7 +104,7 @@ def promote(kube: Kube, version: str) -> None:
 
 
 def pause() -> None:
-    """Lets a minute of the load pass, in which nothing else happens."""
+    """Waits a minute under the load, in which nothing else happens."""
     threading.Event().wait(60)
 
 
@@ -187,25 +187,25 @@ def _ready(kube: Kube) -> int:
 
 
 def _running(kube: Kube) -> list[str]:
-    """Gives the names of the API's pods, also of those that take leave."""
+    """Returns the names of the API's pods, also of those that take leave."""
     selector = kube.workloads(API)[0].spec.selector.match_labels
     return [pod.metadata.name for pod in kube.pods(selector)]
 
 
 def restarts(kube: Kube) -> int:
-    """Gives how often the containers of the API's pods were started again."""
+    """Returns how often the containers of the API's pods were started again."""
     selector = kube.workloads(API)[0].spec.selector.match_labels
     return sum(state.restart_count for pod in kube.pods(selector) for state in pod.status.container_statuses)
 
 
 def memory(kube: Kube) -> str:
-    """Gives the working set of each of the API's pods, once the kubelet has counted all of them."""
+    """Returns the working set of each of the API's pods, once the kubelet has counted all of them."""
     sizes = wait_for("the pods' memory", lambda: _sizes(kube), WAIT_SECONDS)
     return ", ".join(f"{size / MEBIBYTE:.0f} MiB" for size in sizes)
 
 
 def _sizes(kube: Kube) -> list[int]:
-    """Gives the working sets; nothing while one is not known yet."""
+    """Returns the working sets; nothing while one is not known yet."""
     own = set(_running(kube))
     sizes = [size for (_, pod), size in working_sets(kube).items() if pod in own]
     return sizes if len(sizes) == len(own) and all(sizes) else []

@@ -66,7 +66,7 @@ class Contest:
     beside_batches_p99_ms: list[float]
 
     def of(self, name: str) -> Running | None:
-        """Gives a server's results."""
+        """Returns a server's results."""
         return next((each for each in self.running if each.server.name == name), None)
 
 
@@ -168,7 +168,7 @@ def _prepare(running: Running, model: Model, expected: list[int], folder: Path) 
 
 
 def _ask(port: int, address: str, body: bytes) -> Any:
-    """Gives an answer, or None where there is none with status 200."""
+    """Returns an answer, or None where there is none with status 200."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{address}", body)
     request.add_header("Content-Type", "application/json")
     try:
@@ -191,7 +191,7 @@ def _engine(model: Model) -> float:
 
 
 def megabytes(pid: int) -> float:
-    """Gives the memory of a process and its children; what they share counts once."""
+    """Returns the memory of a process and its children; what they share counts once."""
     process = psutil.Process(pid)
     family = [process, *process.children(recursive=True)]
     return sum(each.memory_full_info().pss for each in family) / 1e6

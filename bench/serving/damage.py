@@ -37,7 +37,7 @@ REFUSED, SMOKE, SAME, OTHER = (
 
 
 def outcomes(folders: Sequence[Path], first: int, count: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Gives what became of damages `first` to `first + count`, from a process; a crash is the last one.
+    """Returns what became of damages `first` to `first + count`, from a process; a crash is the last one.
 
     Args:
         folders: sound bundles, which take turns.
@@ -60,7 +60,7 @@ def outcomes(folders: Sequence[Path], first: int, count: int, seed: int) -> Iter
 
 
 def made(folder: Path) -> list[Path]:
-    """Gives one small sound bundle of each engine, written below a folder."""
+    """Returns one small sound bundle of each engine, written below a folder."""
     from bench.serving.small_bundles import write_all
 
     return write_all(folder)
@@ -99,7 +99,7 @@ def _in_child(first: int, count: int, seed: int, folders: Sequence[Path]) -> Non
 
 
 def _asked(folder: Path) -> tuple[dict[str, list[Any]], NDArray[np.float64]]:
-    """Gives rows that are not among the smoke rows, and what the sound bundle answers."""
+    """Returns rows that are not among the smoke rows, and what the sound bundle answers."""
     sound = bundle.load(folder)
     draw = np.random.default_rng(5)
     given = {
@@ -124,14 +124,14 @@ def _outcome(folder: Path, given: dict[str, list[Any]], sound: NDArray[np.float6
         return f"the smoke check raised {error!r}"
     try:
         columns = {each.name: given.get(each.name) or [None] * 60 for each in opened.contract.features}
-        matrix, _ = opened.preparation.apply(columns_from_json(opened.contract, columns))
+        matrix, _ = opened.preprocessing.apply(columns_from_json(opened.contract, columns))
         answer = opened.engine.predict_proba(matrix)
         probabilities = opened.probabilities(matrix)
     except Exception as error:
         return f"the answer raised {error!r}"
     whole = np.isclose(probabilities.sum(axis=1), 1, atol=1e-5)
     if not np.isfinite(probabilities).all() or (probabilities < 0).any() or not whole.all():
-        return f"probabilities are none: {probabilities.tolist()!r:.200}"
+        return f"probabilities are invalid: {probabilities.tolist()!r:.200}"
     if not np.allclose(answer, computed(folder, opened.contract, matrix), rtol=0, atol=1e-5):
         return "the answer is not what the numbers say"
     same = probabilities.shape == sound.shape and np.allclose(probabilities, sound, rtol=0, atol=1e-9)
@@ -139,7 +139,7 @@ def _outcome(folder: Path, given: dict[str, list[Any]], sound: NDArray[np.float6
 
 
 def computed(folder: Path, contract: bundle.Contract, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives the probabilities that the files of a bundle mean, without its engines."""
+    """Returns the probabilities that the files of a bundle mean, without its engines."""
     arrays = {file.stem: np.load(file) for file in (folder / "arrays").glob("*.npy")}
     match contract.engine.type:
         case "forest":

@@ -62,7 +62,7 @@ INDICES = (b"left_children", b"right_children", b"split_indices", b"parents", b"
 
 
 def damage(folder: Path, draw: random.Random) -> None:
-    """Changes one to three places of a bundle's files, and writes the digests anew."""
+    """Changes one to three places of a bundle's files, and writes the digests again."""
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         files = [*sorted(folder.glob("arrays/*.npy")), folder / CONTRACT, folder / SMOKE]
         if (folder / BOOSTER).exists():

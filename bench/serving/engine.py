@@ -23,7 +23,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     opened = bundle.load(folder / "bundle")
     samples = json.loads((folder / "rows.json").read_text())
-    matrix, _ = opened.preparation.apply_to_samples(samples)
+    matrix, _ = opened.preprocessing.apply_to_samples(samples)
     rows = cycle([np.ascontiguousarray(matrix[at : at + 1]) for at in range(len(matrix))])
     predict = opened.engine.predict_proba
     count, begun = 0, time.perf_counter()

@@ -96,7 +96,7 @@ def write_requests(path: Path, address: str, bodies: Sequence[bytes], headers: s
 
 
 class _Connection(asyncio.Protocol):
-    """Sends a request when the last answer is whole, and opens anew when the server takes leave."""
+    """Sends a request when the last answer is whole, and opens again when the server takes leave."""
 
     def __init__(self, client: _Client, first: int) -> None:
         self._client, self._next = client, first

@@ -29,7 +29,7 @@ _OPTIONS = {"seed": 42, "n_estimators": 100, "svc_max_rows": 0, "svc_components"
 _MADE_FROM = (
     "pipelines/forest/models.py",
     "pipelines/forest/snapshot.py",
-    "bundle/fitted.py",
+    "bundle/exporter.py",
     "bundle/contract.py",
 )
 
@@ -53,19 +53,19 @@ class Model:
         return samples
 
     def expected(self, rows: int) -> list[int]:
-        """Gives scikit-learn's labels of the first test rows."""
+        """Returns scikit-learn's labels of the first test rows."""
         pipeline = joblib.load(self.folder / "pipeline.joblib")
         labels: list[int] = pipeline.predict(self.test[list(FEATURES)].head(rows)).tolist()
         return labels
 
 
 def cache() -> Path:
-    """Gives the folder that outlives a run."""
+    """Returns the folder that outlives a run."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quintet" / "bench"
 
 
 def trained() -> list[Model]:
-    """Gives the models, which are trained first when they are not there: a minute and 4 GiB."""
+    """Returns the models, which are trained first when they are not there: a minute and 4 GiB."""
     digest = hashlib.sha256()
     for path in (COVERTYPE, *(ROOT / name for name in _MADE_FROM)):
         digest.update(path.read_bytes())

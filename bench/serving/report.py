@@ -11,7 +11,7 @@ from bench.serving.servers import ECHO, ECHO_AND_ENGINE, MLFLOW, PLAIN, QUINTET
 
 
 def table(contest: Contest) -> str:
-    """Gives what was measured with one model as Markdown."""
+    """Returns what was measured with one model as Markdown."""
     rounds = len(contest.engine_microseconds)
     loaded = " | ".join(f"{rows}-row bodies: requests/s | p50 ms | p99 ms | Quintet is" for rows in BODIES)
     lines = [
@@ -51,7 +51,7 @@ def table(contest: Contest) -> str:
 
 
 def shares_of_the_floor(contest: Contest) -> list[float]:
-    """Gives for each round our rate as a share of the floor's.
+    """Returns for each round our rate as a share of the floor's.
 
     Its time for a request is a bare echo's, and the engine's for a row in a loop of its own.
     """
@@ -66,7 +66,7 @@ def shares_of_the_floor(contest: Contest) -> list[float]:
 
 
 def shares_of_echo_and_engine(contest: Contest) -> list[float]:
-    """Gives the same for the server that echoes and runs the engine, once a request and for one row.
+    """Returns the same for the server that echoes and runs the engine, once a request and for one row.
 
     Higher, since a loop finds its trees in the processor's caches, which a request by itself does not.
     """
@@ -75,7 +75,7 @@ def shares_of_echo_and_engine(contest: Contest) -> list[float]:
 
 
 def last_line(contest: Contest) -> str:
-    """Says in a line how we compare on one model."""
+    """Returns a line on how we compare on one model."""
     ours, mlflow = contest.of(QUINTET), contest.of(MLFLOW)
     if ours is None:
         return f"{QUINTET} was left out."

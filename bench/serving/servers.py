@@ -72,12 +72,12 @@ def _tensors(rows: Rows) -> dict[str, Any]:
 
 
 def _written(model: Model, engine: str = "scikit-learn", **more: str) -> dict[str, str]:
-    """Gives the environment of the services under `peers`."""
+    """Returns the environment of the services under `peers`."""
     return {"MODEL_FOLDER": str(model.folder), "ENGINE": engine, "PYTHONPATH": str(ROOT), **more}
 
 
 def our_variables(registry_url: str, ports: list[int], folder: Path) -> dict[str, str]:
-    """Gives what our API is told, with a folder for its bundle."""
+    """Returns what our API is told, with a folder for its bundle."""
     return {
         "PYTHONPATH": f"{ROOT / 'serving'}:{ROOT}",
         "MLFLOW_MODEL_NAME": "forest",

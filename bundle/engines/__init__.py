@@ -21,7 +21,7 @@ class Engine(Protocol):
     """What `Bundle` asks of an engine."""
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives probabilities of shape (rows, classes) for a matrix of shape (rows, columns)."""
+        """Returns probabilities of shape (rows, classes) for a matrix of shape (rows, columns)."""
         ...
 
 

@@ -27,17 +27,17 @@ _TYPES = {
 
 
 def length_of(arrays: Arrays, name: str) -> int:
-    """Gives how many entries an array has along its first axis, 0 where it is absent or has no axis."""
+    """Returns how many entries an array has along its first axis, 0 where it is absent or has no axis."""
     return arrays[name].shape[0] if name in arrays and arrays[name].ndim else 0
 
 
 def checked(
     arrays: Arrays, name: str, shape: tuple[int, ...], kind: Literal["numbers", "indices"] = "numbers"
 ) -> NDArray[Any]:
-    """Gives an array of that name and shape, of floats or of integers, all of which are finite.
+    """Returns an array of that name and shape, of floats or of integers, all of which are finite.
 
     Raises:
-        BundleError: it is absent, of another shape or type, or holds what is no number.
+        BundleError: it is absent, of another shape or type, or holds what is not a number.
     """
     if name not in arrays:
         raise BundleError(f"the bundle has no arrays/{name}.npy, which its engine needs")
@@ -53,5 +53,5 @@ def checked(
 
 
 def _bounded(array: NDArray[Any]) -> bool:
-    """Says whether no number is NaN, infinite or too large; of NaN among them, numpy's bounds are NaN."""
+    """Returns whether no number is NaN, infinite or too large; of NaN among them, numpy's bounds are NaN."""
     return -LARGEST <= float(array.min()) <= float(array.max()) <= LARGEST

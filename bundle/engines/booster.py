@@ -50,7 +50,7 @@ def _check_names(learner: Mapping[str, Any], columns: int) -> None:
         if not isinstance(found, list) or len(found) not in (0, columns):
             raise _refusal(f"{name} are not one a column")
         if not all(isinstance(each, str) and (known is None or each in known) for each in found):
-            raise _refusal(f"{name} holds what is none")
+            raise _refusal(f"{name} holds an invalid entry")
     attributes = learner["attributes"]
     if not isinstance(attributes, dict) or not all(isinstance(each, str) for each in attributes.values()):
         raise _refusal("attributes are not strings")
@@ -68,7 +68,7 @@ def _check_parameters(found: Any, columns: int, classes: int) -> None:
         raise _refusal("num_target is not 1, or boost_from_average neither 0 nor 1")
     scores = parameters["base_score"]
     if not isinstance(scores, str):
-        raise _refusal("base_score is no string")
+        raise _refusal("base_score is not a string")
     parts = scores.removeprefix("[").removesuffix("]").split(",")
     if len(parts) not in (1, classes if classes > 2 else 1):
         raise _refusal(f"base_score is {scores!r}: one number, or one a class")
@@ -80,11 +80,11 @@ def _check_parameters(found: Any, columns: int, classes: int) -> None:
         if not close or re.fullmatch(r"[-+.0-9Ee]+", part) is None:
             raise _refusal(f"base_score is {scores!r}: one number, or one a class")
         if classes == 2 and not 0 < float(part) < 1:
-            raise _refusal(f"base_score is {scores!r}, which is no probability")
+            raise _refusal(f"base_score is {scores!r}, which is not a probability")
 
 
 def _check_objective(found: Any, classes: int) -> int:
-    """Gives how many trees a round has: one a class, or one for two classes."""
+    """Returns how many trees a round has: one a class, or one for two classes."""
     if not isinstance(found, dict) or not isinstance(found.get("name"), str):
         raise _refusal("objective has no name")
     if found["name"] == "binary:logistic" and classes == 2:
@@ -93,7 +93,7 @@ def _check_objective(found: Any, classes: int) -> int:
         if not isinstance(weights["scale_pos_weight"], str) or not re.fullmatch(
             r"[0-9.]+([eE][-+]?[0-9]+)?", weights["scale_pos_weight"]
         ):
-            raise _refusal("scale_pos_weight is no number")
+            raise _refusal("scale_pos_weight is not a number")
         return 1
     if found["name"] == "multi:softprob" and classes > 2:
         _fields(found, "objective", {"name", "softmax_multiclass_param"})
@@ -121,7 +121,7 @@ def _check_model(found: Any, columns: int, groups: int) -> None:
         raise _refusal(f"num_trees is {count}, which is not how many trees there are")
     a_round = groups * side_by_side
     if a_round == 0 or count % a_round:
-        raise _refusal(f"{count} trees are no whole rounds of {a_round}")
+        raise _refusal(f"{count} trees are not whole rounds of {a_round}")
     rounds = list(range(0, count + 1, a_round))
     of_group = [at % a_round // side_by_side for at in range(count)]
     if _integers(model["iteration_indptr"]) != rounds or _integers(model["tree_info"]) != of_group:
@@ -149,7 +149,7 @@ def _check_tree(found: Any, at: int, columns: int) -> None:
             if wanted == "f" and not np.isfinite(array).all():
                 raise _refusal(f"tree {at}: {name} holds a number that is not finite")
     if (tree["default_left"] > 1).any() or (tree["split_type"] != 0).any():
-        raise _refusal(f"tree {at}: default_left or split_type holds what is none")
+        raise _refusal(f"tree {at}: default_left or split_type holds an invalid entry")
     _check_walks(tree, at, nodes, deleted, columns)
 
 

@@ -63,7 +63,7 @@ class Forest:
         self._walk, self._short_walk = (native.forest_walk(keep_gil=keep) for keep in (False, True))
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives the mean of the trees' leaves, summed in the order of the trees as scikit-learn does.
+        """Returns the mean of the trees' leaves, summed in the order of the trees as scikit-learn does.
 
         Raises:
             ValueError: the matrix has another number of columns than the model.
@@ -98,7 +98,7 @@ def _address(array: Matrix) -> int:
 
 
 def _rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Gives the greatest float32 at or below each threshold: float32 values compare with both alike."""
+    """Returns the greatest float32 at or below each threshold: float32 values compare with both alike."""
     with np.errstate(over="ignore"):
         rounded = threshold.astype(np.float32)
     above = np.flatnonzero(rounded > threshold)

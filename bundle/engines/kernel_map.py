@@ -34,7 +34,7 @@ class KernelMap:
         self._linear = Linear(arrays, {}, components, classes)
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives the softmax of the margins."""
+        """Returns the softmax of the margins."""
         distances = matrix @ self._landmarks.T
         distances *= -2
         distances += np.einsum("ij,ij->i", matrix, matrix)[:, np.newaxis]

@@ -21,7 +21,7 @@ class Linear:
         self._intercepts = np.array(checked(arrays, "intercepts", (classes,)), dtype=np.float64)
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives the softmax of the scores."""
+        """Returns the softmax of the scores."""
         scores: Matrix = matrix @ self._by_column
         scores += self._intercepts
         # The ufuncs' own reductions: for one row, the arrays' methods around them take as long again.

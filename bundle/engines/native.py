@@ -20,7 +20,7 @@ OF_THE_IMAGE = Path("/usr/local/lib/quintet")
 
 
 def forest_walk(*, keep_gil: bool) -> ctypes._NamedFuncPointer:
-    """Gives the C function `forest_walk`.
+    """Returns the C function `forest_walk`.
 
     Args:
         keep_gil: hold Python's lock during a call. For calls of some microseconds: a thread that lets go of
@@ -38,7 +38,7 @@ def forest_walk(*, keep_gil: bool) -> ctypes._NamedFuncPointer:
 
 
 def file_name(source: Path) -> str:
-    """Gives a library's name: its source's, and the start of the sha256 of that."""
+    """Returns a library's name: its source's, and the start of the sha256 of that."""
     return f"{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}.so"
 
 

@@ -16,7 +16,7 @@ _TYPED = {b"d": ">f4", b"D": ">f8", **_INTEGERS}
 
 
 def read(content: bytes, name: str) -> Any:
-    """Gives the value that a file holds: dicts, lists, strings, integers, and arrays of numbers as numpy's.
+    """Returns the value that a file holds: dicts, lists, strings, integers, and arrays of numbers as numpy's.
 
     Args:
         content: the whole file.
@@ -60,7 +60,7 @@ class _Reader:
         if mark in _INTEGERS:
             kind = np.dtype(_INTEGERS[mark])
             return int(np.frombuffer(self.take(kind.itemsize), kind)[0])
-        raise self.refusal(f"the mark {mark!r} is none of a model's")
+        raise self.refusal(f"the mark {mark!r} is not one of a model's")
 
     def _object(self, depth: int) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -78,7 +78,7 @@ class _Reader:
         if mark == b"$":
             kind, mark = _TYPED.get(self.take(1)), self.take(1)
             if kind is None:
-                raise self.refusal("an array is of a type that is none of a model's")
+                raise self.refusal("an array is of a type that is not one of a model's")
         if mark != b"#":
             raise self.refusal("an array does not say its length")
         count = self._length()

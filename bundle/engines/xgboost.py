@@ -38,7 +38,7 @@ class XGBoost:
         self._booster.set_param({"nthread": 1})
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives the booster's probabilities; of two classes it gives the second's."""
+        """Returns the booster's probabilities; of two classes it gives the second's."""
         answer = self._booster.inplace_predict(matrix, validate_features=False).astype(np.float64)
         if self._classes == 2:
             return np.column_stack([1 - answer, answer])

@@ -92,7 +92,7 @@ class RowTransform(ABC):
 
 
 class UnusableSeries(ValueError):
-    """A series is too short, out of order, or holds what is no item; the sentence names the item, from 0."""
+    """A series is too short, out of order, or holds an invalid item; the sentence names the item, from 0."""
 
 
 class OfSeries(NamedTuple):
@@ -130,7 +130,7 @@ class SeriesTransform(ABC):
             items: in their order, the oldest first.
 
         Raises:
-            UnusableSeries: they are no such series.
+            UnusableSeries: they are not such series.
         """
 
     @abstractmethod
@@ -165,7 +165,7 @@ def transform_named(name: str) -> ModuleType:
 
 
 def refused_parameter(transform: str, name: str, value: object, needed: str) -> BundleError:
-    """Says that a parameter in a contract cannot be used.
+    """Returns the error that a parameter in a contract cannot be used.
 
     Args:
         transform: its name in contracts.

@@ -55,10 +55,10 @@ class UnusableBars(UnusableSeries):
 
 
 def bars_of(rows: Sequence[Mapping[str, Any]]) -> Bars:
-    """Gives bars that were given one after the other as the arrays that the other functions take.
+    """Returns bars that were given one after the other as the arrays that the other functions take.
 
     Raises:
-        UnusableBars: a bar lacks a field, or one is no finite number.
+        UnusableBars: a bar lacks a field, or one is not a finite number.
     """
     columns = {name: np.empty(len(rows)) for name in FIELDS}
     for at, row in enumerate(rows):
@@ -68,7 +68,7 @@ def bars_of(rows: Sequence[Mapping[str, Any]]) -> Bars:
             except KeyError:
                 raise UnusableBars(f"bar {at} has no {name}: a bar has {', '.join(FIELDS)}") from None
             except (TypeError, ValueError):
-                raise UnusableBars(f"bar {at}: {name} is {row[name]!r}, which is no number") from None
+                raise UnusableBars(f"bar {at}: {name} is {row[name]!r}, which is not a number") from None
     return columns
 
 
@@ -91,7 +91,7 @@ def check(bars: Bars, interval_ms: int) -> int:
     if not sound.all():
         at = int(np.argmin(sound))
         raise UnusableBars(
-            f"bar {at} is none: its prices must be positive and within low and high, its volume at least 0"
+            f"bar {at} is invalid: its prices must be positive and within low and high, its volume at least 0"
         )
     steps = np.diff(bars["open_time"]) / interval_ms
     wrong = np.flatnonzero(~((steps >= 1) & (steps == np.floor(steps))))
@@ -105,7 +105,7 @@ def check(bars: Bars, interval_ms: int) -> int:
 
 
 def features(bars: Bars) -> dict[str, NDArray[np.float64]]:
-    """Gives the features of every bar that has `LEAST_BARS - 1` bars before it, by name.
+    """Returns the features of every bar that has `LEAST_BARS - 1` bars before it, by name.
 
     Args:
         bars: sound ones, see `check`.
@@ -131,7 +131,7 @@ def _of_window(
     closes: NDArray[np.float64],
     volumes: NDArray[np.float64],
 ) -> list[float]:
-    """Gives the features of the last bar of a window, in the order of `FEATURES`."""
+    """Returns the features of the last bar of a window, in the order of `FEATURES`."""
     close = closes[-1]
     moves = np.log(closes[-49:])
     moves = moves[1:] - moves[:-1]
@@ -162,7 +162,7 @@ def _of_window(
 
 
 def _share(part: float, whole: float) -> float:
-    """Gives part of whole; 0 where a price or a volume stood still."""
+    """Returns part of whole; 0 where a price or a volume stood still."""
     return part / whole if whole > 0 else 0.0
 
 

@@ -92,7 +92,7 @@ class Nearest:
 
 
 class Place(RowTransform):
-    """Tells a place by the nearest station and the distance to it.
+    """Describes a place by the nearest station and the distance to it.
 
     A place outside the bounds counts as not known, and so does one of which a coordinate is missing.
 

@@ -19,7 +19,7 @@ _DATE_LENGTH = len("2026-06-26")
 
 
 class Times(RowTransform):
-    """Tells an instant as the clocks of a time zone show it.
+    """Converts an instant to what the clocks of a time zone show.
 
     A time stamp without a zone is what these clocks showed: in the hour that comes twice in autumn, the first
     of both; one that they jumped over in spring is as much later as they jumped. A time stamp with an offset
@@ -58,12 +58,12 @@ class Times(RowTransform):
         """Reads time stamps; returns them by the zone's clocks.
 
         Raises:
-            UnusableInput: one is no time stamp, or has no time of day.
+            UnusableInput: one is not a time stamp, or has no time of day.
         """
         return [self._instant(row, text) for row, text in enumerate(texts)]
 
     def told(self, moments: Sequence[datetime]) -> dict[str, NDArray[Any]]:
-        """Tells what `instants` returns in a model's words: `day_of_week` is 0 for Monday to 6."""
+        """Returns what `instants` returns in a model's words: `day_of_week` is 0 for Monday to 6."""
         return {
             "day_of_week": np.array([moment.weekday() for moment in moments], dtype=np.float64),
             "season": np.array([self._seasons[moment.month] for moment in moments], dtype=object),
@@ -83,7 +83,7 @@ class Times(RowTransform):
                 moment = moment.replace(tzinfo=self._zone).astimezone(UTC)
             moment = moment.astimezone(self._zone)
         except (ValueError, TypeError, AttributeError, OverflowError):
-            raise UnusableInput(row, TIME, f"{text!r:.60} is no time: write 2026-06-26T19:30:00") from None
+            raise UnusableInput(row, TIME, f"{text!r:.60} is not a time: write 2026-06-26T19:30:00") from None
         if len(text) <= _DATE_LENGTH:
             raise UnusableInput(row, TIME, f"{text!r} has no time of day: write {text}T19:30:00")
         return moment

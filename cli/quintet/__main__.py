@@ -1,4 +1,4 @@
-"""``python -m quintet``: the one door to the platform; Make calls it."""
+"""``python -m quintet``: the one entry to the platform; Make calls it."""
 
 import argparse
 import errno
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import urllib3
 
 from quintet import (
+    dev,
     env,
     land,
     predict,
@@ -20,7 +21,6 @@ from quintet import (
     terminal,
     ui,
     why,
-    workshop,
 )
 from quintet.kube import Kube, refusal
 from quintet.local import commands as local
@@ -92,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
         describe(command)
         command.set_defaults(on_platform=on_cluster, here=on_machine)
     local.add_commands(commands)
-    workshop.add_commands(commands)
+    dev.add_commands(commands)
     return top
 
 
@@ -133,7 +133,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _is_local(arguments: argparse.Namespace) -> bool:
-    """Say whether a command that works on both platforms works on the local one, and tell the user which."""
+    """Return whether a command of both platforms works on the local one, and tell the user which."""
     state = State.of(arguments.state)
     local_one = arguments.on == "local" or (arguments.on is None and state.is_up())
     print(f"platform {f'local, {state.folder}' if local_one else 'on the cluster'}", flush=True)

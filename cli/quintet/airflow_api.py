@@ -65,7 +65,7 @@ class AirflowApi:
         return self._call("GET", f"/api/v2/dags/{dag}")
 
     def unpause(self, dag: str) -> None:
-        """Let a DAG's runs go, those by schedule and those by hand."""
+        """Unpause a DAG: its runs start, by schedule and by hand."""
         self._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
 
     def pause(self, dag: str) -> None:
@@ -81,7 +81,7 @@ class AirflowApi:
         self._call("PATCH", "/api/v2/variables", json=change)
 
     def set_connection_password(self, name: str, url: SplitResult) -> None:
-        """Let a connection have the password of a URL, if it leads to the same user, host and database.
+        """Set a connection's password to that of a URL, if it leads to the same user, host and database.
 
         Args:
             name: of the connection.

@@ -1,7 +1,7 @@
 """The kind node, the local registry and Go programs, from Debian packages and Go modules alone.
 
 Each is named by a hash of what it is made from, so that a finished one is found again and an interrupted one
-is made anew. The recipes are in ``airgap/``.
+is made again. The recipes are in ``airgap/``.
 """
 
 import hashlib

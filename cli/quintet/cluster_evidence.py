@@ -9,7 +9,7 @@ from typing import Any
 
 from dags.pod_report import CONTAINER, REPORT_KEY, PodReport
 from quintet.airflow_api import AirflowApi, NotFound
-from quintet.causes.evidence import Evidence, Run, Said, StepLog, is_ending, parse_object
+from quintet.diagnosis.evidence import Evidence, Run, Said, StepLog, is_ending, parse_object
 from quintet.kube import Kube
 from quintet.progress import UserError
 from quintet.run import task_name
@@ -29,7 +29,7 @@ _STEP_END = re.compile(r"ended with exit code (\d+): (.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class ClusterRuns:
-    """The runs of a platform, as `quintet.causes.evidence.Runs` wants them."""
+    """The runs of a platform, as `quintet.diagnosis.evidence.Runs` wants them."""
 
     kube: Kube
     airflow: AirflowApi
@@ -55,7 +55,7 @@ class ClusterRuns:
                 yield Evidence(error["filename"], "", import_error=error["stack_trace"])
 
     def service_state(self, service: str) -> str:
-        """Say how many pods of a service are ready; nothing when there is no such service."""
+        """Return how many pods of a service are ready; nothing when there is no such service."""
         try:
             counts = [
                 (item.status.ready_replicas or 0, item.spec.replicas) for item in self.kube.workloads(service)
@@ -102,7 +102,7 @@ class ClusterRuns:
             yield Evidence(**known, state="up_for_retry", attempt=attempt - 1, **end)
 
     def _of_the_pod(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Tell how the pod of a try that goes on is."""
+        """Return the state of the pod of a try that goes on."""
         from kubernetes.client import ApiException
 
         core, namespace = self.kube.core, self.kube.tasks_namespace
@@ -131,7 +131,7 @@ class ClusterRuns:
 
 
 def _of_the_end(lines: list[dict[str, Any]], report: PodReport | None) -> dict[str, Any]:
-    """Tell how a try ended: from the report that the operator left, else from Airflow's exception."""
+    """Return how a try ended: from the report that the operator left, else from Airflow's exception."""
     exception = next((_exception(line) for line in reversed(lines) if "error_detail" in line), "")
     exception = exception or next((str(line["reason"]) for line in lines if "reason" in line), "")
     exit_code, said = (report.exit_code, Said.of(report.said)) if report else (None, Said())

@@ -36,7 +36,7 @@ class Container:
             current.run(self.docker, "restart", "--time", "10", self.name)
 
     def thaw(self, freezer: Path = FREEZER) -> None:
-        """Let frozen processes inside go on, to their end.
+        """Resume frozen processes inside, to their end.
 
         On cgroup v1, runc freezes a container for a moment while it starts it. A node that is killed in that
         moment holds a process that no signal reaches, and Docker waits for the node's end in vain.
@@ -57,7 +57,7 @@ class Container:
         return output(self.docker, "exec", *interactive, self.name, *command, stdin=stdin)
 
     def has(self, path: str) -> bool:
-        """Say whether a file is in there; the container need not run."""
+        """Return whether a file is in there; the container need not run."""
         return succeeds(self.docker, "cp", f"{self.name}:{path}", "-")
 
     def write(self, path: str, text: str) -> None:
@@ -65,7 +65,7 @@ class Container:
         self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && cat > "$1"', "write", path, stdin=text)
 
     def install_unit(self, unit: Path) -> None:
-        """Let its systemd run a unit now and at each of its starts.
+        """Make its systemd run a unit now and at each of its starts.
 
         Raises:
             UserError: when its systemd does not come up.

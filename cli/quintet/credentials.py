@@ -95,7 +95,7 @@ def read(kube: Kube, credential: Credential) -> dict[str, str]:
 
 
 def write(kube: Kube, credential: Credential, data: Mapping[str, str]) -> None:
-    """Let all copies of a Secret hold these values and no others."""
+    """Set all copies of a Secret to these values and no others."""
     for namespace in credential.namespaces:
         copy = kube.core.read_namespaced_secret(credential.object_name, namespace)
         copy.data = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}

@@ -85,7 +85,7 @@ def content(archive: Path) -> str:
 
 
 def forget(machine: Machine) -> list[str]:
-    """Let the images made here be made from today's packages when they are needed next.
+    """Have the images that are made here take today's packages when they are needed next.
 
     Returns:
         For each image that was forgotten, its name and when it was made.

@@ -18,7 +18,7 @@ CHAMPION_SECONDS = 60
 
 
 def first_runs(kube: Kube) -> None:
-    """Let the DAGs of the showcase run, show a prediction of its model, and say what is next.
+    """Start the DAGs of the showcase, show a prediction of its model, and say what is next.
 
     Without a champion it first takes in what the training learns from, and trains once.
 
@@ -87,6 +87,6 @@ def await_dags(airflow: AirflowApi, dags: Collection[str]) -> None:
 
 def _say_next(kube: Kube) -> None:
     print("\n`make ui` forwards these addresses:")
-    for name, door in doors_of(kube).items():
-        print(f"  {name:9} {door.url.format(door.local):38} {login_hint(kube, door)}")
+    for name, forward in doors_of(kube).items():
+        print(f"  {name:9} {forward.url.format(forward.local):38} {login_hint(kube, forward)}")
     print('\nkubectl and the other tools: eval "$(make env)". Next: make ui')

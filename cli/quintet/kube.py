@@ -116,7 +116,7 @@ class Kube:
     def forward(self, service: str, port: int, local_port: int = 0) -> Iterator[int]:
         """Forward a loopback port to a Service and yield its number, until the block ends.
 
-        Each connection looks for a ready pod anew: a restarted pod breaks only those that it had.
+        Each connection looks for a ready pod again: a restarted pod breaks only those that it had.
 
         Args:
             service: name of the Service.
@@ -196,7 +196,7 @@ class Kube:
 
 
 def refusal(error: Exception) -> str:
-    """Return what Kubernetes answered, as a sentence; "" for an error that is none of its answers."""
+    """Return what Kubernetes answered, as a sentence; "" for an error that is not one of its answers."""
     from kubernetes.client import ApiException
 
     if not isinstance(error, ApiException):
@@ -209,7 +209,7 @@ def refusal(error: Exception) -> str:
 
 
 def is_ready(pod: Any) -> bool:
-    """Say whether a pod is Ready and stays."""
+    """Return whether a pod is Ready and stays."""
     conditions = pod.status.conditions or []
     return pod.metadata.deletion_timestamp is None and any(
         c.type == "Ready" and c.status == "True" for c in conditions

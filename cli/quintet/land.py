@@ -71,7 +71,7 @@ def refuse_absent(files: list[Path]) -> None:
     """
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file} is no file: name workbooks, .xls or .xlsx.")
+            raise UserError(f"{file} is not a file: name workbooks, .xls or .xlsx.")
         try:
             file.name.encode()
         except UnicodeEncodeError:

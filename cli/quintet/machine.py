@@ -106,7 +106,7 @@ def buildkit_cli() -> Path | None:
 
 
 def engine_answers(docker: Path) -> bool:
-    """Say whether the engine behind a CLI answers."""
+    """Return whether the engine behind a CLI answers."""
     return succeeds(docker, "version", "--format", "{{.Server.Version}}")
 
 
@@ -158,7 +158,7 @@ def forget_stale_pid(pidfile: Path, proc: Path = Path("/proc")) -> None:
 
 
 def may_raise_limits(status: Path = Path("/proc/self/status")) -> bool:
-    """Say whether CAP_SYS_RESOURCE is in this process's bounding set."""
+    """Return whether CAP_SYS_RESOURCE is in this process's bounding set."""
     for line in status.read_text(encoding="ascii").splitlines():
         if line.startswith("CapBnd:"):
             return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)

@@ -79,7 +79,7 @@ def refusal_of_name(name: str) -> str:
 
 
 def _wrong_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    """Yield the line of each key that is there twice or is no text, of which YAML itself says nothing."""
+    """Yield the line of each key that is there twice or is not text, of which YAML itself says nothing."""
     if isinstance(node, yaml.SequenceNode):
         for entry in node.value:
             yield from _wrong_keys(entry)

@@ -71,7 +71,7 @@ class Step:
 
     @property
     def env(self) -> dict[str, str]:
-        """Its variables that are no secret, beside those of every step of the platform."""
+        """Its variables that are not secret, beside those of every step of the platform."""
         model = self.pipeline.given.get("model")
         tracked = (
             {"MLFLOW_EXPERIMENT_NAME": model["experiment"], "MLFLOW_MODEL_NAME": model["name"]}

@@ -58,7 +58,7 @@ def output(*command: str | Path, stdin: str | None = None, env: Mapping[str, str
 
 
 def succeeds(*command: str | Path) -> bool:
-    """Say whether a command can be started and exits with code 0."""
+    """Return whether a command can be started and exits with code 0."""
     try:
         return (
             subprocess.run([str(part) for part in command], capture_output=True, check=False).returncode == 0
@@ -105,7 +105,7 @@ class Stage:
                 )
 
     def note(self, line: str) -> None:
-        """Say a line that is worth a line of its own where there is no terminal."""
+        """Print a line that is worth a line of its own where there is no terminal."""
         self.say(line)
         if not self.live:
             _print(f"  {self.name} {self.seconds:.0f} s: {line}", live=False)

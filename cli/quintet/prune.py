@@ -30,7 +30,7 @@ def prune(machine: Machine, used: Collection[str]) -> int:
 
 
 def superseded(listing: str, used: Collection[str], now: datetime | None = None) -> Iterator[str]:
-    """Give the references in a listing that share a name with one in use, are another version, and are old.
+    """Return the references in a listing that share a name with one in use, are another version, and are old.
 
     Args:
         listing: lines of `LISTING`.

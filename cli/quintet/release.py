@@ -126,7 +126,7 @@ def waiting(platform: Platform) -> list[str]:
 
 
 def summary(pods: list[str]) -> str:
-    """Say in one short line how many pods are not ready, and name some; nothing when all are."""
+    """Return in one short line how many pods are not ready, and name some; nothing when all are."""
     if not pods:
         return ""
     more = " …" if len(pods) > NAMED_PODS else ""
@@ -134,7 +134,7 @@ def summary(pods: list[str]) -> str:
 
 
 def _reason(status: dict[str, Any]) -> str:
-    """Say what a pod waits for, or nothing when it is ready or done."""
+    """Return what a pod waits for, or nothing when it is ready or done."""
     if status.get("phase") == "Succeeded":
         return ""
     for condition in status.get("conditions", []):

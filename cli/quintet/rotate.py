@@ -209,7 +209,7 @@ def _steps_from_before(kube: Kube, began: datetime) -> list[str]:
 
 
 def _update_connections(kube: Kube, wanted: Mapping[str, Credential]) -> None:
-    """Give connections that Airflow has of some Secrets their passwords, unless they lead elsewhere."""
+    """Set the passwords of Airflow's connections that belong to some Secrets, unless they lead elsewhere."""
     names = {credential.object_name: credential for credential in wanted.values()}
     volumes = [
         volume

@@ -125,7 +125,9 @@ def moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write it as 2026-01-31T12:00:00Z") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write it as 2026-01-31T12:00:00Z"
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -133,7 +135,7 @@ def _param(text: str) -> tuple[str, Any]:
     """Parse ``name=value``; a value that is JSON keeps its type."""
     name, separator, value = text.partition("=")
     if not separator:
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a NAME=VALUE")
     try:
         return name, json.loads(value)
     except ValueError:

@@ -15,7 +15,7 @@ from quintet.local import services
 from quintet.local.airflow import LocalAirflow, Runner, follow_one
 from quintet.local.platform import Platform
 from quintet.local.state import State
-from quintet.local.together import interruptible
+from quintet.local.task_graph import interruptible
 from quintet.pipelines import in_order, pipelines
 from quintet.progress import UserError
 from quintet.run import Airflow, follow

@@ -16,7 +16,7 @@ READER = Path(__file__).with_name("image_contents.py")
 
 
 def write(machine: Machine, images: dict[str, str], folder: Path = FOLDER) -> list[Path]:
-    """Write the bill of materials of each image, and remove those of images that are no more.
+    """Write the bill of materials of each image, and remove those of images that no longer exist.
 
     Args:
         machine: whose engine holds the images.

@@ -130,7 +130,7 @@ def _follow(kube: Kube, pod: str, container: str) -> None:
 
 
 def _is_settled(workload: Any) -> bool:
-    """Say whether all pods of a workload are of its latest template, and ready."""
+    """Return whether all pods of a workload are of its latest template, and ready."""
     status, wanted = workload.status, workload.spec.replicas
     counts = (status.updated_replicas, status.ready_replicas, status.replicas)
     return status.observed_generation == workload.metadata.generation and all(

@@ -48,7 +48,7 @@ def release(kube: Kube) -> str:
 
 
 def pod_state(pod: Any) -> str:
-    """Say in a few words how a pod is: Ready, Succeeded, or what it waits for, and its restarts."""
+    """Return in a few words how a pod is: Ready, Succeeded, or what it waits for, and its restarts."""
     restarts = sum(status.restart_count for status in pod.status.container_statuses or [])
     state = "Ready" if is_ready(pod) else trouble(pod) or pod.status.phase
     return f"{state}{f', {restarts} restarts' if restarts else ''}"
@@ -72,7 +72,7 @@ def trouble(pod: Any) -> str:
 
 
 def hints(kube: Kube, pods: list[Any]) -> Iterator[str]:
-    """Say what to do about each pod in trouble."""
+    """Yield what to do about each pod in trouble."""
     for pod in pods:
         if advice := ADVICE.get(trouble(pod)):
             workload = pod.metadata.labels.get("app.kubernetes.io/name", pod.metadata.name)

@@ -74,7 +74,7 @@ def version_of(program: Path, question: Iterable[str]) -> tuple[int, int] | None
 
 
 def fits(version: tuple[int, int] | None, conditions: Iterable[str]) -> bool:
-    """Say whether a version meets conditions such as ``>=1.36`` and ``<1.39``."""
+    """Return whether a version meets conditions such as ``>=1.36`` and ``<1.39``."""
     if version is None:
         return False
     for condition in conditions:

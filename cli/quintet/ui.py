@@ -19,7 +19,7 @@ FIRST_PORT = 8000
 
 
 @dataclass(frozen=True)
-class Door:
+class PortForward:
     """A port of the platform.
 
     Attributes:
@@ -37,12 +37,14 @@ class Door:
     login: str = ""
 
 
-DOORS = {
-    "airflow": Door("airflow-api-server", 8080, 8080, "http://localhost:{}", "airflow-admin"),
-    "mlflow": Door("mlflow", 5000, 5000, "http://localhost:{}", "mlflow-admin"),
-    "minio": Door("minio", 9001, 9001, "http://localhost:{}", "minio-root"),
-    "s3": Door("minio", 9000, 9000, "http://localhost:{}", "minio-root"),
-    "postgres": Door("postgres", 5432, 5432, "postgresql://localhost:{}/quintet", "postgres-superuser"),
+PORT_FORWARDS = {
+    "airflow": PortForward("airflow-api-server", 8080, 8080, "http://localhost:{}", "airflow-admin"),
+    "mlflow": PortForward("mlflow", 5000, 5000, "http://localhost:{}", "mlflow-admin"),
+    "minio": PortForward("minio", 9001, 9001, "http://localhost:{}", "minio-root"),
+    "s3": PortForward("minio", 9000, 9000, "http://localhost:{}", "minio-root"),
+    "postgres": PortForward(
+        "postgres", 5432, 5432, "postgresql://localhost:{}/quintet", "postgres-superuser"
+    ),
 }
 """Those of the platform itself; the API of each model has one too."""
 
@@ -50,23 +52,23 @@ DOORS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     try:
-        doors = _doors(models())
+        forwards = _doors(models())
     except UserError:
         # Whoever runs the command reads what is wrong about a pipeline, and no other command stops at it.
-        doors = DOORS
+        forwards = PORT_FORWARDS
     parser.add_argument(
         "only",
         nargs="?",
         metavar="NAME",
-        help=f"forward this one and open it: {', '.join(doors)}, or {FIRST_API} for the first model "
+        help=f"forward this one and open it: {', '.join(forwards)}, or {FIRST_API} for the first model "
         "(default: forward all)",
     )
-    _add_ports(parser, doors)
+    _add_ports(parser, forwards)
 
 
 def add_ports(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Describe an option for the port of this machine that leads through each of some doors."""
-    _add_ports(parser, {name: DOORS[name] for name in names})
+    """Describe an option for the port of this machine for each of some port forwards."""
+    _add_ports(parser, {name: PORT_FORWARDS[name] for name in names})
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
@@ -75,65 +77,65 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     Raises:
         UserError: when a port is taken, or there is nothing of the name that is asked for.
     """
-    doors = doors_of(kube)
+    forwards = doors_of(kube)
     if arguments.only:
-        doors = _only(kube, doors, arguments.only)
+        forwards = _only(kube, forwards, arguments.only)
     with contextlib.ExitStack() as stack:
-        for name, door in doors.items():
-            wanted = getattr(arguments, _option(name), door.local)
-            port = stack.enter_context(kube.forward(door.service, door.port, wanted))
-            print(f"  {name:9} {door.url.format(port):38} {login_hint(kube, door)}", flush=True)
+        for name, forward in forwards.items():
+            wanted = getattr(arguments, _option(name), forward.local)
+            port = stack.enter_context(kube.forward(forward.service, forward.port, wanted))
+            print(f"  {name:9} {forward.url.format(port):38} {login_hint(kube, forward)}", flush=True)
         print("Ctrl-C ends.", flush=True)
         if arguments.only:
-            webbrowser.open(door.url.format(port))
+            webbrowser.open(forward.url.format(port))
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
-def doors_of(kube: Kube) -> dict[str, Door]:
-    """Return the doors of a platform, with those of the models that it serves."""
+def doors_of(kube: Kube) -> dict[str, PortForward]:
+    """Return the forwards of a platform, with those of the models that it serves."""
     served = models_of(kube)
     known = models()
-    doors = _doors([*known, *(model for model in served if model not in known)])
+    forwards = _doors([*known, *(model for model in served if model not in known)])
     absent = {f"{API}{model}" for model in known} - {f"{API}{model}" for model in served}
-    return {name: door for name, door in doors.items() if door.service not in absent}
+    return {name: forward for name, forward in forwards.items() if forward.service not in absent}
 
 
-def _doors(of: Iterable[str]) -> dict[str, Door]:
-    """Return the doors of a platform that serves some models."""
-    doors = dict(DOORS)
+def _doors(of: Iterable[str]) -> dict[str, PortForward]:
+    """Return the forwards of a platform that serves some models."""
+    forwards = dict(PORT_FORWARDS)
     for port, model in enumerate(of, FIRST_PORT):
-        name = f"{API}{model}" if model in (*DOORS, FIRST_API) else model
-        doors[name] = Door(f"{API}{model}", 80, port, "http://localhost:{}/docs")
-    return doors
+        name = f"{API}{model}" if model in (*PORT_FORWARDS, FIRST_API) else model
+        forwards[name] = PortForward(f"{API}{model}", 80, port, "http://localhost:{}/docs")
+    return forwards
 
 
-def _only(kube: Kube, doors: dict[str, Door], asked: str) -> dict[str, Door]:
-    """Return the one door that is asked for."""
+def _only(kube: Kube, forwards: dict[str, PortForward], asked: str) -> dict[str, PortForward]:
+    """Return the one forward that is asked for."""
     if asked == FIRST_API:
         service = f"{API}{model_of(kube)}"
-        asked = next(name for name, door in doors.items() if door.service == service)
-    if asked not in doors:
-        raise UserError(f"There is no {asked} to forward; there are {', '.join(doors)}.")
-    return {asked: doors[asked]}
+        asked = next(name for name, forward in forwards.items() if forward.service == service)
+    if asked not in forwards:
+        raise UserError(f"There is no {asked} to forward; there are {', '.join(forwards)}.")
+    return {asked: forwards[asked]}
 
 
-def _add_ports(parser: argparse.ArgumentParser, doors: dict[str, Door]) -> None:
-    for name, door in doors.items():
+def _add_ports(parser: argparse.ArgumentParser, forwards: dict[str, PortForward]) -> None:
+    for name, forward in forwards.items():
         parser.add_argument(
-            f"--{name}-port", type=int, default=door.local, metavar="PORT", help=f"default {door.local}"
+            f"--{name}-port", type=int, default=forward.local, metavar="PORT", help=f"default {forward.local}"
         )
 
 
 def _option(name: str) -> str:
-    """Return the attribute in which argparse keeps the port of a door."""
+    """Return the attribute in which argparse keeps the port of a forward."""
     return f"{name}_port".replace("-", "_")
 
 
-def login_hint(kube: Kube, door: Door) -> str:
-    """Say how to read a door's user name and password."""
-    if not door.login:
+def login_hint(kube: Kube, forward: PortForward) -> str:
+    """Return how to read the user name and password of what is forwarded."""
+    if not forward.login:
         return "no login"
     values = '{{.data.username | base64decode}} {{.data.password | base64decode}}{{"\\n"}}'
-    secret = kube.secret_name(door.login)
+    secret = kube.secret_name(forward.login)
     return f"login: kubectl -n {kube.namespace} get secret {secret} -o go-template='{values}'"

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 
 from quintet.airflow_api import AirflowApi
-from quintet.causes import Cause, Kind, cause_of
-from quintet.causes.evidence import Evidence, Run, Runs
 from quintet.cluster_evidence import ClusterRuns
+from quintet.diagnosis import Cause, Kind, cause_of
+from quintet.diagnosis.evidence import Evidence, Run, Runs
 from quintet.kube import Kube
 from quintet.progress import UserError
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(kube: Kube, arguments: argparse.Namespace) -> None:
-    """Say why a run on a platform failed or stands still.
+    """Print why a run on a platform failed or stands still.
 
     Raises:
         UserError: when there is no such run, or more than one.
@@ -113,7 +113,7 @@ def _print(lines: Iterable[tuple[str, str]]) -> None:
 
 
 def _split(runs: Runs, words: Sequence[str]) -> tuple[str, str]:
-    """Tell DAG and run apart; either may be missing."""
+    """Separate DAG and run; either may be missing."""
     if len(words) > 2:
         raise UserError("`quintet why` takes a DAG and a run at most: quote an id that holds spaces.")
     if len(words) == 2:

@@ -23,7 +23,7 @@ DEAD_WITHIN_20_SECONDS = {
 STATEMENT_SECONDS = 30
 
 # The scheduler forks a process for each task, and the DAG processor one for each parse. Without this each of
-# them would import the operator anew: 1 s of a core, measured.
+# them would import the operator again: 1 s of a core, measured.
 if {"scheduler", "dag-processor"} & set(sys.argv[1:]):
     importlib.import_module("airflow.providers.cncf.kubernetes.operators.pod")
 

@@ -21,7 +21,7 @@ LAST_MOVE = "return_1"
 
 
 def baselines(last_move: NDArray[np.float64]) -> dict[str, Probabilities]:
-    """Gives the probability of up as one would guess it without a model.
+    """Returns the probability of up as one would guess it without a model.
 
     Args:
         last_move: the return of each bar.
@@ -53,7 +53,7 @@ class Contrast:
         return self.low > 0
 
     def sentence(self, where: str) -> str:
-        """Says what came of it.
+        """Returns the result as a sentence.
 
         Args:
             where: the rows, such as `on the held-out bars`.
@@ -97,7 +97,7 @@ class Earned:
 def earned(
     probabilities: Probabilities, moves: NDArray[np.float64], series: Series, cost_bps: float
 ) -> Earned:
-    """Gives what trading would have earned: decided at a bar's close, held for the horizon, decided again.
+    """Returns what trading would have earned: decided at a bar's close, held for the horizon, decided again.
 
     Args:
         probabilities: of up, one a bar.
@@ -121,7 +121,7 @@ def earned(
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk through the held-out bars: a model is fitted anew before each stretch, on all that was known."""
+    """A walk through the held-out bars: a model is fitted before each stretch, on all that was known."""
 
     folds: int
     gap: int
@@ -146,7 +146,7 @@ def walk(
     cost_bps: float,
     seed: int,
 ) -> Walk:
-    """Walks forward through the newest rows.
+    """Walks forward through the latest rows.
 
     Args:
         rows: the whole snapshot, the oldest first.
@@ -179,5 +179,5 @@ def walk(
 
 
 def _open(guess: Probabilities) -> Probabilities:
-    """Gives a guess that is never wholly sure: one wrong sure guess has an endless logarithmic loss."""
+    """Returns a guess that is never wholly sure: one wrong sure guess has an endless logarithmic loss."""
     return 0.5 + (guess - 0.5) * 0.1

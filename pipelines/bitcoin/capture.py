@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bitcoin.schema import LENGTHS, Bar, parse
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.errors import Code, InvalidInput, InvalidRow
 from stepkit.refused_rows import RefusedRows
 
 MAX_REFUSED_SHARE = 0.1
@@ -35,7 +35,7 @@ class Capture:
             max_refused_share: see `RefusedRows.check`.
 
         Raises:
-            RefusedInput: too many rows are refused.
+            InvalidInput: too many rows are refused.
         """
         bars: list[Bar] = []
         refused = RefusedRows(read=len(self.rows))
@@ -43,14 +43,14 @@ class Capture:
             try:
                 bar = parse(row, self.interval)
                 if bar.close_time >= self.server_time:
-                    raise InvalidRowError(f"{bar.close_time} was still to come", "close_time")
+                    raise InvalidRow(f"{bar.close_time} was still to come", "close_time")
                 if bars and bar.open_time <= bars[-1].open_time:
-                    raise InvalidRowError(
+                    raise InvalidRow(
                         f"{bar.open_time} does not follow {bars[-1].open_time}: bars must come in the order"
                         " of their times",
                         "open_time",
                     )
-            except InvalidRowError as error:
+            except InvalidRow as error:
                 refused.refuse(number, error)
             else:
                 bars.append(bar)
@@ -62,17 +62,17 @@ def read(body: bytes, source: str) -> Capture:
     """Reads a document.
 
     Raises:
-        RefusedInput: it is none.
+        InvalidInput: it is invalid.
     """
     try:
         capture = Capture(**json.loads(body))
     except (ValueError, TypeError) as error:
-        raise RefusedInput(
-            f"{source} is no capture of bars: {error}; extract again", Code.UNREADABLE_INPUT, file=source
+        raise InvalidInput(
+            f"{source} is not a capture of bars: {error}; extract again", Code.UNREADABLE_INPUT, file=source
         ) from None
     if capture.interval not in LENGTHS or not isinstance(capture.rows, list):
-        raise RefusedInput(
-            f"{source} is no capture of bars: its interval is {capture.interval!r}",
+        raise InvalidInput(
+            f"{source} is not a capture of bars: its interval is {capture.interval!r}",
             Code.SCHEMA_CHANGED,
             file=source,
             column="interval",

@@ -1,4 +1,4 @@
-"""Walks forward through the held-out bars, against naive guesses and with costs; then meets the champion."""
+"""Walks forward through the held-out bars, against naive guesses and with costs; then the champion."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import mlflow
 
 from bitcoin.backtest import Walk, walk
-from bitcoin.contest import Hurdle
+from bitcoin.policy import Veto
 from bitcoin.snapshot import fetch
 from stepkit import tracking
 from stepkit.options import Option
-from stepkit.promotion import evaluation
+from stepkit.promotion import evaluate_step
 from stepkit.promotion.comparison import MIN_GAIN, Thresholds
-from stepkit.promotion.evaluation import MinGain, WhenIncomparable, best
+from stepkit.promotion.evaluate_step import MinGain, WhenIncomparable, best
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -53,7 +53,7 @@ def evaluate(
     folds: Annotated[int, Option("stretches of the walk", minimum=1)] = 6,
     cost_bps: Annotated[float, Option("costs of a trade, in hundredths of a percent", minimum=0)] = 10.0,
     require_profit: Annotated[bool, Option("refuse a model that loses after costs")] = False,
-    min_metric: Annotated[float, Option("smallest roc_auc with none to meet", minimum=0, maximum=1)] = 0.5,
+    min_metric: Annotated[float, Option("smallest roc_auc without a champion", minimum=0, maximum=1)] = 0.5,
     min_gain: MinGain = MIN_GAIN,
     incomparable: WhenIncomparable = "refuse",
     seed: Annotated[int, Option("of everything random", minimum=0)] = 42,
@@ -73,10 +73,10 @@ def evaluate(
         seed=seed,
     )
     _logger.info("%s", found.contrast.sentence("in the walk through the held-out bars"))
-    hurdle = Hurdle(found.contrast, found.earned.net, cost_bps, require_profit)
-    judged = evaluation.evaluate(
+    veto = Veto(found.contrast, found.earned.net, cost_bps, require_profit)
+    judged = evaluate_step.evaluate(
         settings,
-        hurdle.contest(),
+        veto.policy(),
         challenger,
         snapshot_uri=snapshot_uri,
         thresholds=Thresholds(min_metric, min_gain, incomparable),
@@ -97,7 +97,7 @@ def evaluate(
     )
 
 
-def _log(settings: Settings, found: Walk, judged: evaluation.Evaluated) -> None:
+def _log(settings: Settings, found: Walk, judged: evaluate_step.Evaluated) -> None:
     """Logs the walk to a run of its own, with the baselines beside the model."""
     parameters = {"folds": found.folds, "gap": found.gap, "cost_bps": found.cost_bps}
     inputs = {"mlflow_run_id": judged.mlflow_run_id, **parameters}

@@ -1,4 +1,4 @@
-"""Writes the table's bars to S3: all of them as CSV for people, the newest as JSON for serving."""
+"""Writes the table's bars to S3: all of them as CSV for people, the latest as JSON for serving."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from bitcoin.schema import COLUMNS, Interval, moment
 from stepkit import postgres
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.spreadsheets import SpreadsheetSafe, as_text
@@ -53,7 +53,7 @@ def export(
         path = Path(folder, "bars.csv")
         shown = as_text(symbol) if spreadsheet_safe else symbol
         write_csv(settings, symbol, interval, path, shown)
-        rows, latest = newest(path, latest_bars)
+        rows, latest = latest_bars_of(path, latest_bars)
         if not latest:
             raise NothingToDo(f"the table has no bars of {symbol} {interval}")
         store.upload(path, csv_uri)
@@ -74,7 +74,7 @@ def write_csv(settings: Settings, symbol: str, interval: str, path: Path, shown:
         shown: what the file calls the symbol, its only text that is not ours.
 
     Raises:
-        OutsideDown: Postgres does not answer.
+        DependencyUnavailable: Postgres does not answer.
     """
     times = {
         name: f'to_char({name}, \'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\') AS {name}'
@@ -90,8 +90,8 @@ def write_csv(settings: Settings, symbol: str, interval: str, path: Path, shown:
         rows.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)", file)
 
 
-def newest(path: Path, count: int) -> tuple[int, list[dict[str, Any]]]:
-    """Gives how many bars a file of `write_csv` has, and the last of them as serving takes them."""
+def latest_bars_of(path: Path, count: int) -> tuple[int, list[dict[str, Any]]]:
+    """Returns how many bars a file of `write_csv` has, and the last of them as serving takes them."""
     with path.open(newline="", encoding="utf-8") as text:
         last: deque[tuple[int, dict[str, str]]] = deque(enumerate(csv.DictReader(text), 1), maxlen=count)
     bars = [

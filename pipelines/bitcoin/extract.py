@@ -13,8 +13,8 @@ from bitcoin.capture import MAX_REFUSED_SHARE, Capture
 from bitcoin.market import PAGE, Market
 from bitcoin.schema import LENGTHS, Interval, moment
 from stepkit import postgres
+from stepkit.errors import Code, InvalidInput, NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -76,7 +76,7 @@ def extract(
 
 
 def next_opening(settings: Settings, symbol: str, interval: str, start: int) -> int:
-    """Gives the time of the first bar that is not in the table yet, in milliseconds since 1970."""
+    """Returns the time of the first bar that is not in the table yet, in milliseconds since 1970."""
     with postgres.transaction(settings) as rows:
         rows.execute(
             "SELECT open_time FROM bitcoin.ingest_watermarks WHERE (symbol, interval) = (%s, %s)",
@@ -96,15 +96,15 @@ def take(
     max_bars: int,
     max_quiet_bars: int = MAX_QUIET_BARS,
 ) -> Capture:
-    """Gives the bars that have closed, page by page from a time on.
+    """Returns the bars that have closed, page by page from a time on.
 
-    A bar in which the exchange's clock stands is left out: its numbers still change. Rows that are no bars
+    A bar in which the exchange's clock stands is left out: its numbers still change. Rows that are not bars
     are kept as they came.
 
     Raises:
         NothingToDo: none has closed; where more than `max_quiet_bars` should have, it warns: no run will ever
             have anything to do for a symbol that is traded no more.
-        RefusedInput: a page holds no bar, or is no further on than the one before.
+        InvalidInput: a page holds no bar, or is not further on than the one before.
     """
     # Asked for before the bars: one that has closed by then is final in every answer that follows.
     server_time = market.now()
@@ -115,15 +115,15 @@ def take(
         rows += [row for row in page if not _is_open(row, server_time)]
         openings = [opening for row in page if (opening := _whole(row, 0)) is not None]
         if page and not openings:
-            raise RefusedInput(
-                f"the exchange sent rows that are no bars: {str(page[:1])[:200]}", Code.SCHEMA_CHANGED
+            raise InvalidInput(
+                f"the exchange sent rows that are not bars: {str(page[:1])[:200]}", Code.SCHEMA_CHANGED
             )
         behind = openings[-1] + 1 if openings else start
         if len(page) < PAGE:
             break
-        # A full page that is no further on would be followed by others without end; some bars are cut short.
+        # A full page that is not further on would be followed by others without end; some bars are cut short.
         if behind - start < PAGE * LENGTHS[interval] // 2:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"the exchange sent {PAGE} bars of {interval} that end at {str(page[-1][0])[:30]},"
                 f" where they were asked for from {start} on: it repeats itself",
                 Code.SCHEMA_CHANGED,
@@ -150,7 +150,7 @@ def _is_open(row: object, server_time: int) -> bool:
 
 
 def _whole(row: object, at: int) -> int | None:
-    """Gives an item of a row where it is a whole number; what else stands there is for the schema to say."""
+    """Returns an item of a row where it is a whole number; anything else is for the schema to judge."""
     item = row[at] if isinstance(row, list) and len(row) > at else None
     return item if isinstance(item, int) and not isinstance(item, bool) else None
 

@@ -17,8 +17,8 @@ from bitcoin.snapshot import MOVE, OPEN_TIME, SIDE, TARGET, TEST, TEST_SHARE, Se
 from bundle.transforms.bars import FIELDS, LEAST_BARS, Bars, UnusableBars, check
 from bundle.transforms.bars import features as features_of
 from stepkit import postgres
+from stepkit.errors import Code, InvalidInput, NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -55,10 +55,10 @@ def features(
     ] = "direction",
     cost_bps: Annotated[float, Option("costs of a trade, in hundredths of a percent", minimum=0)] = 10.0,
     test_share: Annotated[
-        float, Option("share of the newest rows held out", minimum=0.05, maximum=0.5)
+        float, Option("share of the latest rows held out", minimum=0.05, maximum=0.5)
     ] = TEST_SHARE,
     gap: Annotated[int, Option("bars between what is fitted on and what is scored", minimum=0)] = 24,
-    max_bars: Annotated[int, Option("newest bars to take; 0 for all", minimum=0)] = 0,
+    max_bars: Annotated[int, Option("latest bars to take; 0 for all", minimum=0)] = 0,
     min_rows: Annotated[int, Option("fewest rows to train on", minimum=100)] = 2000,
     training_parameters: Annotated[dict[str, Any] | None, Option("what else decides the outcome")] = None,
     bucket: Annotated[str, Option("bucket of the snapshot", env="DATA_BUCKET")] = "data",
@@ -91,7 +91,7 @@ def features(
 
 
 def read_bars(settings: Settings, symbol: str, interval: str, max_bars: int, path: Path) -> Bars:
-    """Gives the newest bars of the table, the oldest first.
+    """Returns the latest bars of the table, the oldest first.
 
     Args:
         settings: lead to Postgres.
@@ -101,8 +101,8 @@ def read_bars(settings: Settings, symbol: str, interval: str, max_bars: int, pat
         path: a file to hold them in between.
 
     Raises:
-        RefusedInput: the table holds what is no bar.
-        OutsideDown: Postgres does not answer.
+        InvalidInput: the table holds what is not a bar.
+        DependencyUnavailable: Postgres does not answer.
     """
     with postgres.transaction(settings) as rows, path.open("wb") as file:
         query = rows.mogrify(
@@ -116,14 +116,14 @@ def read_bars(settings: Settings, symbol: str, interval: str, max_bars: int, pat
 
 
 def table_of(bars: Bars, series: Series) -> pd.DataFrame:
-    """Gives a row for each bar that has enough bars before it and whose target is known.
+    """Returns a row for each bar that has enough bars before it and whose target is known.
 
     A bar's features are made from it and the bars before it, and its target from the bar a horizon later:
     `move` is the logarithm of the price's change until then. Where bars are missing in between, there is no
     row.
 
     Raises:
-        RefusedInput: the bars are not what they must be.
+        InvalidInput: the bars are not what they must be.
     """
     length = LENGTHS[series.interval]
     try:
@@ -132,7 +132,7 @@ def table_of(bars: Bars, series: Series) -> pd.DataFrame:
             return pd.DataFrame(columns=[OPEN_TIME, MOVE, TARGET])
         values = features_of(bars)
     except UnusableBars as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"bitcoin.bars, {series.symbol} {series.interval}: {error}", Code.INVALID_ROW, file="bitcoin.bars"
         ) from error
     known = len(bars["close"]) - LEAST_BARS + 1 - series.horizon

@@ -14,8 +14,8 @@ from bitcoin import capture
 from bitcoin.capture import MAX_REFUSED_SHARE, Capture
 from bitcoin.schema import COLUMNS, Bar, moment
 from stepkit import postgres
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.refused_rows import MaxRefusedShare, RefusedRows
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
@@ -37,7 +37,7 @@ class Loaded:
     missing_bars: int
     """Bars that the exchange never had, in the whole table."""
     gaps: list[str]
-    """The newest holes, each from its first missing bar to the next that is there."""
+    """The latest holes, each from its first missing bar to the next that is there."""
     rows_refused: int = 0
     """Of the rows read: `bitcoin.ingest_audit` has the reasons."""
 
@@ -99,7 +99,7 @@ def merge(rows: cursor, run: Run, source: Source) -> Loaded:
 
 
 def gaps(rows: cursor, symbol: str, interval: str) -> tuple[int, list[str]]:
-    """Gives how many bars are missing between the first and the last of the table, and the newest holes."""
+    """Returns how many bars are missing between the first and the last of the table, and the latest holes."""
     rows.execute(
         "SELECT missing_from, missing_until, missing_bars FROM bitcoin.bar_gaps"
         " WHERE (symbol, interval) = (%s, %s) ORDER BY missing_from DESC",

@@ -8,8 +8,8 @@ from typing import Any
 
 from bitcoin.schema import LAST_TIME
 from stepkit.bounded_json import parse_json
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.http import Answer, Client, Limits
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.text import excerpt
 from stepkit.urls import host_of
 
@@ -39,11 +39,11 @@ class Market:
         self._client = client or Client(LIMITS, ask_again={BANNED}, explain=told)
 
     def now(self) -> int:
-        """Gives the exchange's time in milliseconds since 1970.
+        """Returns the exchange's time in milliseconds since 1970.
 
         Raises:
-            OutsideDown: it does not answer, or not now.
-            RefusedInput: it refuses to answer, or there is no such API at the address.
+            DependencyUnavailable: it does not answer, or not now.
+            InvalidInput: it refuses to answer, or there is no such API at the address.
         """
         answer = self._get("time", {})
         found = answer.get("serverTime") if isinstance(answer, dict) else None
@@ -62,7 +62,7 @@ class Market:
         return found
 
     def bars(self, symbol: str, interval: str, start: int) -> list[Any]:
-        """Gives the oldest rows from a time on, at most `PAGE`, as the exchange sent them; raises as `now`.
+        """Returns the oldest rows from a time on, at most `PAGE`, as the exchange sent them; raises as `now`.
 
         Args:
             symbol: what is traded, such as `BTCUSDT`.
@@ -87,7 +87,7 @@ class Market:
             return body
         said = body.get("msg") if isinstance(body, dict) else None
         if answer.status >= 500 or answer.status == _FIREWALL:
-            raise OutsideDown(
+            raise DependencyUnavailable(
                 f"{answer.url} answered {answer.status}: {said or excerpt(answer.body)}",
                 service=host_of(answer.url),
             )
@@ -102,12 +102,12 @@ class Market:
         raise _refusal(answer.url, f"{answer.url} answered {answer.status}: check --source-url")
 
 
-def _refusal(url: str, sentence: str, code: Code = Code.REQUEST_REFUSED) -> RefusedInput:
-    return RefusedInput(sentence, code, service=host_of(url))
+def _refusal(url: str, sentence: str, code: Code = Code.REQUEST_REFUSED) -> InvalidInput:
+    return InvalidInput(sentence, code, service=host_of(url))
 
 
 def told(body: bytes) -> str:
-    """Gives what the body of an error says; nothing where it is none of the exchange's."""
+    """Returns what the body of an error says; nothing where it is not one of the exchange's."""
     try:
         said = parse_json(body, _MOST_VALUES)
     except ValueError:

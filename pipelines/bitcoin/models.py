@@ -42,13 +42,13 @@ def fit(rows: pd.DataFrame, parameters: Mapping[str, Any], seed: int) -> Pipelin
 
 
 def up(pipeline: Pipeline, rows: pd.DataFrame) -> Probabilities:
-    """Gives the probability of up for each row."""
+    """Returns the probability of up for each row."""
     probabilities: Probabilities = pipeline.predict_proba(rows[list(FEATURES)])[:, 1].astype(np.float64)
     return probabilities
 
 
 def scores(true: NDArray[np.int64], probabilities: Probabilities) -> dict[str, float]:
-    """Gives the area under the ROC curve, the accuracy and the logarithmic loss of probabilities of up."""
+    """Returns the area under the ROC curve, the accuracy and the logarithmic loss of probabilities of up."""
     both = len(np.unique(true)) == 2
     return {
         "roc_auc": float(roc_auc_score(true, probabilities)) if both else 0.5,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from bitcoin.contest import Hurdle, without_hurdle
+from bitcoin.policy import Veto, without_veto
 from stepkit.options import Option
-from stepkit.promotion import promoting
-from stepkit.promotion.promoting import EvaluationUri, Promoted, Reason, RollbackTo
+from stepkit.promotion import promote_step
+from stepkit.promotion.promote_step import EvaluationUri, Promoted, Reason, RollbackTo
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -21,12 +21,12 @@ def promote(
     bucket: Annotated[str, Option("bucket of latest_model.json", env="DATA_BUCKET")] = "data",
 ) -> Promoted:
     """Promotes the challenger of an evaluation, or refuses it; a retry stays with the decision it finds."""
-    contest = (
-        Hurdle.of(promoting.evaluation(evaluation_uri)).contest() if evaluation_uri else without_hurdle()
+    policy = (
+        Veto.of(promote_step.read_evaluation(evaluation_uri)).policy() if evaluation_uri else without_veto()
     )
-    return promoting.promote(
+    return promote_step.promote(
         settings,
-        contest,
+        policy,
         evaluation_uri=evaluation_uri,
         rollback_to=rollback_to,
         reason=reason,

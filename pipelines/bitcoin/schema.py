@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 
 Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
 _MINUTE = 60_000
@@ -50,7 +50,7 @@ class Bar:
     taker_quote_volume: Decimal
 
     def fields(self) -> list[Any]:
-        """Gives the values of `COLUMNS`, as Postgres reads them."""
+        """Returns the values of `COLUMNS`, as Postgres reads them."""
         values: list[Any] = [getattr(self, name) for name in COLUMNS]
         for at in _TIMES:
             values[at] = moment(values[at]).isoformat(timespec="milliseconds")
@@ -58,34 +58,34 @@ class Bar:
 
 
 def parse(row: Any, interval: str) -> Bar:
-    """Gives the bar of a row of the exchange.
+    """Returns the bar of a row of the exchange.
 
     Raises:
-        InvalidRowError: it has other items, or they are no bar of that interval.
+        InvalidRow: it has other items, or they are not bar of that interval.
     """
     if not isinstance(row, list) or len(row) != _ITEMS:
-        raise InvalidRowError(f"has {len(row) if isinstance(row, list) else 'no'} items; a bar has {_ITEMS}")
+        raise InvalidRow(f"has {len(row) if isinstance(row, list) else 'no'} items; a bar has {_ITEMS}")
     values: dict[str, Any] = {}
     for at, (name, item) in enumerate(zip(COLUMNS, row, strict=False)):
         values[name] = _whole(name, item) if at in (*_TIMES, _TRADES) else _amount(name, item)
     bar = Bar(**values)
     if not bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high:
-        raise InvalidRowError(f"{bar.low} and high {bar.high} do not hold open and close", "low")
+        raise InvalidRow(f"{bar.low} and high {bar.high} do not hold open and close", "low")
     if bar.close_time > LAST_TIME:
-        raise InvalidRowError(f"{bar.close_time} is after the year 9999", "close_time")
+        raise InvalidRow(f"{bar.close_time} is after the year 9999", "close_time")
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
-        raise InvalidRowError(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
+        raise InvalidRow(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
     return bar
 
 
 def moment(milliseconds: int) -> datetime:
-    """Gives the time of milliseconds since 1970, in UTC."""
+    """Returns the time of milliseconds since 1970, in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _whole(name: str, item: Any) -> int:
     if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item <= _MOST_WHOLE:
-        raise InvalidRowError(f"{str(item)[:100]!r} is no whole number from 0 to {_MOST_WHOLE}", name)
+        raise InvalidRow(f"{str(item)[:100]!r} is not a whole number from 0 to {_MOST_WHOLE}", name)
     return item
 
 
@@ -97,5 +97,5 @@ def _amount(name: str, item: Any) -> Decimal:
         amount = Decimal("NaN")
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _LEAST_EXPONENT or not 0 <= amount < _DIGITS:
-        raise InvalidRowError(f"{str(item)[:100]!r} is no amount of at least 0", name)
+        raise InvalidRow(f"{str(item)[:100]!r} is not an amount of at least 0", name)
     return amount

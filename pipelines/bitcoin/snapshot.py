@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bundle import Split
 from bundle.transforms.bars import FEATURES
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 
 OPEN_TIME, MOVE, TARGET, SIDE = "open_time", "move", "direction", "side"
@@ -56,7 +56,7 @@ class Snapshot:
 
     @property
     def test(self) -> pd.DataFrame:
-        """The newest rows, that nothing is tuned or fitted on but the refits of a walk through them."""
+        """The latest rows, that nothing is tuned or fitted on but the refits of a walk through them."""
         return self.rows[self.rows[SIDE] == TEST]
 
     @property
@@ -83,7 +83,7 @@ class Snapshot:
         """Reads what `write` wrote.
 
         Raises:
-            RefusedInput: the file is no snapshot.
+            InvalidInput: the file is not a snapshot.
         """
         try:
             table = pq.read_table(path)
@@ -91,8 +91,8 @@ class Snapshot:
             series = Series(**metadata["series"])
             return cls(table.to_pandas()[list(_COLUMNS)], series, metadata["parameters_sha256"])
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(
-                f"{path.name} is no snapshot of features: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            raise InvalidInput(
+                f"{path.name} is not a snapshot of features: {error!r}", Code.UNREADABLE_INPUT, file=path.name
             ) from error
 
 
@@ -100,14 +100,14 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
     """Downloads a snapshot and checks that it is the one that was named.
 
     Raises:
-        RefusedInput: its content has another hash; or there is none at the URI.
-        OutsideDown: S3 does not answer.
+        InvalidInput: its content has another hash; or there is none at the URI.
+        DependencyUnavailable: S3 does not answer.
     """
     path = folder / "snapshot.parquet"
     ObjectStore().download(uri, path)
     snapshot = Snapshot.read(path)
     if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: make the features again",
             Code.INPUT_REPLACED,
             file=uri,
@@ -116,7 +116,7 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
 
 
 def sides(rows: int, test_share: float, gap: int) -> list[str]:
-    """Gives the side of each row, the oldest first: train, then a gap that belongs to neither, then test.
+    """Returns the side of each row, the oldest first: train, then a gap that belongs to neither, then test.
 
     The side is a matter of time alone: a row drawn at random would be scored by a model that knows the hours
     around it.
@@ -127,7 +127,7 @@ def sides(rows: int, test_share: float, gap: int) -> list[str]:
 
 
 def split_of(trained_until: int, horizon: int, interval_ms: int, test_share: float) -> Split:
-    """Gives the split of a model that was fitted on the bars up to one.
+    """Returns the split of a model that was fitted on the bars up to one.
 
     Args:
         trained_until: when the last bar that it was fitted on opens, in milliseconds since 1970.
@@ -139,7 +139,7 @@ def split_of(trained_until: int, horizon: int, interval_ms: int, test_share: flo
 
 
 def walk_forward(rows: int, first: int, folds: int, gap: int) -> list[tuple[slice, slice]]:
-    """Gives, for each of some stretches of equal length, what to fit on and what to score.
+    """Returns, for each of some stretches of equal length, what to fit on and what to score.
 
     Each model is fitted on everything before its stretch but the gap, as one would have been at that time.
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection, cursor
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from stepkit import postgres
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.settings import Settings
 
 SCHEMA = "bitcoin_optuna"
@@ -28,7 +28,7 @@ _DRAW = "draw"
 """The attribute of a trial that says which of the study's draws it tries."""
 
 
-class Turn:
+class Lock:
     """One worker at a time takes a trial: two that counted at once would both take the last one.
 
     The lock is of a transaction in a session of its own, so that Postgres frees it when the worker is killed.
@@ -38,37 +38,38 @@ class Turn:
         self._rows = rows
         self._name = name
 
-    def take(self) -> None:
-        """Waits for the turn."""
+    def acquire(self) -> None:
+        """Waits for the lock."""
         self._rows.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [self._name])
 
-    def give(self) -> None:
-        """Ends the turn, if it is ours."""
+    def release(self) -> None:
+        """Releases the lock, if it is ours."""
         self._rows.connection.commit()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Has the turn until the block ends, or `give` is called in it."""
-        self.take()
+    def held(self) -> Iterator[None]:
+        """Holds the lock until the block ends, or `release` is called in it."""
+        self.acquire()
         try:
             yield
         finally:
-            self.give()
+            self.release()
 
 
 @contextmanager
-def turn(settings: Settings) -> Iterator[Turn]:
-    """Opens a session for the turns of this run's study.
+def trial_lock(settings: Settings) -> Iterator[Lock]:
+    """Opens a session for the lock of this run's study.
 
     Raises:
-        OutsideDown: Postgres does not answer, or another worker keeps its turn for longer than a minute.
+        DependencyUnavailable: Postgres does not answer, or another worker keeps the lock for longer than a
+            minute.
     """
     with postgres.transaction(settings) as rows:
-        yield Turn(rows, f"study {name_of(settings)}")
+        yield Lock(rows, f"study {name_of(settings)}")
 
 
 def name_of(settings: Settings) -> str:
-    """Gives the name of a run's study: a run that is tried again goes on with it."""
+    """Returns the name of a run's study: a run that is tried again goes on with it."""
     return f"{settings.run.dag_id}/{settings.run.required_id}"
 
 
@@ -76,7 +77,7 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
     """Connects to Optuna's tables, which the owner of the schema has made.
 
     Raises:
-        RefusedInput: `DATABASE_URL` is not set or no URL, or the tables are not those of this Optuna.
+        InvalidInput: `DATABASE_URL` is not set or no URL, or the tables are not those of this Optuna.
     """
 
     def connected() -> connection:
@@ -99,7 +100,7 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
             skip_table_creation=True,
         )
     except RuntimeError as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"the tables of schema {SCHEMA} are not those of Optuna {optuna.__version__}: {error}",
             Code.STATE_CONFLICT,
         ) from error
@@ -107,7 +108,7 @@ def storage(settings: Settings) -> optuna.storages.RDBStorage:
 
 @contextmanager
 def errors() -> Iterator[None]:
-    """Turns the storage's failures to answer into `OutsideDown`."""
+    """Turns the storage's failures to answer into `DependencyUnavailable`."""
     try:
         yield
     except (OperationalError, InterfaceError, StorageInternalError) as error:
@@ -118,7 +119,7 @@ def opened(settings: Settings) -> Study:
     """Returns this run's study, which the first to ask makes; it looks for the greatest value.
 
     Raises:
-        OutsideDown: Postgres does not answer.
+        DependencyUnavailable: Postgres does not answer.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", ExperimentalWarning)
@@ -134,7 +135,7 @@ def opened(settings: Settings) -> Study:
 
 def work(
     study: Study,
-    turns: Turn,
+    lock: Lock,
     objective: Callable[[Trial], float],
     trials: int,
     done: Callable[[FrozenTrial], None],
@@ -148,7 +149,7 @@ def work(
 
     Args:
         study: this run's.
-        turns: of this study.
+        lock: of this study.
         objective: what a trial is worth; may raise `optuna.TrialPruned`.
         trials: of all workers together.
         done: called with each trial that ended.
@@ -156,7 +157,7 @@ def work(
     """
     taken = 0
     while True:
-        with turns.taken():
+        with lock.held():
             optuna.storages.fail_stale_trials(study)
             others = study.get_trials(deepcopy=False, states=_TAKEN)
             if len(others) >= trials:
@@ -166,7 +167,7 @@ def work(
             def begun(trial: Trial, draw: int = draw) -> float:
                 trial.set_user_attr(_DRAW, draw)
                 # From here on the trial stands in the study as running: another worker may count.
-                turns.give()
+                lock.release()
                 return objective(trial)
 
             study.sampler = _sampler(seed, draw)

@@ -26,11 +26,11 @@ from bitcoin.snapshot import OPEN_TIME, TARGET, Snapshot, fetch, split_of
 from bitcoin.trials import TASK, TrialLog
 from bundle.contract import Transform
 from bundle.engines import BOOSTER
-from bundle.fitted import write
+from bundle.exporter import write
 from bundle.transforms.bars import FEATURES
 from stepkit import tracking
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 from stepkit.training import BUNDLE_FOLDER, log_bundle, log_pipeline
@@ -105,7 +105,7 @@ def _best(ours: Study) -> FrozenTrial:
     try:
         return ours.best_trial
     except ValueError:
-        raise RefusedInput(
+        raise InvalidInput(
             f"the study {ours.study_name} has no trial that ended: run tune first", Code.MISSING_INPUT
         ) from None
 
@@ -114,7 +114,7 @@ def _proven(pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], m
     """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
 
     Raises:
-        RefusedInput: it does not, so that nothing of this training is published.
+        InvalidInput: it does not, so that nothing of this training is published.
     """
     rows = snapshot.train[list(FEATURES)]
     booster = pipeline[-1].get_booster().save_raw("ubj")
@@ -123,14 +123,14 @@ def _proven(pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], m
     try:
         bundle.verify_against(pipeline, bundle.load(path), snapshot.test[list(FEATURES)])
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
+        raise InvalidInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 
 def contract(
     pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], model: str
 ) -> bundle.Contract:
-    """Gives what the model takes and gives: bars, of which the transform makes the features."""
+    """Returns what the model takes and gives: bars, of which the transform makes the features."""
     medians = pipeline[0].named_transformers_["numbers"].statistics_
     train, series = snapshot.train, snapshot.series
     trained_until, interval_ms = int(train[OPEN_TIME].iloc[-1]), LENGTHS[series.interval]

@@ -63,8 +63,8 @@ def tune(
     def objective(trial: Trial) -> float:
         return _score(trial, rows, suggested(trial, max_estimators), folds, gap, seed)
 
-    with study.errors(), study.turn(settings) as turns, ExitStack() as opened:
-        with turns.taken():  # two workers would make two studies, and two runs in MLflow
+    with study.errors(), study.trial_lock(settings) as lock, ExitStack() as opened:
+        with lock.held():  # two workers would make two studies, and two runs in MLflow
             ours = study.opened(settings)
             log = TrialLog(opened.enter_context(tracking.run(settings, TASK)))
 
@@ -72,7 +72,7 @@ def tune(
             _logger.info("trial %d %s: %s", trial.number, trial.state.name.lower(), trial.value)
             log.log(trial)
 
-        here = study.work(ours, turns, objective, trials, done, seed)
+        here = study.work(ours, lock, objective, trials, done, seed)
         ended = ours.get_trials(deepcopy=False)
         return Tuned(
             study=ours.study_name,
@@ -86,7 +86,7 @@ def tune(
 
 
 def suggested(trial: Trial, max_estimators: int) -> dict[str, Any]:
-    """Gives the parameters of XGBoost that a trial tries."""
+    """Returns the parameters of XGBoost that a trial tries."""
     return {
         "n_estimators": trial.suggest_int("n_estimators", min(40, max_estimators), max_estimators),
         "max_depth": trial.suggest_int("max_depth", 2, 6),
@@ -101,7 +101,7 @@ def suggested(trial: Trial, max_estimators: int) -> dict[str, Any]:
 def _score(
     trial: Trial, rows: pd.DataFrame, parameters: dict[str, Any], folds: int, gap: int, seed: int
 ) -> float:
-    """Gives the mean area under the ROC curve over the stretches, or ends early where others did better."""
+    """Returns the mean area under the ROC curve over the stretches, or ends early where others did better."""
     areas: list[float] = []
     for step, (before, stretch) in enumerate(
         walk_forward(len(rows), int(len(rows) * _FIRST_FOLD), folds, gap)

@@ -11,8 +11,8 @@ from imblearn.under_sampling import RandomUnderSampler
 from crime import stage
 from crime.schema import KEY, TARGET
 from crime.stage import Rows, Staged
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -37,7 +37,7 @@ def balance_data(
 def balance(
     train: pd.DataFrame, smote_ratio: float, balanced_ratio: float, seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Gives balanced rows, without keys, and what takes the balance back from a model's probabilities.
+    """Returns balanced rows, without keys, and what takes the balance back from a model's probabilities.
 
     Args:
         train: key, target, and columns that are all numbers.
@@ -50,12 +50,12 @@ def balance(
         balanced rows, are to be multiplied (Elkan, "The Foundations of Cost-Sensitive Learning", 2001).
 
     Raises:
-        RefusedInput: there are too few arrests for SMOTE.
+        InvalidInput: there are too few arrests for SMOTE.
     """
     columns, target = train.drop(columns=[KEY, TARGET]), train[TARGET]
     real = target.mean()
     if target.sum() <= _NEIGHBOURS:
-        raise RefusedInput(
+        raise InvalidInput(
             f"only {target.sum()} train rows have an arrest: SMOTE needs {_NEIGHBOURS + 1}",
             Code.TOO_LITTLE_DATA,
         )

@@ -18,7 +18,7 @@ from crime.schema import CHICAGO, PLACE_COLUMNS, RAW_COLUMNS, REQUIRED_COLUMNS
 from crime.window import Window
 from stepkit import csv_tables
 from stepkit.csv_files import Writer
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 from stepkit.refused_rows import RefusedRows
 from stepkit.text import normalise
 
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 
 def moment(text: Any) -> datetime | None:
-    """Returns a time of the portal, by Chicago's clocks; None when the text is none."""
+    """Returns a time of the portal, by Chicago's clocks; None when the text is not a time."""
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         return None
     try:
@@ -50,7 +50,7 @@ def write_rows(
         rows: what is null has no entry.
         path: the file to write.
         columns: of the file; entries with other names are left out.
-        check: raises `InvalidRowError` for a row that is to be set aside.
+        check: raises `InvalidRow` for a row that is to be set aside.
     """
     refused = RefusedRows()
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -62,7 +62,7 @@ def write_rows(
                 if check:
                     check(row)
                 lines.write([_text(name, row.get(name)) for name in columns])
-            except InvalidRowError as error:
+            except InvalidRow as error:
                 refused.refuse(number, error, f"with id {str(row.get('id'))[:50]!r}")
     return refused
 
@@ -71,36 +71,36 @@ def check(row: dict[str, Any]) -> None:
     """Refuses a crime that has not what every crime has.
 
     Raises:
-        InvalidRowError: it lacks a column that is never null, its id or place is no number, or a time is none
+        InvalidRow: it lacks a column that is never null, its id or place is invalid, or a time is invalid
             or is still to come.
     """
     for name in REQUIRED_COLUMNS:
         if row.get(name) in (None, ""):
-            raise InvalidRowError("is missing", name)
+            raise InvalidRow("is missing", name)
     key = str(row["id"])
     if not (key.isascii() and key.isdigit() and len(key) <= _LONGEST_ID):
-        raise InvalidRowError("is not a whole number", "id")
+        raise InvalidRow("is not a whole number", "id")
     latest = datetime.now(CHICAGO).replace(tzinfo=None) + _AHEAD
     for name in ("date", "updated_on"):
         found = moment(row[name])
         if found is None or found > latest:
-            raise InvalidRowError(
-                f"is {str(row[name])[:50]!r}, which is no time until today of the form 2026-01-31T12:00:00",
+            raise InvalidRow(
+                f"is {str(row[name])[:50]!r}, not a time until today of the form 2026-01-31T12:00:00",
                 name,
             )
     for name in ("arrest", "domestic"):
         if not isinstance(row[name], bool):
-            raise InvalidRowError(f"is {str(row[name])[:50]!r}, which is not true or false", name)
+            raise InvalidRow(f"is {str(row[name])[:50]!r}, which is not true or false", name)
     for name in PLACE_COLUMNS:
         if row.get(name) not in (None, "") and not _NUMBER.fullmatch(str(row[name])):
-            raise InvalidRowError(f"is {str(row[name])[:50]!r}, which is not a number", name)
+            raise InvalidRow(f"is {str(row[name])[:50]!r}, which is not a number", name)
 
 
 def read(path: Path, columns: Sequence[str] = RAW_COLUMNS) -> pa.Table:
     """Reads a file of `write_rows` or `csv_tables.write`; an empty field is null.
 
     Raises:
-        RefusedInput: it lacks a column, or is no CSV.
+        InvalidInput: it lacks a column, or is not CSV.
     """
     return csv_tables.read(path, dict.fromkeys(columns, pa.string()), "crimes", columns)
 
@@ -152,13 +152,13 @@ def merge(former: pa.Table | None, received: pa.Table, window: Window) -> Merged
 
 
 def without(table: pa.Table, ids: Sequence[int]) -> pa.Table:
-    """Gives the crimes of a table but for those with these ids."""
+    """Returns the crimes of a table but for those with these ids."""
     gone = pa.compute.is_in(table["id"].cast(pa.int64()), pa.array(ids, pa.int64()))
     return table.filter(pa.compute.invert(gone))
 
 
 def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
-    """Gives how many rows differ from what was there under their id."""
+    """Returns how many rows differ from what was there under their id."""
     place = dict(zip(former["id"].cast(pa.int64()).to_pylist(), range(len(former)), strict=True))
     before = former.take(pa.array([place[key] for key in taken["id"]], pa.int64())).to_pylist()
     after = table.take(pa.array(taken.index.to_numpy())).to_pylist()
@@ -168,7 +168,7 @@ def _changed(table: pa.Table, former: pa.Table, taken: pd.DataFrame) -> int:
 def _text(column: str, value: Any) -> str | None:
     match value:
         case str() if "\0" in value:
-            raise InvalidRowError(f"holds {value[:100]!r}, which is not a text", column)
+            raise InvalidRow(f"holds {value[:100]!r}, which is not a text", column)
         case None:
             return None
         case str():
@@ -180,6 +180,4 @@ def _text(column: str, value: Any) -> str | None:
         case {"url": str(url)}:
             return url
         case _:
-            raise InvalidRowError(
-                f"holds {json.dumps(value, default=str):.100}, which is not one value", column
-            )
+            raise InvalidRow(f"holds {json.dumps(value, default=str):.100}, which is not one value", column)

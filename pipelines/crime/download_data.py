@@ -20,8 +20,8 @@ from crime.schema import SCHEMA
 from crime.soda import PAGE_ROWS, Soda
 from crime.window import Window
 from stepkit import csv_tables, postgres
+from stepkit.errors import Code, InvalidInput, NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectMissing, ObjectStore, file_sha256
@@ -179,10 +179,10 @@ def _received(
 
 
 def _vanished(portal: Portal, window: Window, table: pa.Table, policy: Vanished) -> list[int]:
-    """Gives the crimes of the window that the portal no longer has, by their ids.
+    """Returns the crimes of the window that the portal no longer has, by their ids.
 
     Raises:
-        RefusedInput: it lacks so many that to remove them would be wrong.
+        InvalidInput: it lacks so many that to remove them would be wrong.
     """
     ids = table["id"].cast(pa.int64()).to_pylist()
     gone = portal.vanished(window.condition(), ids)
@@ -190,7 +190,7 @@ def _vanished(portal: Portal, window: Window, table: pa.Table, policy: Vanished)
         return gone
     found = f"{portal.crimes} no longer has {len(gone)} of {len(ids)} crimes that it had, the first {gone[0]}"
     if policy == "remove" and len(gone) > _MOST_VANISHED * len(ids):
-        raise RefusedInput(
+        raise InvalidInput(
             f"{found}: look at the portal; --vanished keep (VANISHED) lets them stay",
             Code.SCHEMA_CHANGED,
             file=portal.crimes,
@@ -205,7 +205,7 @@ def refusals_uri(bucket: str, download: Download) -> str:
 
 
 def _former_crimes(store: ObjectStore, former: Download | None, folder: Path) -> pa.Table | None:
-    """Gives the crimes of an earlier window; None when there are none, or they have expired."""
+    """Returns the crimes of an earlier window; None when there are none, or they have expired."""
     if former is None:
         return None
     path = folder / "former.csv"

@@ -82,11 +82,11 @@ class Downloads:
         self._run = [settings.run.dag_id, settings.run.required_id]
 
     def of_this_run(self) -> Download | None:
-        """Gives what a former try of this run has recorded."""
+        """Returns what a former try of this run has recorded."""
         return self._first("WHERE (dag_id, run_id) = (%s, %s)", self._run)
 
     def newest(self) -> Download | None:
-        """Gives the last download that was recorded."""
+        """Returns the last download that was recorded."""
         return self._first("ORDER BY download_id DESC LIMIT 1", [])
 
     def record(self, download: Download) -> None:

@@ -1,4 +1,4 @@
-"""Gives each frequent value of a category a 0/1 column of its own; which ones, is learned on train rows."""
+"""Returns each frequent value of a category a 0/1 column of its own; which ones, is learned on train rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from crime import stage
 from crime.fitted import Encoding
 from crime.schema import CATEGORIES, KEY, NUMBERS, TARGET
 from crime.stage import Rows, Staged
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -35,11 +35,11 @@ def learn(values: pd.Series, min_share: float) -> Encoding:
     """Learns which values are frequent, and which is most so: that one stands for missing ones.
 
     Raises:
-        RefusedInput: no row has a value.
+        InvalidInput: no row has a value.
     """
     counts = values.value_counts()
     if counts.empty:
-        raise RefusedInput(
+        raise InvalidInput(
             f"column {values.name} is missing in every train row: it cannot be learned",
             Code.TOO_LITTLE_DATA,
             column=str(values.name),
@@ -50,7 +50,7 @@ def learn(values: pd.Series, min_share: float) -> Encoding:
 
 
 def encoded(rows: pd.DataFrame, encodings: dict[str, Encoding]) -> pd.DataFrame:
-    """Gives key, target, numbers, and the 0/1 columns of the categories."""
+    """Returns key, target, numbers, and the 0/1 columns of the categories."""
     dummies = {
         column: values
         for name, found in encodings.items()

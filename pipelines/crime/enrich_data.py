@@ -20,8 +20,8 @@ from crime.layout import Layout, day
 from crime.schema import ENRICHED_COLUMNS, PLACE_COLUMNS, STATION_COLUMNS
 from crime.stage import fetch
 from stepkit import csv_tables
+from stepkit.errors import InvalidRow
 from stepkit.options import Option
-from stepkit.outcomes import InvalidRowError
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -81,7 +81,7 @@ def enrich_data(
 
 
 def enrich(crimes: pd.DataFrame, stations: places.Stations) -> pd.DataFrame:
-    """Gives crimes with the columns of `ENRICHED_COLUMNS`.
+    """Returns crimes with the columns of `ENRICHED_COLUMNS`.
 
     A crime at no known place in Chicago keeps its row, without place and station. Names are spelled in one
     way: without outer blanks and in capitals; districts have three digits.
@@ -117,7 +117,7 @@ def _moments(texts: pd.Series) -> list[datetime]:
     try:
         return times.TIMES.instants(texts.tolist())
     except UnusableInput as error:
-        raise InvalidRowError(error.problem, str(texts.name)).at("crimes", error.row + 1) from error
+        raise InvalidRow(error.problem, str(texts.name)).at("crimes", error.row + 1) from error
 
 
 def _number(texts: pd.Series) -> pd.Series:
@@ -125,7 +125,7 @@ def _number(texts: pd.Series) -> pd.Series:
     wrong = texts.notna() & numbers.isna()
     if wrong.any():
         at = int(wrong.to_numpy().argmax())
-        raise InvalidRowError(f"{texts.iloc[at]!r} is no number", str(texts.name)).at("crimes", at + 1)
+        raise InvalidRow(f"{texts.iloc[at]!r} is not a number", str(texts.name)).at("crimes", at + 1)
     return numbers.astype("float64")
 
 

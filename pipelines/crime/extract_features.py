@@ -37,7 +37,7 @@ def extract_features(
 
 
 def measure(train: pd.DataFrame, sample_rows: int, seed: int) -> dict[str, float]:
-    """Gives each column's mutual information with the target, in nats.
+    """Returns each column's mutual information with the target, in nats.
 
     0/1 columns are discrete; SMOTE leaves fractions in them, which count as what they are nearer to.
 
@@ -56,7 +56,7 @@ def measure(train: pd.DataFrame, sample_rows: int, seed: int) -> dict[str, float
 
 
 def select(information: dict[str, float], most: int, imputed: dict[str, str]) -> list[str]:
-    """Gives the columns to keep, in their order: the best, and what makes each crime's form the same.
+    """Returns the columns to keep, in their order: the best, and what makes each crime's form the same.
 
     Every number and the most frequent value of every category stay, whatever they say: so each model takes
     the same columns of a crime, and a missing category has a value to stand for it.

@@ -24,13 +24,13 @@ class Bounds:
     log: bool
 
     def apply(self, values: pd.Series) -> Matrix:
-        """Gives the numbers as a model gets them, before they are scaled."""
+        """Returns the numbers as a model gets them, before they are scaled."""
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         held = np.clip(np.where(np.isnan(numbers), self.imputed, numbers), self.low, self.high)
         return np.log1p(held) if self.log else held
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives what `Bounds(**…)` reads."""
+        """Returns what `Bounds(**…)` reads."""
         return asdict(self)
 
 
@@ -42,7 +42,7 @@ class Encoding:
     categories: list[str]
 
     def apply(self, name: str, values: pd.Series) -> dict[str, NDArray[np.int8]]:
-        """Gives one 0/1 column for each category; a value that is none of them is 0 in all."""
+        """Returns one 0/1 column for each category; a value that is not one of them is 0 in all."""
         filled = values.fillna(self.imputed)
         return {
             column_of(name, each): (filled == each).to_numpy(dtype=np.int8, na_value=0)
@@ -50,7 +50,7 @@ class Encoding:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives what `Encoding(**…)` reads."""
+        """Returns what `Encoding(**…)` reads."""
         return asdict(self)
 
 
@@ -62,12 +62,12 @@ class Scale:
     scale: float
 
     def apply(self, values: pd.Series) -> Matrix:
-        """Gives the scaled numbers."""
+        """Returns the scaled numbers."""
         scaled: Matrix = (values.to_numpy(dtype=np.float64) - self.mean) / self.scale
         return scaled
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives what `Scale(**…)` reads."""
+        """Returns what `Scale(**…)` reads."""
         return asdict(self)
 
 
@@ -119,7 +119,7 @@ class Fitted:
         ]
 
     def matrix(self, rows: pd.DataFrame) -> Matrix:
-        """Gives the model's matrix for crimes as `split_data` leaves them."""
+        """Returns the model's matrix for crimes as `split_data` leaves them."""
         numbers = {
             name: self.scales[name].apply(pd.Series(found.apply(rows[name])))
             for name, found in self.bounds.items()
@@ -129,5 +129,5 @@ class Fitted:
 
 
 def column_of(name: str, category: str) -> str:
-    """Gives the name of the 0/1 column of a category."""
+    """Returns the name of the 0/1 column of a category."""
     return f"{name}={category}"

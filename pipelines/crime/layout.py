@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 MONTHLY = "0-raw-data/monthly-data"
 RAW = "0-raw-data/data"
@@ -54,14 +54,14 @@ class Layout:
 
 
 def day(text: str) -> date:
-    """Gives the day that a step is told by `--window-date`.
+    """Returns the day that a step is told by `--window-date`.
 
     Raises:
-        RefusedInput: it is none.
+        InvalidInput: it is invalid.
     """
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise RefusedInput(
+        raise InvalidInput(
             f"--window-date (WINDOW_DATE) is {text!r}: it must be like 2026-06-30", Code.INVALID_SETTING
         ) from None

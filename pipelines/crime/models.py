@@ -48,13 +48,13 @@ class Rebalanced(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return self
 
     def predict_proba(self, matrix: Matrix) -> Matrix:
-        """Gives the probabilities of no arrest and of arrest."""
+        """Returns the probabilities of no arrest and of arrest."""
         weighted = self.classifier.predict_proba(matrix) * np.array(self.class_weights)
         probabilities: Matrix = weighted / weighted.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, matrix: Matrix) -> NDArray[np.int64]:
-        """Gives the more probable label."""
+        """Returns the more probable label."""
         labels: NDArray[np.int64] = self.classes_[self.predict_proba(matrix).argmax(axis=1)]
         return labels
 
@@ -97,7 +97,7 @@ def fit(
 
 
 def scores(true: NDArray[np.int64], labels: NDArray[np.int64], arrest: Matrix) -> dict[str, float]:
-    """Gives what is recorded of a model.
+    """Returns what is recorded of a model.
 
     Args:
         true: 1 for an arrest, else 0.
@@ -121,7 +121,7 @@ def scores(true: NDArray[np.int64], labels: NDArray[np.int64], arrest: Matrix) -
 
 
 def split_of(chosen: Mapping[str, Any]) -> Split:
-    """Gives how the sides were chosen, from what the document of `split_data` says of it."""
+    """Returns how the sides were chosen, from what the document of `split_data` says of it."""
     if chosen["split"] == "by_time":
         return Split("time", ("occurred_at",), chosen["test_share"], judged_after=chosen["trained_until"])
     return Split("key", (KEY,), chosen["test_share"])

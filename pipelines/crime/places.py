@@ -9,7 +9,7 @@ import pandas as pd
 
 from bundle.transforms.place import PROJECTION, Place, within
 from crime.schema import HEADQUARTERS, LATITUDES, LONGITUDES
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 FILE = "police_stations.csv"
 
@@ -33,24 +33,24 @@ class Stations:
 
 
 def stations_of(table: pd.DataFrame) -> Stations:
-    """Gives the stations that people are sent out from: all but Headquarters, the districts in three digits.
+    """Returns the stations that people are sent from: all but Headquarters, the districts in three digits.
 
     Args:
         table: the columns of `STATION_COLUMNS`, as texts.
 
     Raises:
-        RefusedInput: there is none, or one is at no place in Chicago.
+        InvalidInput: there is none, or one is at no place in Chicago.
     """
     table = table[table["district"] != HEADQUARTERS]
     if table.empty:
-        raise RefusedInput(f"{FILE} has no station of a district", Code.EMPTY_INPUT, file=FILE)
+        raise InvalidInput(f"{FILE} has no station of a district", Code.EMPTY_INPUT, file=FILE)
     districts = tuple(table["district"].str.strip().str.zfill(3))
     latitudes, longitudes = (
         pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("latitude", "longitude")
     )
     outside = ~(within(latitudes, LATITUDES) & within(longitudes, LONGITUDES))
     if outside.any():
-        raise RefusedInput(
+        raise InvalidInput(
             f"{FILE}: the station of district {districts[int(outside.argmax())]} has no latitude"
             " and longitude in Chicago",
             Code.INVALID_ROW,

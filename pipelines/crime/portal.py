@@ -13,7 +13,7 @@ from typing import TypeVar
 from crime import crimes_file
 from crime.schema import KEY, RAW_COLUMNS, STATION_COLUMNS
 from crime.soda import PAGE_ROWS, Refreshed, Soda
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.refused_rows import RefusedRows
 
 MAX_REFUSED_SHARE = 0.01
@@ -35,23 +35,24 @@ class Portal:
     max_refused_share: float = MAX_REFUSED_SHARE
 
     def now(self) -> datetime:
-        """Gives the time of the last refresh."""
+        """Returns the time of the last refresh."""
         return self.soda.updated_at(self.crimes)
 
     def receive_crimes(self, condition: str, path: Path) -> RefusedRows:
         """Writes the crimes that a condition holds for to a file, and gives how many there were.
 
-        Rows that are no crimes are counted and not written.
+        Rows that are not crimes are counted and not written.
 
         Raises:
-            OutsideDown: the portal is refreshed again and again, or gives fewer rows than it counts.
-            RefusedInput: too many rows are no crimes.
+            DependencyUnavailable: the portal is refreshed again and again, or gives fewer rows than it
+                counts.
+            InvalidInput: too many rows are not crimes.
         """
 
         def received() -> RefusedRows:
             expected = self.soda.count(self.crimes, condition)
             if not 0 <= expected <= _MOST_ROWS:
-                raise RefusedInput(
+                raise InvalidInput(
                     f"{self.crimes} counts {str(expected)[:30]} rows, more than the {_MOST_ROWS} that there"
                     " can be: check --crimes-dataset",
                     Code.SCHEMA_CHANGED,
@@ -69,14 +70,14 @@ class Portal:
         return _repeated(received)
 
     def vanished(self, condition: str, ids: Collection[int]) -> list[int]:
-        """Gives the crimes, by their ids, that the portal does not have where it had them.
+        """Returns the crimes, by their ids, that the portal does not have where it had them.
 
         Args:
             condition: which all of them met, in SoQL.
             ids: of the crimes.
 
         Raises:
-            OutsideDown: see `receive_crimes`.
+            DependencyUnavailable: see `receive_crimes`.
         """
 
         def there() -> set[int]:
@@ -89,7 +90,7 @@ class Portal:
         """Writes the police stations to a file, and gives how many there were."""
         stations = self.soda.table(self.stations)
         if not stations:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{self.stations} has no police stations: check --stations-dataset",
                 Code.EMPTY_INPUT,
                 file=self.stations,
@@ -107,4 +108,4 @@ def _repeated(received: Callable[[], _Result]) -> _Result:
         except Refreshed as change:
             reason = str(change)
             _logger.warning("%s: the download begins again", reason)
-    raise OutsideDown(f"{reason}, {_BEGINNINGS} times over", Code.SOURCE_CHANGING)
+    raise DependencyUnavailable(f"{reason}, {_BEGINNINGS} times over", Code.SOURCE_CHANGING)

@@ -11,8 +11,8 @@ from crime import stage
 from crime.fitted import Bounds
 from crime.schema import NUMBERS
 from crime.stage import Rows, Staged
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -40,11 +40,11 @@ def learn(values: pd.Series, fence: float) -> Bounds:
     no spread to measure by, and keeps its whole range. What stays skewed to the right gets a logarithm.
 
     Raises:
-        RefusedInput: no row has a value.
+        InvalidInput: no row has a value.
     """
     known = values.dropna().to_numpy(dtype=np.float64)
     if not known.size:
-        raise RefusedInput(
+        raise InvalidInput(
             f"column {values.name} is missing in every train row: it cannot be learned",
             Code.TOO_LITTLE_DATA,
             column=str(values.name),
@@ -61,7 +61,7 @@ def learn(values: pd.Series, fence: float) -> Bounds:
 
 
 def bounded(rows: pd.DataFrame, bounds: dict[str, Bounds]) -> pd.DataFrame:
-    """Gives rows with the median in place of what is missing, within bounds, and with logarithms."""
+    """Returns rows with the median in place of what is missing, within bounds, and with logarithms."""
     return rows.assign(**{name: found.apply(rows[name]) for name, found in bounds.items()})
 
 

@@ -39,7 +39,7 @@ def learn(train: pd.DataFrame) -> dict[str, Scale]:
 
 
 def scaled(rows: pd.DataFrame, scales: dict[str, Scale]) -> pd.DataFrame:
-    """Gives rows with scaled numbers."""
+    """Returns rows with scaled numbers."""
     return rows.assign(**{name: found.apply(rows[name]) for name, found in scales.items()})
 
 

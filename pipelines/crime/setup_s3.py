@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from stepkit import lifecycle
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -33,7 +33,7 @@ def setup_s3(
     """Makes sure that objects below the temporary prefixes expire; other rules of the bucket stay."""
     for prefix in temporary_prefixes:
         if not isinstance(prefix, str) or not prefix.endswith("/") or prefix.startswith("/"):
-            raise RefusedInput(
+            raise InvalidInput(
                 f"--temporary-prefixes (TEMPORARY_PREFIXES) holds {prefix!r}: a prefix ends with / and does"
                 " not begin with it, such as 1-enriched-data/",
                 Code.INVALID_SETTING,

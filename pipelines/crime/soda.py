@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stepkit.bounded_json import parse_json
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.http import Answer, Client, Limits
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.text import excerpt
 from stepkit.urls import host_of
 
@@ -57,8 +57,8 @@ class Soda:
         """Returns the time of the data set's last refresh: the portal's "now".
 
         Raises:
-            OutsideDown: the portal does not answer.
-            RefusedInput: it refuses the request, says no time, or one that is still to come.
+            DependencyUnavailable: the portal does not answer.
+            InvalidInput: it refuses the request, says no time, or one that is still to come.
         """
         url = f"{self._base}/api/views/{dataset}.json"
         described = self._json(url, {})
@@ -75,7 +75,7 @@ class Soda:
         return found
 
     def count(self, dataset: str, where: str) -> int:
-        """Gives how many rows a condition holds for."""
+        """Returns how many rows a condition holds for."""
         answer = self._json(self._resource(dataset), {"$select": "count(*)", "$where": where})
         try:
             return int(answer[0]["count"])
@@ -84,13 +84,13 @@ class Soda:
             raise _changed(url, f"{url} answered a count with {str(answer)[:100]}") from error
 
     def table(self, dataset: str) -> list[Row]:
-        """Gives all rows of a small data set, in the order in which the portal keeps them."""
+        """Returns all rows of a small data set, in the order in which the portal keeps them."""
         return self._rows(self._resource(dataset), {"$order": ":id"}, PAGE_ROWS)[0]
 
     def pages(
         self, dataset: str, columns: Sequence[str], where: str, key: str, page_rows: int = PAGE_ROWS
     ) -> Iterator[list[Row]]:
-        """Gives the rows that a condition holds for, in the order of a whole-number key.
+        """Returns the rows that a condition holds for, in the order of a whole-number key.
 
         Each page begins behind the last key of the one before, so that none is missed or given twice.
 
@@ -103,8 +103,8 @@ class Soda:
 
         Raises:
             Refreshed: the data set has changed since the first page: begin again.
-            OutsideDown: the portal does not answer.
-            RefusedInput: it refuses the query, or answers with something else than rows in that order.
+            DependencyUnavailable: the portal does not answer.
+            InvalidInput: it refuses the query, or answers with something else than rows in that order.
         """
         version, last = None, None
         while True:
@@ -159,29 +159,29 @@ class Soda:
         code, message = error_of(answer)
         said = f"{answer.status} {code}: {message}" if code else f"{answer.status}: {message}"
         if answer.status >= 500:
-            raise OutsideDown(f"{url} answered {said}", service=host_of(url))
+            raise DependencyUnavailable(f"{url} answered {said}", service=host_of(url))
         if answer.status in (401, 403):
             refusal = f"{url} answered {said}; check SOCRATA_APP_TOKEN, or leave it out"
-            raise RefusedInput(refusal, Code.ACCESS_REFUSED, service=host_of(url))
+            raise InvalidInput(refusal, Code.ACCESS_REFUSED, service=host_of(url))
         if answer.status == 404:
             refusal = f"{url} answered {said}; check --source-url and the data set's id"
         else:
             refusal = f"{url} refuses the query {query}: {said}"
-        raise RefusedInput(refusal, Code.REQUEST_REFUSED, service=host_of(url))
+        raise InvalidInput(refusal, Code.REQUEST_REFUSED, service=host_of(url))
 
 
-def _changed(url: str, sentence: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.SCHEMA_CHANGED, file=url, service=host_of(url))
+def _changed(url: str, sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.SCHEMA_CHANGED, file=url, service=host_of(url))
 
 
 def error_of(answer: Answer) -> tuple[str, str]:
-    """Gives the code and the message of an error, in either of the portal's two shapes."""
+    """Returns the code and the message of an error, in either of the portal's two shapes."""
     code, message = _code_and_message(answer.body)
     return code, message or excerpt(answer.body)
 
 
 def told(body: bytes) -> str:
-    """Gives what the body of an error says; nothing where it is none of the portal's."""
+    """Returns what the body of an error says; nothing where it is not one of the portal's."""
     return ": ".join(filter(None, _code_and_message(body)))
 
 
@@ -200,8 +200,8 @@ def _parsed(answer: Answer, most_values: int) -> Any:
     try:
         return parse_json(answer.body, most_values)
     except ValueError as error:
-        raise RefusedInput(
-            f"{answer.url} answered with what is no JSON: {excerpt(answer.body)}: {error}",
+        raise InvalidInput(
+            f"{answer.url} answered with what is not JSON: {excerpt(answer.body)}: {error}",
             Code.UNREADABLE_INPUT,
             file=answer.url,
             service=host_of(answer.url),

@@ -17,8 +17,8 @@ from crime.layout import day
 from crime.schema import CATEGORIES, FEATURES, KEY, OCCURRED_AT, TARGET, TEST_SHARE
 from crime.stage import ENRICHED, Document, Rows, Staged, fetch, leave, run_of
 from stepkit import csv_tables
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -76,7 +76,7 @@ def split_data(
 
 
 def read_enriched(path: Path) -> pd.DataFrame:
-    """Gives key, time, features and target of the enriched crimes; the target is 0 or 1."""
+    """Returns key, time, features and target of the enriched crimes; the target is 0 or 1."""
     types = dict.fromkeys(CATEGORIES, pa.string()) | {OCCURRED_AT: pa.string(), TARGET: pa.bool_()}
     table = csv_tables.read(path, types, "enrich_data", _COLUMNS)
     frame: pd.DataFrame = table.to_pandas()
@@ -117,7 +117,7 @@ def by_time(rows: pd.DataFrame, test_share: float) -> Rows:
 
 
 def key_hashes(keys: pd.Series) -> NDArray[np.float64]:
-    """Gives a number from 0 to 1 for each key, the same one whenever and wherever it is asked."""
+    """Returns a number from 0 to 1 for each key, the same one whenever and wherever it is asked."""
     digests = (hashlib.blake2b(str(key).encode(), digest_size=8).digest() for key in keys.tolist())
     return np.frombuffer(b"".join(digests), dtype=">u8") / 2.0**64
 

@@ -1,4 +1,4 @@
-"""What passes from one stage of the preparation to the next: rows of both sides, and all that was learned.
+"""What passes from one stage of the preprocessing to the next: rows of both sides, and all that was learned.
 
 Each stage leaves `train_<stage>_<date>.csv`, `test_<stage>_<date>.csv` and `<stage>_<date>.json`: the
 document names both files with their sha256 and holds the numbers that this stage and those before it have
@@ -22,7 +22,7 @@ import pyarrow as pa
 from crime.layout import Layout
 from crime.schema import CATEGORIES, OCCURRED_AT
 from stepkit import csv_tables
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 
@@ -45,7 +45,7 @@ class File:
 
 @dataclass(frozen=True)
 class Staged:
-    """The result of a step of the preparation."""
+    """The result of a step of the preprocessing."""
 
     document_uri: str
     data_sha256: str
@@ -87,15 +87,15 @@ class Document:
         """Reads a document.
 
         Raises:
-            RefusedInput: it is none; `uri` says where it is.
+            InvalidInput: it is invalid; `uri` says where it is.
         """
         try:
             fields = json.loads(text)
             files = {side: File(**fields["files"][side]) for side in SIDES}
             return cls(**{**fields, "files": files})
         except (ValueError, KeyError, TypeError) as error:
-            raise RefusedInput(
-                f"{uri} is no document of a stage: {error!r}; run the stage before again",
+            raise InvalidInput(
+                f"{uri} is not a document of a stage: {error!r}; run the stage before again",
                 Code.UNREADABLE_INPUT,
                 file=uri,
             ) from error
@@ -145,12 +145,12 @@ def after(settings: Settings, document_uri: str) -> Iterator[Step]:
     """Reads a stage and both its sides; gives a step that stands on it.
 
     Raises:
-        RefusedInput: the document is no stage of this run, or a file is not what it says.
-        OutsideDown: S3 does not answer.
+        InvalidInput: the document is not a stage of this run, or a file is not what it says.
+        DependencyUnavailable: S3 does not answer.
     """
     document = Document.from_json(ObjectStore().get(document_uri), document_uri)
     if document.run != run_of(settings):
-        raise RefusedInput(
+        raise InvalidInput(
             f"{document_uri} was written by run {document.run.get('run_id')!r}, which has begun since:"
             " run the DAG again from its beginning",
             Code.INPUT_REPLACED,
@@ -183,7 +183,7 @@ def read(file: File, folder: Path) -> pd.DataFrame:
     """Downloads one side and gives it with its types: categories are texts, all else numbers.
 
     Raises:
-        RefusedInput: it is not the file that was named.
+        InvalidInput: it is not the file that was named.
     """
     path = fetch(file.uri, file.sha256, folder / file.uri.rsplit("/", 1)[1])
     try:
@@ -202,12 +202,12 @@ def fetch(uri: str, sha256: str, path: Path) -> Path:
     """Downloads an object that an earlier step has named, and gives where it is.
 
     Raises:
-        RefusedInput: it has another hash, as another run has written it since; or it has expired.
-        OutsideDown: S3 does not answer.
+        InvalidInput: it has another hash, as another run has written it since; or it has expired.
+        DependencyUnavailable: S3 does not answer.
     """
     found = ObjectStore().download(uri, path)
     if found != sha256:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} has the sha256 {found}, not {sha256}: another run has written it; run the DAG again",
             Code.INPUT_REPLACED,
             file=uri,
@@ -216,5 +216,5 @@ def fetch(uri: str, sha256: str, path: Path) -> Path:
 
 
 def run_of(settings: Settings) -> dict[str, str]:
-    """Gives what a run is known by."""
+    """Returns what a run is known by."""
     return {"dag_id": settings.run.dag_id, "run_id": settings.run.required_id}

@@ -22,8 +22,8 @@ from crime.models import Algorithm, contract, fit, scores, split_of
 from crime.schema import TARGET
 from crime.stage import ENRICHED, SIDES, TRAIN, Document, read, run_of
 from stepkit import tracking
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -58,7 +58,7 @@ def train(
     split = Document.from_json(store.get(prepared.snapshot_uri), prepared.snapshot_uri)
     for uri, document in ((document_uri, prepared), (prepared.snapshot_uri, split)):
         if document.run != run_of(settings):
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{uri} was written by another run, {document.run}: run the DAG again",
                 Code.INPUT_REPLACED,
                 file=uri,
@@ -123,7 +123,7 @@ def proven_bundle(
         folder: takes the bundle.
 
     Raises:
-        RefusedInput: they do not answer alike, so that nothing of this training is published.
+        InvalidInput: they do not answer alike, so that nothing of this training is published.
     """
     path = folder / BUNDLE_FOLDER
     try:
@@ -141,7 +141,7 @@ def proven_bundle(
         digest = bundle.write(path, described, arrays, train_rows)
         bundle.verify_against(pipeline, bundle.load(path), test_rows)
     except bundle.BundleRefused as error:
-        raise RefusedInput(str(error), Code.UNUSABLE_MODEL) from error
+        raise InvalidInput(str(error), Code.UNUSABLE_MODEL) from error
     return digest
 
 

@@ -20,7 +20,7 @@ class Window:
 
     @classmethod
     def before(cls, now: datetime, months: int) -> Window:
-        """Gives the last complete months before a time of the source."""
+        """Returns the last complete months before a time of the source."""
         shown = now.astimezone(CHICAGO).date() - timedelta(days=WITHHELD_DAYS)
         end = (shown + timedelta(days=1)).replace(day=1)
         first = end.year * 12 + end.month - 1 - months
@@ -32,11 +32,11 @@ class Window:
         return self.end - timedelta(days=1)
 
     def condition(self) -> str:
-        """Says in SoQL that a crime's date is in the window."""
+        """Returns the SoQL condition that a crime's date is in the window."""
         return f"date >= '{self.first}T00:00:00' AND date < '{self.end}T00:00:00'"
 
     def news(self, since: Window, updated_on: datetime) -> str:
-        """Says in SoQL what a window that was downloaded before lacks: new months, and corrected rows.
+        """Returns in SoQL what a window that was downloaded before lacks: new months, and corrected rows.
 
         Args:
             since: the window before.
@@ -48,5 +48,5 @@ class Window:
         return f"{self.condition()} AND ({new} OR {corrected})"
 
     def follows(self, since: Window) -> bool:
-        """Says whether all that lacks since another window is news: it reaches as far back, or further."""
+        """Returns whether all that lacks since another window is news: it reaches as far back, or further."""
         return since.first <= self.first <= since.end <= self.end

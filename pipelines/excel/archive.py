@@ -7,9 +7,9 @@ import logging
 from dataclasses import dataclass
 from typing import Annotated
 
-from excel.landed import LEFT, REPORT, LandedFile, Outcome, read_outcomes
+from excel.manifest import LEFT, REPORT, LandedFile, Outcome, read_outcomes
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import MAX_RESULT_BYTES, run
@@ -42,7 +42,7 @@ def archive(
     A file whose name makes no good key is kept under a hash of it, with a report that holds the name.
 
     Raises:
-        RefusedInput: the parse of a file has failed, or the store does not move it; all others were moved.
+        InvalidInput: the parse of a file has failed, or the store does not move it; all others were moved.
     """
     store = ObjectStore()
     archived, reports, staying = 0, list[str](), dict[LandedFile, str]()
@@ -54,7 +54,7 @@ def archive(
         prefix = rejected_prefix if outcome.status == "refused" else archive_prefix
         try:
             uri = _move(store, settings, outcome, bucket, f"{prefix.rstrip('/')}/")
-        except RefusedInput as fault:
+        except InvalidInput as fault:
             staying[outcome.file] = str(fault)
             continue
         if outcome.status == "refused":
@@ -64,7 +64,7 @@ def archive(
     if staying:
         first, reason = next(iter(staying.items()))
         names = ", ".join(file.name[:_SHOWN] for file in list(staying)[:_MOST_NAMED])
-        raise RefusedInput(
+        raise InvalidInput(
             f"{names}: {reason}, so {len(staying)} files stay in the "
             f"landing zone for the next run ({archived} others were archived, {len(reports)} rejected)",
             Code.UNREADABLE_INPUT,
@@ -77,7 +77,7 @@ def _move(store: ObjectStore, settings: Settings, outcome: Outcome, bucket: str,
     """Moves a file, with its report where it needs one, and gives its new URI.
 
     Raises:
-        RefusedInput: the store takes no object of such a name.
+        InvalidInput: the store takes no object of such a name.
     """
     uri = f"s3://{bucket}/{outcome.key(prefix)}"
     if outcome.reasons or outcome.is_renamed(prefix):
@@ -88,14 +88,14 @@ def _move(store: ObjectStore, settings: Settings, outcome: Outcome, bucket: str,
 
 
 def _fitting(uris: list[str]) -> list[str]:
-    """Gives the first URIs, as many as a step's result holds beside the rest of it."""
+    """Returns the first URIs, as many as a step's result holds beside the rest of it."""
     while len(json.dumps(uris, ensure_ascii=False).encode()) > _MOST_BYTES:
         uris = uris[:-1]
     return uris
 
 
 def report(settings: Settings, outcome: Outcome) -> bytes:
-    """Gives what the person who dropped a file should read, as JSON."""
+    """Returns what the person who dropped a file should read, as JSON."""
     content = {
         "file": outcome.file.name,
         "sha256": outcome.sha256,

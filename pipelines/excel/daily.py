@@ -94,7 +94,7 @@ def _variation(cell: Any) -> float | None:
 
 
 def _markets(sheet: Sheet, name: str) -> tuple[int, list[tuple[int, str]]]:
-    """Gives the index of the row `Precio $/Kg`, and the column of each market that it names."""
+    """Returns the index of the row `Precio $/Kg`, and the column of each market that it names."""
     for head, cells in enumerate(sheet[:_HEAD_ROWS]):
         if not str(cells[0]).strip().lower().startswith("precio"):
             continue
@@ -103,7 +103,7 @@ def _markets(sheet: Sheet, name: str) -> tuple[int, list[tuple[int, str]]]:
         try:
             markets = [(at, texts[cell]) for at, cell in named]
         except FaultyCellError as error:
-            raise WorkbookRefused(f"sheet {name} row {head + 1} is no row of markets: {error}") from None
+            raise WorkbookRefused(f"sheet {name} row {head + 1} is not a row of markets: {error}") from None
         if not markets or any(at % 2 == 0 for at, _ in markets):
             raise WorkbookRefused(
                 f"sheet {name} row {head + 1} must name a market over each pair of columns, from column B on"

@@ -44,7 +44,7 @@ class ImpossibleDateError(ValueError):
 
 
 def day_of(title: Any) -> date | None:
-    """Gives the day in a cell: one with a date, or a text such as `Miércoles 2 de agosto de 2023`.
+    """Returns the day in a cell: one with a date, or a text such as `Miércoles 2 de agosto de 2023`.
 
     Returns:
         None when there is none.
@@ -64,7 +64,7 @@ def day_of(title: Any) -> date | None:
 
 
 def week_of(title: Any) -> tuple[date, date] | None:
-    """Gives first and last day in a text such as `28 de diciembre de 2024 al 3 de enero de 2025`.
+    """Returns first and last day in a text such as `28 de diciembre de 2024 al 3 de enero de 2025`.
 
     What the first day leaves out, as in `1 al 7 de mayo de 2021`, is that of the last; a year that it leaves
     out is the one before when its month comes later.
@@ -99,7 +99,9 @@ def _date(day: str, month: str, year: str, said: str) -> date:
     try:
         return date(int(year), _BY_BEGINNING[month], 1 if day == "primero" else int(day))
     except ValueError:
-        raise ImpossibleDateError(f"`{said}` names the day {day} {month} {year}, which is none") from None
+        raise ImpossibleDateError(
+            f"`{said}` names the day {day} {month} {year}, which does not exist"
+        ) from None
 
 
 def _outside(said: str) -> str:

@@ -49,13 +49,13 @@ class Findings:
         self.rows_blank += blank
 
     def refuse_row(self, reason: str) -> None:
-        """Counts a row that is no price, and keeps why."""
+        """Counts a row that is not a price, and keeps why."""
         self.rows_refused += 1
         if len(self.reasons) < MOST_REFUSALS:
             self.reasons.append(reason)
 
     def doubts(self) -> list[str]:
-        """Gives what a person should look at although nothing is refused for it, a sentence each."""
+        """Returns what a person should look at although nothing is refused for it, a sentence each."""
         if self.rows_blank <= MANY_BLANKS * self.rows_read:
             return []
         return [

@@ -9,8 +9,8 @@ import stat
 import time
 from pathlib import Path
 
-from excel.landed import fits
-from stepkit.outcomes import Code, RefusedInput
+from excel.manifest import fits
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore, split
 
 SETTLED_SECONDS = 2
@@ -29,17 +29,17 @@ def take_in(store: ObjectStore, folder: Path, landing_zone: str) -> list[str]:
     """Moves the files of a folder to the landing zone.
 
     A file stays while it is written to, while it is hidden, and while another of its name waits there. What
-    is no file of its own, such as a link, stays too: its content may be somebody else's.
+    is not a file of its own, such as a link, stays too: its content may be somebody else's.
 
     Returns:
         What was passed over and why, a sentence each.
 
     Raises:
-        OutsideDown: S3 does not answer.
-        RefusedInput: there is no such folder.
+        DependencyUnavailable: S3 does not answer.
+        InvalidInput: there is no such folder.
     """
     if not folder.is_dir():
-        raise RefusedInput(
+        raise InvalidInput(
             f"there is no folder {folder}: correct --landing-folder (LANDING_FOLDER)",
             Code.INVALID_SETTING,
             file=folder,
@@ -52,7 +52,7 @@ def take_in(store: ObjectStore, folder: Path, landing_zone: str) -> list[str]:
             path = Path(place, name)
             try:
                 _take(store, name, descriptor, path.relative_to(folder), landing_zone)
-            except (_PassedOver, RefusedInput, OSError) as fault:
+            except (_PassedOver, InvalidInput, OSError) as fault:
                 reason = fault.strerror if isinstance(fault, OSError) else fault
                 passed_over.append(f"{_shown(path)}: {reason}")
                 _logger.warning("%s stays in its folder: %s", _shown(path), reason)
@@ -73,7 +73,7 @@ def _take(store: ObjectStore, name: str, folder: int, relative: Path, landing_zo
     with os.fdopen(os.open(name, _OPENING, dir_fd=folder), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise _PassedOver("it is no file: remove it")
+            raise _PassedOver("it is not a file: remove it")
         if found.st_nlink > 1:
             raise _PassedOver("it has a second name elsewhere, a hard link: put a copy there")
         if time.time() - found.st_mtime < SETTLED_SECONDS:
@@ -89,7 +89,7 @@ def _take(store: ObjectStore, name: str, folder: int, relative: Path, landing_zo
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:
-    """Says whether two looks saw one file, with the same content."""
+    """Returns whether two looks saw one file, with the same content."""
     return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (
         other.st_size,
         other.st_mtime_ns,
@@ -105,6 +105,6 @@ def _look(name: str, folder: int) -> os.stat_result:
 
 
 def _shown(path: Path) -> str:
-    """Gives a path with what is no text of it, or steers a terminal, as Python would write it."""
+    """Returns a path with what is not text of it, or steers a terminal, as Python would write it."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from excel.landed import LEFT, LandedFile, Manifest, Outcome, Parsed, Status, outcomes_to_json
+from excel.manifest import LEFT, LandedFile, Manifest, Outcome, Parsed, Status, outcomes_to_json
 from excel.schema import LAYOUTS, Layout
 from stepkit import postgres
 from stepkit.options import Option

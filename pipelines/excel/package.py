@@ -39,7 +39,7 @@ DAMAGE = (
 
 
 class WorkbookRefused(Exception):
-    """A file is no workbook that this pipeline reads; the text is a sentence for whoever dropped it."""
+    """A file is not a workbook that this pipeline reads; the text is a sentence for whoever dropped it."""
 
 
 def check(body: bytes) -> None:
@@ -57,7 +57,7 @@ def check(body: bytes) -> None:
             refuse_macros(name for name in names if any(mark in f"/{name}" for mark in _MACRO_NAMES))
             if _TYPES not in names:
                 raise WorkbookRefused(
-                    "it is no XLSX: it lists no content types; save it as a workbook, .xlsx"
+                    "it is not XLSX: it lists no content types; save it as a workbook, .xlsx"
                 )
             kinds = list(_kinds(opened, names.pop(_TYPES)))
             if any(kind.startswith(_BINARY) for kind in kinds):
@@ -69,7 +69,7 @@ def check(body: bytes) -> None:
         raise WorkbookRefused(f"it is cut off or damaged: {str(error)[:200]}") from None
     refuse_macros(kind for kind in kinds if any(mark in kind for mark in _MACROS))
     if not any(kind.startswith(_WORKBOOKS) for kind in kinds):
-        raise WorkbookRefused("it is no XLSX: none of its parts is a workbook; save it as a workbook, .xlsx")
+        raise WorkbookRefused("it is not XLSX: none of its parts is a workbook; save it as a workbook, .xlsx")
 
 
 def refuse_macros(found: Iterator[str]) -> None:
@@ -102,7 +102,7 @@ def _check_sizes(parts: list[zipfile.ZipInfo]) -> None:
 
 
 def by_name(parts: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """Gives the parts by their names as programs compare them: in small letters, with one kind of slash."""
+    """Returns the parts by their names as programs compare them: in small letters, with one kind of slash."""
     named: dict[str, zipfile.ZipInfo] = {}
     for part in parts:
         name = part.filename.replace("\\", "/").lstrip("/").lower()
@@ -123,7 +123,7 @@ def _kinds(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[str]:
 
 
 def elements(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> list[tuple[str, dict[str, str]]]:
-    """Gives the elements of a small part, each by its name and its attributes.
+    """Returns the elements of a small part, each by its name and its attributes.
 
     Raises:
         WorkbookRefused: the part is not small, or declares entities.
@@ -142,7 +142,7 @@ def elements(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> list[tuple[str, 
 
 
 def xml_parser(part: zipfile.ZipInfo) -> expat.XMLParserType:
-    """Gives a parser that refuses a part that declares entities: they may fill all memory."""
+    """Returns a parser that refuses a part that declares entities: they may fill all memory."""
 
     def declares(*_: object) -> None:
         raise WorkbookRefused(

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from excel.findings import Findings
-from excel.landed import LandedFile, Manifest, Parsed
+from excel.manifest import LandedFile, Manifest, Parsed
 from excel.reader import read_apart
 from excel.schema import Layout
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Settings
@@ -54,7 +54,7 @@ def parse(
     store = ObjectStore()
     manifest = Manifest.read(store, manifest_uri)
     if index >= len(manifest.files):
-        raise RefusedInput(
+        raise InvalidInput(
             f"--index (INDEX) is {index}: {manifest_uri} lists {len(manifest.files)} files",
             Code.INVALID_SETTING,
             file=manifest_uri,
@@ -109,7 +109,7 @@ def _read(
 
 
 def _body(store: ObjectStore, file: LandedFile) -> bytes | None:
-    """Gives the bytes of the file that was scanned; None when there are others, or none."""
+    """Returns the bytes of the file that was scanned; None when there are others, or none."""
     try:
         body = store.get(file.uri)
     except ObjectMissing:
@@ -126,7 +126,7 @@ def _findings(body: bytes) -> Findings:
 
 
 def whole_refusal(found: Findings, max_refused_share: float) -> str | None:
-    """Says why a workbook is refused as a whole although it could be read; None when it is not."""
+    """Returns why a workbook is refused as a whole although it could be read; None when it is not."""
     if found.rows_refused > max_refused_share * found.rows_read:
         return (
             f"{found.rows_refused} of its {found.rows_read} rows are refused, more than "
@@ -141,7 +141,7 @@ def whole_refusal(found: Findings, max_refused_share: float) -> str | None:
 
 
 def to_parquet(found: Findings, layout: Layout) -> bytes:
-    """Gives the prices of a workbook as a Parquet file with the columns of the layout's table."""
+    """Returns the prices of a workbook as a Parquet file with the columns of the layout's table."""
     period = [pa.array([day] * len(found.rows), pa.date32()) for day in found.period]
     columns = [
         pa.array(values, _TYPES[kind])

@@ -19,7 +19,7 @@ _LOOKED_FOR = {"sharedstrings": "xl/sharedStrings.xml", "styles": "xl/styles.xml
 
 
 def renamed(body: bytes) -> bytes:
-    """Gives the file as it is, or with those parts renamed that have other names.
+    """Returns the file as it is, or with those parts renamed that have other names.
 
     Args:
         body: the file, checked by `package.check`.
@@ -39,7 +39,7 @@ def renamed(body: bytes) -> bytes:
 
 
 def _names(opened: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo]) -> dict[str, str]:
-    """Gives the names that python-calamine needs, by those that relationships lead to, in small letters."""
+    """Returns the names that python-calamine needs, by those that relationships lead to, in small letters."""
     workbook = _targets(opened, found, "_rels/.rels", "").get("officedocument", "")
     folder, _, name = workbook.rpartition("/")
     if folder != _FOLDER:
@@ -53,7 +53,7 @@ def _names(opened: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo]) -> dict[s
 def _targets(
     opened: zipfile.ZipFile, found: dict[str, zipfile.ZipInfo], part: str, folder: str
 ) -> dict[str, str]:
-    """Gives the first part that each kind of relationship leads to."""
+    """Returns the first part that each kind of relationship leads to."""
     if part not in found:
         return {}
     targets: dict[str, str] = {}

@@ -29,7 +29,7 @@ class ReaderError(Exception):
 
 
 def read(body: bytes) -> Findings:
-    """Gives what a workbook holds; a file that is none gives findings that say why it was refused."""
+    """Returns what a workbook holds; a file that is not one gives findings that say why it was refused."""
     try:
         workbook = Workbook(body)
         for cells in workbook.rows(workbook.first)[:_TITLE_ROWS]:
@@ -44,7 +44,7 @@ def read(body: bytes) -> Findings:
 
 
 def read_apart(path: Path) -> Findings:
-    """Gives what `read` gives, from a process of its own.
+    """Returns what `read` gives, from a process of its own.
 
     A file that would take all memory, or that the reader of the format cannot bear, ends that process and not
     this one; and what its bytes may do, they do where there are no secrets: neither in the environment of
@@ -78,7 +78,7 @@ def read_apart(path: Path) -> Findings:
 
 
 def environment() -> dict[str, str]:
-    """Gives what the process apart is told: where the code is, and nothing of ours that is a secret."""
+    """Returns what the process apart is told: where the code is, and nothing of ours that is a secret."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 from excel.folder import take_in
-from excel.landed import LandedFile, Manifest
+from excel.manifest import LandedFile, Manifest
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.s3 import Listed, ObjectMissing, ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run

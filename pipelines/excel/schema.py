@@ -114,17 +114,17 @@ class Texts(dict[Any, str]):
 
 
 def is_missing(cell: Any) -> bool:
-    """Says whether a cell is empty or says that there was no price."""
+    """Returns whether a cell is empty or says that there was no price."""
     return isinstance(cell, str) and cell.strip().lower() in MISSING
 
 
 def is_blank(cell: Any) -> bool:
-    """Says whether a cell is empty, which says nothing of why."""
+    """Returns whether a cell is empty, which says nothing of why."""
     return isinstance(cell, str) and not cell.strip()
 
 
 def _is_numeral(cell: Any) -> bool:
-    """Says whether a cell is a text that looks like a number, as files from elsewhere and typed dots make it.
+    """Returns whether a cell is a text that looks like a number, as foreign files and typed dots make it.
 
     It is not read as one: of `1.200` nobody knows whether it is above a thousand.
     """
@@ -132,10 +132,10 @@ def _is_numeral(cell: Any) -> bool:
 
 
 def price(cell: Any) -> float:
-    """Gives the price in a cell.
+    """Returns the price in a cell.
 
     Raises:
-        FaultyCellError: it holds no number, or one that is no price.
+        FaultyCellError: it holds no number, or one that is not a price.
     """
     if type(cell) not in (int, float):
         advice = " but a text: make the cell a number" if _is_numeral(cell) else ""

@@ -41,7 +41,7 @@ _RECORD_TRACES = (
 )
 _BOUND_SHEET, _FORMULA, _BOOLEAN_OR_ERROR, _END = 0x0085, 0x0006, 0x0205, 0x000A
 _IS_ERROR, _IS_EMPTY = 2, 3
-"""What the value of a formula is, where it is no number."""
+"""What the value of a formula is, where it is not a number."""
 _ERRORS = {
     **{0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!"},
     **{0x2A: "#N/A", 0x2B: "#GETTING_DATA"},
@@ -63,7 +63,7 @@ class XlsxSheets:
         self._targets = [links[_attribute(each, "id")] for each in sheets]
 
     def valueless(self, index: int) -> Places:
-        """Gives the cells without a value of one sheet, in the order of the workbook."""
+        """Returns the cells without a value of one sheet, in the order of the workbook."""
         target = self._targets[index]
         part = self._parts[target.lstrip("/") if target.startswith(("/xl/", "xl/")) else f"xl/{target}"]
         xml = self._opened.read(part)
@@ -84,7 +84,7 @@ class XlsxSheets:
 
 
 def _is_suspect(xml: bytes) -> bool:
-    """Says whether a sheet may have a cell without a value.
+    """Returns whether a sheet may have a cell without a value.
 
     A look at each of its cells would cost as much as the library's reading.
     """
@@ -140,7 +140,7 @@ def _attribute(attributes: dict[str, str], name: str) -> str:
 
 
 def _place(reference: str) -> tuple[int, int]:
-    """Gives row and column of a cell's name, such as `B6`."""
+    """Returns row and column of a cell's name, such as `B6`."""
     letters = reference.rstrip("0123456789")
     column = 0
     for letter in letters.upper():
@@ -163,7 +163,7 @@ class XlsSheets:
         ]
 
     def valueless(self, index: int) -> Places:
-        """Gives the cells without a value of one sheet, in the order of the workbook."""
+        """Returns the cells without a value of one sheet, in the order of the workbook."""
         if not self._is_suspect:
             return {}
         found: Places = {}

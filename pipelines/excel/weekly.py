@@ -105,12 +105,12 @@ def _checked(low: Any, high: Any, mean: Any, tendency: Any) -> tuple[float, floa
         raise FaultyCellError(f"{mean!r} is not between {low!r} and {high!r}", "Precio medio")
     sign = str(tendency).strip().lower()
     if sign not in TENDENCIES:
-        raise FaultyCellError(f"{tendency!r} is none of + ++ +++ - -- --- = n.d.", "Tendencia")
+        raise FaultyCellError(f"{tendency!r} is not one of + ++ +++ - -- --- = n.d.", "Tendencia")
     return prices[0], prices[1], prices[2], sign
 
 
 def _first_row(sheet: Sheet, name: str) -> int:
-    """Gives the index of the first row below the header, which takes two rows."""
+    """Returns the index of the first row below the header, which takes two rows."""
     for at, cells in enumerate(sheet[:_HEAD_ROWS]):
         if [str(cell).strip().lower() for cell in cells[:2]] == [name.lower() for name in HEADER]:
             below = sheet[at + 1] if at + 1 < len(sheet) else []

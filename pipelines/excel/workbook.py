@@ -82,7 +82,7 @@ class Workbook:
         return self._shown[0]
 
     def rows(self, sheet: str) -> Sheet:
-        """Gives the cells of a sheet from A1 on, texts as they look.
+        """Returns the cells of a sheet from A1 on, texts as they look.
 
         An empty one is an empty text; one that holds something and has no value is a `Valueless`.
 
@@ -96,14 +96,14 @@ class Workbook:
             places = self._sheets().valueless(self._places[name])
         except package.DAMAGE as error:
             raise WorkbookRefused(
-                f"its sheet {sheet} is damaged: {str(error)[:200]}; open it and save it anew"
+                f"its sheet {sheet} is damaged: {str(error)[:200]}; open it and save it again"
             ) from None
         _put(places, rows)
         return rows
 
 
 def _as_they_look(rows: Sheet) -> Sheet:
-    """Gives cells with their texts as they look. A sheet has few distinct ones; mostly none has to change."""
+    """Returns cells with their texts as they look. A sheet has few distinct ones; few have to change."""
     distinct = set(itertools.chain.from_iterable(rows))
     written = {cell: normalise(cell) for cell in distinct if isinstance(cell, str) and not cell.isascii()}
     if all(cell == text for cell, text in written.items()):
@@ -138,12 +138,12 @@ def _reading(read: Any) -> Any:
         if type(error).__name__ != "PanicException":
             raise
         raise WorkbookRefused(
-            f"python-calamine, which reads it, gave up on it: {error}; open it and save it anew"
+            f"python-calamine, which reads it, gave up on it: {error}; open it and save it again"
         ) from None
 
 
 def _checked_ole(body: bytes) -> bytes:
-    """Gives the workbook's own stream of an OLE file; nothing where it has none."""
+    """Returns the workbook's own stream of an OLE file; nothing where it has none."""
     try:
         with olefile.OleFileIO(io.BytesIO(body)) as opened:
             streams = ["/".join(path) for path in opened.listdir(streams=True, storages=True)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from forest.schema import Sample, SampleParser
 from stepkit.bounded_json import parse_json
-from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
+from stepkit.errors import Code, InvalidInput, InvalidRow, NothingToDo
 from stepkit.refused_rows import RefusedRows
 from stepkit.text import excerpt
 
@@ -26,7 +26,7 @@ class Capture:
     batch_number: int
     rows: list[Sample]
     refused: RefusedRows = field(default_factory=RefusedRows)
-    """Rows of it that are no samples."""
+    """Rows of it that are not samples."""
 
 
 def parse_capture(body: bytes, source: str, max_refused_share: float = MAX_REFUSED_SHARE) -> Capture:
@@ -35,23 +35,23 @@ def parse_capture(body: bytes, source: str, max_refused_share: float = MAX_REFUS
     Args:
         body: the answer as received.
         source: where it came from, to name in a refusal.
-        max_refused_share: the largest share of rows that are no samples.
+        max_refused_share: the largest share of rows that are not samples.
 
     Raises:
-        RefusedInput: it is not the JSON of a capture, or more of its rows are no samples.
+        InvalidInput: it is not the JSON of a capture, or more of its rows are not samples.
         NothingToDo: it holds no rows, or says that there are no more.
     """
     answer = _json_object(body, source)
     if "data" not in answer:
         refuse_end_of_data(answer, source)
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source} answered with an error inside a success: {excerpt(body)}",
             Code.REQUEST_REFUSED,
             file=source,
         )
     rows = answer["data"]
     if not isinstance(rows, list):
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source}: `data` is {type(rows).__name__}, not a list of rows",
             Code.SCHEMA_CHANGED,
             file=source,
@@ -64,7 +64,7 @@ def parse_capture(body: bytes, source: str, max_refused_share: float = MAX_REFUS
     for number, fields in enumerate(rows, 1):
         try:
             samples.append(parser.parse(fields))
-        except InvalidRowError as error:
+        except InvalidRow as error:
             refused.refuse(number, error)
     refused.check(source, max_refused_share)
     group, batch = (_whole(answer, name, source) for name in ("group_number", "batch_number"))
@@ -80,7 +80,7 @@ def refuse_end_of_data(answer: dict[str, Any], source: str) -> None:
 
 def _json_object(body: bytes, source: str) -> dict[str, Any]:
     if not body.strip():
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source} answered nothing: {len(body)} bytes, none of them data", Code.EMPTY_INPUT, file=source
         )
     if body.lstrip()[:1] == b"<":
@@ -97,7 +97,7 @@ def _json_object(body: bytes, source: str) -> dict[str, Any]:
 def _whole(answer: dict[str, Any], name: str, source: str) -> int:
     value = answer.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_WHOLE:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source}: `{name}` is {str(value)[:100]!r}, not a whole number from 0 to {_MOST_WHOLE}",
             Code.SCHEMA_CHANGED,
             file=source,
@@ -106,5 +106,5 @@ def _whole(answer: dict[str, Any], name: str, source: str) -> int:
     return value
 
 
-def _unreadable(sentence: str, source: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.UNREADABLE_INPUT, file=source)
+def _unreadable(sentence: str, source: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.UNREADABLE_INPUT, file=source)

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from forest.capture import MAX_REFUSED_SHARE, Capture, parse_capture, refuse_end_of_data
 from stepkit.bounded_json import parse_json
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.http import Answer, Client, Limits
 from stepkit.options import Option
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -54,10 +54,10 @@ def extract(
         body = ask(Client(LIMITS), source_url, group_number)
         try:
             check(body, source_url, group_number, max_refused_share)
-        except RefusedInput as refusal:
+        except InvalidInput as refusal:
             refused_uri = f"{folder}/refused-{hashlib.sha256(body).hexdigest()[:12]}"
             store.put(refused_uri, body)
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{refusal} (the whole answer: {refused_uri})",
                 refusal.code,
                 file=refused_uri,
@@ -74,28 +74,28 @@ def extract(
 
 
 def ask(client: Client, source_url: str, group_number: int) -> bytes:
-    """Gives the body of the API's successful answer.
+    """Returns the body of the API's successful answer.
 
     Raises:
         NothingToDo: the group has had all its batches.
-        RefusedInput: the API does not know the group, or there is no such API at the URL.
-        OutsideDown: the API does not answer, after retries.
+        InvalidInput: the API does not know the group, or there is no such API at the URL.
+        DependencyUnavailable: the API does not answer, after retries.
     """
     answer = client.get(f"{source_url.rstrip('/')}/data", {"group_number": group_number})
     if answer.status == 200:
         return answer.body
     refuse_end_of_data(_json_or_empty(answer), source_url)
     if answer.status >= 500:
-        raise OutsideDown(
+        raise DependencyUnavailable(
             f"{answer.url} answered {answer.status}: {excerpt(answer.body)}", service=host_of(answer.url)
         )
     if answer.status in (400, 422):
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source_url} refuses --group-number {group_number}: {answer.status} {excerpt(answer.body)}",
             Code.REQUEST_REFUSED,
             service=host_of(source_url),
         )
-    raise RefusedInput(
+    raise InvalidInput(
         f"{answer.url} answered {answer.status}: check --source-url",
         Code.REQUEST_REFUSED,
         service=host_of(answer.url),
@@ -105,15 +105,15 @@ def ask(client: Client, source_url: str, group_number: int) -> bytes:
 def check(
     body: bytes, source: str, group_number: int, max_refused_share: float = MAX_REFUSED_SHARE
 ) -> Capture:
-    """Gives the capture that an answer holds, after checking every row and that it is ours.
+    """Returns the capture that an answer holds, after checking every row and that it is ours.
 
     Raises:
-        RefusedInput: it is not a capture, has too many rows that are no samples, or is one of another group.
+        InvalidInput: it is not a capture, has too many rows that are not samples, or is one of another group.
         NothingToDo: it holds no rows, or says that there are no more.
     """
     capture = parse_capture(body, source, max_refused_share)
     if capture.group_number != group_number:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source} answered for group {capture.group_number}, not for our group {group_number}",
             Code.REQUEST_REFUSED,
             file=source,

@@ -17,8 +17,8 @@ from psycopg2.extensions import cursor
 from forest.capture import parse_capture
 from forest.schema import SOURCE_NAMES, TABLES, Sample, SampleParser, Table
 from stepkit import csv_files, postgres
+from stepkit.errors import Code, InvalidInput, InvalidRow, NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.refused_rows import RefusedRows
 from stepkit.s3 import ObjectStore, file_sha256
 from stepkit.settings import Settings
@@ -65,7 +65,7 @@ def load(
 ) -> Loaded:
     """Merges samples into a table; a try that finds its run already loaded gives the same result again."""
     if (raw_uri is None) == (file is None):
-        raise RefusedInput("give either --raw-uri (RAW_URI) or --file (FILE)", Code.INVALID_SETTING)
+        raise InvalidInput("give either --raw-uri (RAW_URI) or --file (FILE)", Code.INVALID_SETTING)
     source = _of_file(file, settings, run_after) if file else _of_answer(str(raw_uri), settings, run_after)
     with postgres.transaction(settings) as rows:
         loaded = merge(rows, table, settings.run.dag_id, source)
@@ -150,7 +150,7 @@ def _record(rows: cursor, dag_id: str, source: Source, loaded: Loaded) -> None:
 
 def _of_answer(raw_uri: str, settings: Settings, run_after: datetime | None) -> Source:
     if run_after is None:
-        raise RefusedInput(
+        raise InvalidInput(
             "--run-after (RUN_AFTER) is required with --raw-uri: it is the time of the capture",
             Code.INVALID_SETTING,
         )
@@ -169,9 +169,9 @@ def _of_answer(raw_uri: str, settings: Settings, run_after: datetime | None) -> 
 
 
 def _of_file(path: Path, settings: Settings, run_after: datetime | None) -> Source:
-    """Gives the source of a file; without a run id its content names the load, so that it is loaded once."""
+    """Returns the source of a file; without a run id its content names the load: it is loaded once."""
     if not path.is_file():
-        raise RefusedInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
+        raise InvalidInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
     sha256 = file_sha256(path)
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return Source(
@@ -185,16 +185,16 @@ def _of_file(path: Path, settings: Settings, run_after: datetime | None) -> Sour
 
 
 def read_csv(path: Path) -> Iterator[Sample]:
-    """Gives the samples of a CSV file, one after another.
+    """Returns the samples of a CSV file, one after another.
 
     Raises:
-        RefusedInput: it is no CSV file with the source's header, or a line of it is not a sample.
+        InvalidInput: it is not a CSV file with the source's header, or a line of it is not a sample.
     """
     parser = SampleParser()
     for number, fields in csv_files.lines(path, SOURCE_NAMES):
         try:
             yield parser.parse(fields)
-        except InvalidRowError as error:
+        except InvalidRow as error:
             raise error.at(path, number, "line") from None
 
 

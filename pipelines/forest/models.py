@@ -78,7 +78,7 @@ def fit(
 
 
 def stratified(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """Gives at most about `most` rows with each class in its proportion, and no class left out."""
+    """Returns at most about `most` rows with each class in its proportion, and no class left out."""
     if len(rows) <= most:
         return rows
     share = most / len(rows)
@@ -90,7 +90,7 @@ def stratified(rows: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
 
 
 def scores(true: NDArray[np.int64], predicted: NDArray[np.int64]) -> dict[str, float]:
-    """Gives accuracy and the unweighted mean of the classes' f1."""
+    """Returns accuracy and the unweighted mean of the classes' f1."""
     return {
         "accuracy": float(accuracy_score(true, predicted)),
         "f1_macro": float(f1_score(true, predicted, average="macro", zero_division=0)),

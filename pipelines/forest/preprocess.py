@@ -15,8 +15,8 @@ from psycopg2 import sql
 from forest.schema import NAMES, SCHEMA, TABLES, Table
 from forest.snapshot import CATEGORIES, TARGET, Snapshot, clean, fetch
 from stepkit import postgres
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.promotion.decisions import parameters_hash, refuse_repetition
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -95,7 +95,7 @@ def preprocess(
 
 
 def read_table(settings: Settings, table: str, path: Path) -> pd.DataFrame:
-    """Gives the samples of a table under our own column names, with `captured_at`.
+    """Returns the samples of a table under our own column names, with `captured_at`.
 
     Args:
         settings: leads to Postgres.
@@ -103,7 +103,7 @@ def read_table(settings: Settings, table: str, path: Path) -> pd.DataFrame:
         path: a file to hold the rows in between.
 
     Raises:
-        OutsideDown: Postgres does not answer.
+        DependencyUnavailable: Postgres does not answer.
     """
     names = sql.SQL(", ").join(map(sql.Identifier, TABLES[table]))
     query = sql.SQL("COPY (SELECT {}, captured_at FROM {}) TO STDOUT WITH (FORMAT csv)")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from forest.contest import CONTEST
+from forest.policy import POLICY
 from stepkit.options import Option
-from stepkit.promotion import promoting
-from stepkit.promotion.promoting import EvaluationUri, Promoted, Reason, RollbackTo
+from stepkit.promotion import promote_step
+from stepkit.promotion.promote_step import EvaluationUri, Promoted, Reason, RollbackTo
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -21,9 +21,9 @@ def promote(
     bucket: Annotated[str, Option("bucket of latest_model.json", env="DATA_BUCKET")] = "data",
 ) -> Promoted:
     """Promotes the challenger of an evaluation, or refuses it; a retry stays with the decision it finds."""
-    return promoting.promote(
+    return promote_step.promote(
         settings,
-        CONTEST,
+        POLICY,
         evaluation_uri=evaluation_uri,
         rollback_to=rollback_to,
         reason=reason,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 from stepkit.text import normalise
 
 
@@ -93,13 +93,13 @@ class SampleParser:
         self._columns = [_Parsed(parsers.get(each.source_name, _number(each))) for each in COLUMNS]
 
     def parse(self, fields: Any) -> Sample:
-        """Gives the sample of a row.
+        """Returns the sample of a row.
 
         Args:
             fields: the 13 fields in the order of `COLUMNS`, each text or an integer; an empty one is missing.
 
         Raises:
-            InvalidRowError: a wrong number of fields, or a field that is not what its column holds.
+            InvalidRow: a wrong number of fields, or a field that is not what its column holds.
         """
         if not isinstance(fields, list) or len(fields) != len(COLUMNS):
             found = (
@@ -107,20 +107,20 @@ class SampleParser:
                 if isinstance(fields, list)
                 else f"{type(fields).__name__}, not a list"
             )
-            raise InvalidRowError(f"has {found}; a sample has {len(COLUMNS)} fields")
+            raise InvalidRow(f"has {found}; a sample has {len(COLUMNS)} fields")
         try:
             return tuple([parsed[field] for parsed, field in zip(self._columns, fields, strict=True)])
         except (ValueError, TypeError):
             raise self._first_fault(fields) from None
 
-    def _first_fault(self, fields: list[Any]) -> InvalidRowError:
+    def _first_fault(self, fields: list[Any]) -> InvalidRow:
         for column, parsed, field in zip(COLUMNS, self._columns, fields, strict=True):
             try:
                 parsed[field]
             except ValueError as error:
-                return InvalidRowError(f"{field!r} {error}", column.source_name)
+                return InvalidRow(f"{field!r} {error}", column.source_name)
             except TypeError:
-                return InvalidRowError(f"{field!r} is not a single value", column.source_name)
+                return InvalidRow(f"{field!r} is not a single value", column.source_name)
         raise AssertionError("a row that failed to parse now parses")
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bundle import Split, normalise_category
 from forest.schema import COLUMNS, NAMES, WILDERNESS_AREAS
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 
 FEATURES = NAMES[:-1]
@@ -82,15 +82,17 @@ class Snapshot:
         """Reads what `write` wrote.
 
         Raises:
-            RefusedInput: the file is no snapshot.
+            InvalidInput: the file is not a snapshot.
         """
         try:
             table = pq.read_table(path)
             metadata = json.loads(table.schema.metadata[_METADATA])
             return cls(table.to_pandas()[list(_COLUMNS)], **metadata)
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(
-                f"{path.name} is no snapshot of preprocess: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            raise InvalidInput(
+                f"{path.name} is not a snapshot of preprocess: {error!r}",
+                Code.UNREADABLE_INPUT,
+                file=path.name,
             ) from error
 
 
@@ -98,14 +100,14 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
     """Downloads a snapshot and checks that it is the one that was named.
 
     Raises:
-        RefusedInput: its content has another hash; or there is none at the URI.
-        OutsideDown: S3 does not answer.
+        InvalidInput: its content has another hash; or there is none at the URI.
+        DependencyUnavailable: S3 does not answer.
     """
     path = folder / "snapshot.parquet"
     ObjectStore().download(uri, path)
     snapshot = Snapshot.read(path)
     if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
             Code.INPUT_REPLACED,
             file=uri,
@@ -114,7 +116,7 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
 
 
 def clean(raw: pd.DataFrame) -> pd.DataFrame:
-    """Gives the samples of a table, each once, sorted, typed and with its side.
+    """Returns the samples of a table, each once, sorted, typed and with its side.
 
     Numbers become float64 (missing: NaN), categories strings in their known spelling (missing: NaN), the
     target int64. Rows without a target are left out.
@@ -123,11 +125,11 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
         raw: the columns of `NAMES`, and perhaps more.
 
     Raises:
-        RefusedInput: a column is absent, or holds a value that its column cannot have.
+        InvalidInput: a column is absent, or holds a value that its column cannot have.
     """
     absent = [name for name in NAMES if name not in raw.columns]
     if absent:
-        raise RefusedInput(
+        raise InvalidInput(
             f"the table has no column {', '.join(absent)}: training needs {', '.join(NAMES)}",
             Code.SCHEMA_CHANGED,
             column=absent[0],
@@ -142,7 +144,7 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def sides(rows: pd.DataFrame) -> list[str]:
-    """Gives each row's side: a function of its `KEY` alone, whatever else is in the table.
+    """Returns each row's side: a function of its `KEY` alone, whatever else is in the table.
 
     About `TEST_SHARE` of the rows are test rows. Rows with the same key are on the same side.
     """
@@ -169,7 +171,7 @@ def _typed(values: pd.Series, low: int, high: int) -> pd.Series:
     right = numbers.between(low, high) & (numbers % 1 == 0)
     wrong = values.notna() & ~right
     if wrong.any():
-        raise RefusedInput(
+        raise InvalidInput(
             f"column {values.name} holds {values[wrong].iloc[0]!r} ({int(wrong.sum())} such rows):"
             f" it must be a whole number within {low} and {high}",
             Code.INVALID_ROW,
@@ -185,7 +187,7 @@ def _spelled(values: pd.Series) -> pd.Series:
 
 
 def _texts(values: pd.Series) -> list[str]:
-    """Gives each value as text: a number as an integer, missing as nothing. A distinct value is made once."""
+    """Returns each value as text: a number as an integer, missing as nothing. Each value is made once."""
     codes, distinct = pd.factorize(values)
     if values.dtype.kind == "f":
         distinct = distinct.astype("int64")

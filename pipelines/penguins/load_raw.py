@@ -13,8 +13,8 @@ from psycopg2 import sql
 
 from penguins.schema import COLUMNS, RAW
 from stepkit import csv_files, postgres
+from stepkit.errors import Code, InvalidInput, InvalidRow
 from stepkit.options import Option
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
 from stepkit.s3 import file_sha256
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -41,12 +41,12 @@ def load_raw(
     """Replaces what is in the table by the file's lines, in one transaction; a repeat leaves the same."""
     path = file or DATA
     if not path.is_file():
-        raise RefusedInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
+        raise InvalidInput(f"there is no file {path}: correct --file (FILE)", Code.MISSING_INPUT, file=path)
     with postgres.transaction(settings) as rows:
         try:
             rows.execute(sql.SQL("TRUNCATE {}").format(postgres.identifier(RAW)))
         except psycopg2.errors.UndefinedTable:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"there is no table {RAW}: run create_raw_table first", Code.MISSING_INPUT, file=RAW
             ) from None
         count = postgres.copy(rows, RAW, ("line", *COLUMNS), lines(path))
@@ -55,14 +55,14 @@ def load_raw(
 
 
 def lines(path: Path) -> Iterator[tuple[int | str, ...]]:
-    """Gives the number and the fields of each line below the header.
+    """Returns the number and the fields of each line below the header.
 
     Raises:
-        RefusedInput: the header or the number of fields of a line is another, or the file is no CSV file.
+        InvalidInput: the header or the number of fields of a line is another, or the file is not a CSV file.
     """
     for number, fields in csv_files.lines(path, COLUMNS):
         if len(fields) != len(COLUMNS):
-            raise InvalidRowError(f"has {len(fields)} fields, not {len(COLUMNS)}").at(path, number, "line")
+            raise InvalidRow(f"has {len(fields)} fields, not {len(COLUMNS)}").at(path, number, "line")
         yield number, *map(normalise, fields)
 
 

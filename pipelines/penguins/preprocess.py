@@ -12,12 +12,12 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor
 
-from penguins.models import prepared
+from penguins.models import preprocessed
 from penguins.schema import COLUMNS, PROCESSED, RAW, SPECIES, TARGET
 from penguins.snapshot import Snapshot, clean
 from stepkit import postgres
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.promotion.decisions import parameters_hash
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -45,12 +45,12 @@ def preprocess(
     bucket: Annotated[str, Option("bucket of the snapshot", env="DATA_BUCKET")] = "data",
     training_parameters: Annotated[dict[str, Any] | None, Option("what else decides the outcome")] = None,
 ) -> Preprocessed:
-    """Writes the snapshot to S3 and the prepared columns to Postgres; a repeat writes the same again."""
+    """Writes the snapshot to S3 and the preprocessed columns to Postgres; a repeat writes the same again."""
     with postgres.transaction(settings) as rows:
         raw = _read(rows)
         snapshot = Snapshot(*clean(raw), parameters_hash(training_parameters or {}))
         if min(len(snapshot.train), len(snapshot.test)) < _FEWEST_ROWS:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{RAW} gives {len(snapshot.train)} train and {len(snapshot.test)} test rows;"
                 f" {_FEWEST_ROWS} of each are needed: load the whole file",
                 Code.TOO_LITTLE_DATA,
@@ -85,8 +85,8 @@ def _read(rows: cursor) -> pd.DataFrame:
 
 
 def _write_processed(rows: cursor, snapshot: Snapshot) -> None:
-    """Replaces the table of prepared columns, for people: training prepares the same from the snapshot."""
-    columns = prepared(snapshot.train, snapshot.rows)
+    """Replaces the table of preprocessed columns, for people: training makes the same from the snapshot."""
+    columns = preprocessed(snapshot.train, snapshot.rows)
     target = postgres.identifier(PROCESSED)
     defined = sql.SQL(", ").join(
         sql.SQL("{} double precision NOT NULL").format(sql.Identifier(name)) for name in columns

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor
 
 from penguins.schema import SCHEMA
 from stepkit import postgres
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -32,7 +32,7 @@ def reset_schema(settings: Settings) -> Reset:
     """Drops the tables and views of the schema, all or none; a retry drops what is there then.
 
     Raises:
-        RefusedInput: the role owns things elsewhere, so that it is not the one for this; or something outside
+        InvalidInput: the role owns things elsewhere, so that it is not the one for this; or something outside
             the schema depends on what would be dropped.
     """
     with postgres.transaction(settings) as rows:
@@ -52,7 +52,7 @@ def refuse_other_owner(rows: cursor) -> None:
     """Refuses a role that could drop more than it should.
 
     Raises:
-        RefusedInput: it is a superuser, or owns a schema or a relation outside schema `penguins`.
+        InvalidInput: it is a superuser, or owns a schema or a relation outside schema `penguins`.
     """
     rows.execute(
         "SELECT current_user, rolsuper OR EXISTS (SELECT FROM pg_namespace WHERE nspowner = me.oid)"
@@ -63,7 +63,7 @@ def refuse_other_owner(rows: cursor) -> None:
     )
     role, owns_more = rows.fetchone() or ("", True)
     if owns_more:
-        raise RefusedInput(
+        raise InvalidInput(
             f"DATABASE_URL logs in as {role}, which owns more than tables in schema {SCHEMA}:"
             " use the role penguins",
             Code.INVALID_SETTING,
@@ -85,7 +85,7 @@ def _drop(rows: cursor, word: str, names: list[str]) -> None:
         rows.execute(sql.SQL("DROP {} {}").format(sql.SQL(word), listed))
     except psycopg2.errors.DependentObjectsStillExist as error:
         depends = " ".join((error.diag.message_detail or "").split())
-        raise RefusedInput(
+        raise InvalidInput(
             f"schema {SCHEMA} is not reset: {depends}; drop that first, or move it", Code.STATE_CONFLICT
         ) from error
 

@@ -26,7 +26,7 @@ from penguins.schema import (
     UNKNOWN_SEX,
     VALUES,
 )
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 
 KEY = (
@@ -94,7 +94,7 @@ class Snapshot:
         """Reads what `write` wrote.
 
         Raises:
-            RefusedInput: the file is no snapshot.
+            InvalidInput: the file is not a snapshot.
         """
         try:
             table = pq.read_table(path)
@@ -103,8 +103,10 @@ class Snapshot:
                 table.to_pandas()[list(_COLUMNS)], Defects(**about["defects"]), about["parameters_sha256"]
             )
         except (pa.ArrowException, KeyError, TypeError) as error:
-            raise RefusedInput(
-                f"{path.name} is no snapshot of preprocess: {error!r}", Code.UNREADABLE_INPUT, file=path.name
+            raise InvalidInput(
+                f"{path.name} is not a snapshot of preprocess: {error!r}",
+                Code.UNREADABLE_INPUT,
+                file=path.name,
             ) from error
 
 
@@ -112,14 +114,14 @@ def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
     """Downloads a snapshot and checks that it is the one that was named.
 
     Raises:
-        RefusedInput: its content has another hash; or there is none at the URI.
-        OutsideDown: S3 does not answer.
+        InvalidInput: its content has another hash; or there is none at the URI.
+        DependencyUnavailable: S3 does not answer.
     """
     path = folder / "snapshot.parquet"
     ObjectStore().download(uri, path)
     snapshot = Snapshot.read(path)
     if snapshot.sha256 != expected_sha256:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
             Code.INPUT_REPLACED,
             file=uri,
@@ -128,13 +130,13 @@ def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
 
 
 def clean(raw: pd.DataFrame) -> tuple[pd.DataFrame, Defects]:
-    """Gives the lines that hold a penguin, typed and with their side, and counts the defects of all.
+    """Returns the lines that hold a penguin, typed and with their side, and counts the defects of all.
 
     Args:
         raw: `line` and the columns of the file, as text.
 
     Raises:
-        RefusedInput: a value is neither what its column holds nor a known defect; names line and column.
+        InvalidInput: a value is neither what its column holds nor a known defect; names line and column.
     """
     text = raw.set_index("line")
     values = {name: _number(text[name], *LIMITS[name]) for name in NUMBERS}
@@ -160,7 +162,7 @@ def clean(raw: pd.DataFrame) -> tuple[pd.DataFrame, Defects]:
 
 
 def _side(key_values: Mapping[str, object]) -> str:
-    """Gives the side of a penguin, a function of its `KEY` alone, whatever else is in the file."""
+    """Returns the side of a penguin, a function of its `KEY` alone, whatever else is in the file."""
     key = ",".join("" if value != value else str(value) for value in key_values.values())
     number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
     return TEST if number < int(TEST_SHARE * 2**64) else TRAIN
@@ -182,10 +184,10 @@ def _category(text: pd.Series, values: tuple[str, ...]) -> pd.Series:
     wrong = ~missing & ~text.isin(values)
     if wrong.any():
         line = text[wrong].index[0]
-        fault = f"column {text.name}: {text[line]!r} is none of {', '.join(values)}"
+        fault = f"column {text.name}: {text[line]!r} is not one of {', '.join(values)}"
         raise _invalid(line, str(text.name), fault)
     return text.mask(missing).astype("str")
 
 
-def _invalid(line: int, column: str, fault: str) -> RefusedInput:
-    return RefusedInput(f"line {line} {fault}", Code.INVALID_ROW, file=RAW, row=line, column=column)
+def _invalid(line: int, column: str, fault: str) -> InvalidInput:
+    return InvalidInput(f"line {line} {fault}", Code.INVALID_ROW, file=RAW, row=line, column=column)

@@ -1,14 +1,14 @@
-"""Lets the new model meet the champion on the test rows, and writes what came of it."""
+"""Scores the new model against the champion on the test rows, and writes the evaluation."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from penguins.contest import CONTEST
+from penguins.policy import POLICY
 from stepkit.options import Option
-from stepkit.promotion import evaluation
+from stepkit.promotion import evaluate_step
 from stepkit.promotion.comparison import MIN_GAIN, Thresholds
-from stepkit.promotion.evaluation import Evaluated, MinGain, WhenIncomparable, best
+from stepkit.promotion.evaluate_step import Evaluated, MinGain, WhenIncomparable, best
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -19,16 +19,16 @@ def validate(
     trained: Annotated[dict[str, Any], Option("the result of train")],
     snapshot_uri: Annotated[str, Option("S3 URI of its snapshot")],
     snapshot_sha256: Annotated[str, Option("its data hash")],
-    min_metric: Annotated[float, Option("smallest accuracy with none to meet", minimum=0, maximum=1)] = 0.9,
+    min_metric: Annotated[float, Option("smallest accuracy without a champion", minimum=0, maximum=1)] = 0.9,
     min_gain: MinGain = MIN_GAIN,
     incomparable: WhenIncomparable = "refuse",
     bucket: Annotated[str, Option("bucket of the evaluation", env="DATA_BUCKET")] = "data",
 ) -> Evaluated:
     """Compares the model's accuracy with the champion's on the test rows, which neither was fitted on."""
-    return evaluation.evaluate(
+    return evaluate_step.evaluate(
         settings,
-        CONTEST,
-        best([trained], CONTEST.metric.name, snapshot_sha256),
+        POLICY,
+        best([trained], POLICY.metric.name, snapshot_sha256),
         snapshot_uri=snapshot_uri,
         thresholds=Thresholds(min_metric, min_gain, incomparable),
         bucket=bucket,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.http import Stream, Unfinished
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
 from stepkit.text import excerpt
 from stepkit.urls import host_of
 
@@ -31,7 +31,7 @@ def keep(stream: Stream, operation: str, path: Path) -> int:
 
     Raises:
         Unfinished: it is cut off, or is a fault of the server, or a page instead of an answer.
-        RefusedInput: the server refuses the request, or answers in a form that is not read.
+        InvalidInput: the server refuses the request, or answers in a form that is not read.
     """
     _check_status(stream)
     head, tail, size = b"", b"", 0
@@ -97,14 +97,14 @@ def _check_status(stream: Stream) -> None:
     if reason := reason_of(stream.read(_HEAD_BYTES)):
         said += f" ({reason})"
     if stream.status >= 500:
-        raise OutsideDown(f"{said}: run the step again later", service=host_of(stream.url))
+        raise DependencyUnavailable(f"{said}: run the step again later", service=host_of(stream.url))
     if stream.status == 415:
         raise _refused(stream.url, f"{said}: it does not take SOAP 1.2")
     raise _refused(stream.url, f"{said}: check sipsa_wsdl_url")
 
 
 def reason_of(body: bytes) -> str:
-    """Gives the reason that a fault in a body names, whatever the version of SOAP; nothing without one."""
+    """Returns the reason that a fault in a body names, whatever the version of SOAP; nothing without one."""
     if not _FAULT.search(body):
         return ""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
@@ -117,16 +117,16 @@ def _reason(fault: etree._Element) -> str:
     return " ".join(said.split())[:_EXCERPT]
 
 
-def _refused(url: str, sentence: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.REQUEST_REFUSED, service=host_of(url))
+def _refused(url: str, sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.REQUEST_REFUSED, service=host_of(url))
 
 
-def _changed(url: str, sentence: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.SCHEMA_CHANGED, file=url, service=host_of(url))
+def _changed(url: str, sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.SCHEMA_CHANGED, file=url, service=host_of(url))
 
 
 def _fault(body: bytes, url: str) -> Exception:
-    """Gives what a fault means: one of the sender's will come again, another may not."""
+    """Returns what a fault means: one of the sender's will come again, another may not."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True)
         fault = etree.fromstring(body, parser)

@@ -66,8 +66,8 @@ def ask(client: Client, wsdl_url: str, operation: Operation, path: Path) -> int:
     """Writes the whole answer of an operation to a file, as gzip, and gives its unpacked size in bytes.
 
     Raises:
-        OutsideDown: the service does not answer, or not to the end, or with faults, after retries.
-        RefusedInput: there is no such service at the URL.
+        DependencyUnavailable: the service does not answer, or not to the end, or with faults, after retries.
+        InvalidInput: there is no such service at the URL.
     """
     request = call(client, wsdl_url, operation)
     return client.stream(

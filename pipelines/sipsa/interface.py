@@ -9,8 +9,8 @@ import zeep
 from lxml import etree
 from zeep.wsdl.bindings.soap import Soap12Binding
 
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput, StepError
 from stepkit.http import Answer, Client, Stream
-from stepkit.outcomes import Code, OutsideDown, RefusedInput, StepEnd
 from stepkit.urls import checked_url, host_of, origin_of
 
 PATH = "/sipsaWS/SrvSipsaUpraBeanService?WSDL"
@@ -36,18 +36,18 @@ def call(client: Client, wsdl_url: str, operation: str) -> Call:
     is therefore asked for at the scheme, host and port of the WSDL, and is refused if it is on another host.
 
     Raises:
-        RefusedInput: there is no WSDL, or none with this operation by SOAP 1.2, or it leads to another host.
-        OutsideDown: the server does not answer, after retries.
+        InvalidInput: there is no WSDL, or none with this operation by SOAP 1.2, or it leads to another host.
+        DependencyUnavailable: the server does not answer, after retries.
     """
     checked_url(wsdl_url)
     try:
         read = zeep.Client(
             wsdl_url, transport=_Documents(client, wsdl_url), settings=zeep.Settings(forbid_dtd=True)
         )
-    except StepEnd:
+    except StepError:
         raise
     except Exception as error:  # zeep takes documents for right ones, and fails at others in any way
-        raise RefusedInput(
+        raise InvalidInput(
             f"{wsdl_url} is not a WSDL that can be read: {_sentence(error)}",
             Code.UNREADABLE_INPUT,
             file=wsdl_url,
@@ -60,7 +60,7 @@ def call(client: Client, wsdl_url: str, operation: str) -> Call:
                 raise _changed(wsdl_url, f"{wsdl_url} has no operation {operation}: check sipsa_wsdl_url")
             url = at_the_same_host(wsdl_url, str(port.binding_options["address"]))
             return Call(url, _envelope(read, wsdl_url, service.name, port.name, operation))
-    raise _changed(wsdl_url, f"{wsdl_url} is no WSDL of a service by SOAP 1.2: check sipsa_wsdl_url")
+    raise _changed(wsdl_url, f"{wsdl_url} is not a WSDL of a service by SOAP 1.2: check sipsa_wsdl_url")
 
 
 def _envelope(read: zeep.Client, wsdl_url: str, service: str, port: str, operation: str) -> bytes:
@@ -73,15 +73,15 @@ def _envelope(read: zeep.Client, wsdl_url: str, service: str, port: str, operati
     return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
 
-def _changed(wsdl_url: str, sentence: str) -> RefusedInput:
-    return RefusedInput(sentence, Code.SCHEMA_CHANGED, file=wsdl_url, service=host_of(wsdl_url))
+def _changed(wsdl_url: str, sentence: str) -> InvalidInput:
+    return InvalidInput(sentence, Code.SCHEMA_CHANGED, file=wsdl_url, service=host_of(wsdl_url))
 
 
 def at_the_same_host(wsdl_url: str, address: str) -> str:
-    """Gives the address that a WSDL names, at the scheme and port by which the WSDL was read.
+    """Returns the address that a WSDL names, at the scheme and port by which the WSDL was read.
 
     Raises:
-        RefusedInput: it is on another host, or is no URL.
+        InvalidInput: it is on another host, or is not a URL.
     """
     try:
         target = urljoin(wsdl_url, address)
@@ -94,8 +94,8 @@ def at_the_same_host(wsdl_url: str, address: str) -> str:
     return urlsplit(target)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
 
 
-def _elsewhere(wsdl_url: str, where: str) -> RefusedInput:
-    return RefusedInput(
+def _elsewhere(wsdl_url: str, where: str) -> InvalidInput:
+    return InvalidInput(
         f"{wsdl_url} leads to {where}: set sipsa_wsdl_url to that host's if it is right",
         Code.INVALID_SETTING,
         file=wsdl_url,
@@ -111,7 +111,7 @@ class _Documents(zeep.Transport):
         self._client, self._wsdl_url, self._left = client, wsdl_url, _MOST_DOCUMENTS
 
     def load(self, url: str) -> bytes:
-        """Gives the WSDL, or a schema that it imports."""
+        """Returns the WSDL, or a schema that it imports."""
         self._left -= 1
         if self._left < 0:
             raise _changed(
@@ -119,12 +119,12 @@ class _Documents(zeep.Transport):
             )
         answer = self._client.stream(at_the_same_host(self._wsdl_url, url), _whole)
         if answer.status >= 500:
-            raise OutsideDown(
+            raise DependencyUnavailable(
                 f"{answer.url} answered {answer.status}: run the step again later",
                 service=host_of(answer.url),
             )
         if answer.status != 200:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{answer.url} answered {answer.status}: check sipsa_wsdl_url",
                 Code.REQUEST_REFUSED,
                 service=host_of(answer.url),

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from psycopg2.extensions import cursor
 
-from stepkit.outcomes import Code, NothingToDo, RefusedInput
+from stepkit.errors import Code, InvalidInput, NothingToDo
 from stepkit.refused_rows import RefusedRows
 
 
@@ -78,7 +78,7 @@ def refuse_what_is_merged(rows: cursor, source: Source) -> None:
 
 
 def note_staged(rows: cursor, source: Source, counts: Counts) -> None:
-    """Says what the staging table holds from now on."""
+    """Records what the staging table holds from now on."""
     rows.execute("DELETE FROM sipsa_data.staged_answers WHERE operation = %s", [source.operation])
     rows.execute(
         "INSERT INTO sipsa_data.staged_answers (operation, dag_id, run_id, source_uri, source_sha256,"
@@ -94,10 +94,10 @@ def note_staged(rows: cursor, source: Source, counts: Counts) -> None:
 
 
 def staged_by(rows: cursor, operation: str, dag_id: str, run_id: str) -> StagedAnswer:
-    """Gives what a run has staged of a report.
+    """Returns what a run has staged of a report.
 
     Raises:
-        RefusedInput: the staging table holds another run's rows.
+        InvalidInput: the staging table holds another run's rows.
     """
     rows.execute(
         "SELECT dag_id, run_id, source_uri, source_sha256, run_after, start_date, rows_read, rows_staged"
@@ -107,7 +107,7 @@ def staged_by(rows: cursor, operation: str, dag_id: str, run_id: str) -> StagedA
     found = rows.fetchone()
     if found is None or found[:2] != (dag_id, run_id):
         other = f"holds the rows of run {found[1]}" if found else "is empty"
-        raise RefusedInput(
+        raise InvalidInput(
             f"the staging table of {operation} {other}: run stage again before merge", Code.STATE_CONFLICT
         )
     return StagedAnswer(Source(operation, *found[:6]), *found[6:])

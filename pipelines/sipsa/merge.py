@@ -12,8 +12,8 @@ from psycopg2.extensions import cursor
 from sipsa import ledger
 from sipsa.schema import REPORTS, Operation, Report
 from stepkit import postgres
+from stepkit.errors import NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
 from stepkit.settings import Settings
 from stepkit.step import run
 
@@ -54,7 +54,7 @@ def merge_staged(rows: cursor, report: Report, dag_id: str, run_id: str) -> Merg
     """Merges the staging table of a report, with its audit row and watermark, in the cursor's transaction.
 
     Raises:
-        RefusedInput: the staging table holds another run's rows.
+        InvalidInput: the staging table holds another run's rows.
         NothingToDo: a newer run has merged already.
     """
     ledger.lock(rows, report.operation)
@@ -89,7 +89,7 @@ def merge_staged(rows: cursor, report: Report, dag_id: str, run_id: str) -> Merg
 
 
 def _rename_cities(rows: cursor, report: Report) -> None:
-    """Gives rows that are there already the names that the map of cities says now."""
+    """Updates the names of rows that are there already to those of the map of cities."""
     key = [name for name in report.key if name != report.city]
     rows.execute(
         sql.SQL(

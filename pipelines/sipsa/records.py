@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml import etree
 
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.errors import Code, InvalidInput, InvalidRow
 
 Fields = dict[str, str | None]
 """The text of each field by its name, whatever its namespace."""
@@ -30,34 +30,34 @@ _BEGIN = re.compile(rb"<(?:[\w.-]+:)?return(?=[\s/>])")
 _WHOLE_ROW = re.compile(rb"<[^<>]*/>|.*?</(?:[\w.-]+:)?return\s*>", re.DOTALL)
 
 
-def rows(path: Path, source: str) -> Iterator[Fields | InvalidRowError]:
-    """Gives the fields of each row of an answer in a gzip file, or why a row cannot be read.
+def rows(path: Path, source: str) -> Iterator[Fields | InvalidRow]:
+    """Returns the fields of each row of an answer in a gzip file, or why a row cannot be read.
 
     Args:
         path: the file.
         source: what to call it in a refusal.
 
     Raises:
-        RefusedInput: it is malformed outside its rows, they are not all children of one element, or it holds
+        InvalidInput: it is malformed outside its rows, they are not all children of one element, or it holds
             other elements than rows.
     """
     try:
         with gzip.open(path) as file:
             yield from _rows(file, source)
     except (OSError, EOFError, zlib.error) as error:
-        raise RefusedInput(
+        raise InvalidInput(
             f"{source} cannot be read as gzip: {error}", Code.UNREADABLE_INPUT, file=source
         ) from error
 
 
-def _rows(file: gzip.GzipFile, source: str) -> Iterator[Fields | InvalidRowError]:
+def _rows(file: gzip.GzipFile, source: str) -> Iterator[Fields | InvalidRow]:
     parser = _Parser(source)
     try:
         while piece := file.read(_PIECE):
             yield from parser.feed(piece)
         parser.close()
     except _MalformedError as error:
-        malformed = RefusedInput(
+        malformed = InvalidInput(
             f"{source}: after row {parser.number} the XML is malformed: {error}",
             Code.UNREADABLE_INPUT,
             file=source,
@@ -73,11 +73,11 @@ def _rows(file: gzip.GzipFile, source: str) -> Iterator[Fields | InvalidRowError
 
 
 class _MalformedError(Exception):
-    """Bytes are no part of an XML document, or of one with rows; the text says why."""
+    """Bytes are not part of an XML document, or of one with rows; the text says why."""
 
 
 class _Parser:
-    """Gives rows as the bytes of their answer come in; `number` is of the last one."""
+    """Yields rows as the bytes of their answer come in; `number` is of the last one."""
 
     def __init__(self, source: str, number: int = 0) -> None:
         # Nothing but this text is read: no entity is expanded, no other document fetched. Depth and the
@@ -100,11 +100,11 @@ class _Parser:
         self._names: tuple[str, ...] = ()
 
     def feed(self, piece: bytes) -> Iterator[Fields]:
-        """Gives the rows that end in a piece.
+        """Returns the rows that end in a piece.
 
         Raises:
             _MalformedError: it is malformed.
-            RefusedInput: a row has no end, or is in another element than those before.
+            InvalidInput: a row has no end, or is in another element than those before.
         """
         try:
             self._parser.feed(piece)
@@ -136,7 +136,7 @@ class _Parser:
             raise self._refusal(self.number + 1, f"does not end within {_ROW_BYTES} bytes")
 
     def one(self, piece: bytes) -> Fields:
-        """Gives the row that a piece is.
+        """Returns the row that a piece is.
 
         Raises:
             _MalformedError: it is malformed, or does not end.
@@ -151,7 +151,7 @@ class _Parser:
 
         Raises:
             _MalformedError: it is malformed.
-            RefusedInput: it held no row, and something else in their place.
+            InvalidInput: it held no row, and something else in their place.
         """
         root = self._close()
         if self.number:
@@ -159,7 +159,7 @@ class _Parser:
         answers = root.xpath("*[local-name()='Body']/*")
         others = sorted({etree.QName(each).localname for held in answers for each in held})
         if others or not answers:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{self._source} has no element `return`, which a row is, but"
                 f" {', '.join(others[:_SHOWN]) or 'an empty body'}: the service has changed",
                 Code.SCHEMA_CHANGED,
@@ -176,18 +176,18 @@ class _Parser:
         errors = self._parser.feed_error_log.filter_from_errors()
         return _MalformedError(errors[0].message[:_EXCERPT] if len(errors) else "it is cut off")
 
-    def _refusal(self, number: int, reason: str) -> RefusedInput:
-        return RefusedInput(
+    def _refusal(self, number: int, reason: str) -> InvalidInput:
+        return InvalidInput(
             f"{self._source}: row {number} {reason}", Code.SCHEMA_CHANGED, file=self._source, row=number
         )
 
 
-def _each(file: gzip.GzipFile, source: str, done: int) -> Iterator[Fields | InvalidRowError]:
-    """Gives the rows after the first `done`, each read by itself: one that is malformed ends no other.
+def _each(file: gzip.GzipFile, source: str, done: int) -> Iterator[Fields | InvalidRow]:
+    """Returns the rows after the first `done`, each read by itself: one that is malformed ends no other.
 
     Raises:
         _MalformedError: what is around the rows is malformed.
-        RefusedInput: see `_Parser`.
+        InvalidInput: see `_Parser`.
     """
     segments = _segments(file)
     head = next(segments, b"")
@@ -207,7 +207,7 @@ def _each(file: gzip.GzipFile, source: str, done: int) -> Iterator[Fields | Inva
             try:
                 yield parser.one(segment)
             except _MalformedError as error:
-                yield InvalidRowError(f"is malformed XML: {error}")
+                yield InvalidRow(f"is malformed XML: {error}")
                 parser, malformed = None, malformed + 1
                 if malformed > _MOST_MALFORMED:
                     raise
@@ -220,7 +220,7 @@ def _each(file: gzip.GzipFile, source: str, done: int) -> Iterator[Fields | Inva
 
 
 def _behind(head: bytes, source: str, number: int) -> _Parser:
-    """Gives a parser that stands behind the first rows of an answer, within the elements that hold them."""
+    """Returns a parser that stands behind the first rows of an answer, within the elements that hold them."""
     parser = _Parser(source, number)
     list(parser.feed(head))
     return parser

@@ -63,7 +63,7 @@ class Report:
 
 
 def snake_case(name: str) -> str:
-    """Gives `fechaCaptura` as `fecha_captura`."""
+    """Returns `fechaCaptura` as `fecha_captura`."""
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 

@@ -17,8 +17,8 @@ from sipsa import ledger, records
 from sipsa.schema import REPORTS, Operation, Report
 from sipsa.values import Row, RowParser
 from stepkit import postgres
+from stepkit.errors import Code, InvalidInput, InvalidRow, NothingToDo
 from stepkit.options import Option
-from stepkit.outcomes import Code, InvalidRowError, NothingToDo, RefusedInput
 from stepkit.refused_rows import MaxRefusedShare
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -59,7 +59,7 @@ def stage(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "answer.xml.gz")
         if ObjectStore().download(raw_uri, path) != raw_sha256:
-            raise RefusedInput(
+            raise InvalidInput(
                 f"{raw_uri} is not what extract stored: run extract again", Code.INPUT_REPLACED, file=raw_uri
             )
         counts = ledger.Counts()
@@ -79,7 +79,7 @@ def stage(
 
 
 def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Counts) -> Iterator[Row]:
-    """Gives the rows to stage, each with its number in the answer as last value.
+    """Returns the rows to stage, each with its number in the answer as last value.
 
     Args:
         path: the answer, as gzip.
@@ -88,7 +88,7 @@ def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Count
         counts: what it finds is counted here.
 
     Raises:
-        RefusedInput: the answer is malformed around its rows, or holds something else.
+        InvalidInput: the answer is malformed around its rows, or holds something else.
     """
     parser = RowParser(report)
     parse = parser.parse
@@ -97,10 +97,10 @@ def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Count
     for number, fields in enumerate(records.rows(path, source.raw_uri), 1):
         counts.refused.read = number
         try:
-            if isinstance(fields, InvalidRowError):
+            if isinstance(fields, InvalidRow):
                 raise fields
             values = parse(fields)
-        except InvalidRowError as fault:
+        except InvalidRow as fault:
             counts.refused.refuse(number, fault)
             continue
         if str(values[day]) < start:

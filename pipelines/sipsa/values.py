@@ -8,7 +8,7 @@ from datetime import datetime
 from operator import getitem
 
 from sipsa.schema import BOGOTA, Column, Kind, Report
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 from stepkit.text import normalise
 
 MAX_TEXT_LENGTH = 200
@@ -50,16 +50,16 @@ class RowParser:
         self._names = tuple(column.source_name for column in report.columns)
         self._parsed = [_Parsed(column) for column in report.columns]
         self.unknown: set[str] = set()
-        """Fields that came and are none of the report's."""
+        """Fields that came and are not the report's."""
 
     def parse(self, fields: Mapping[str, str | None]) -> Row:
-        """Gives the values of a row in the order of the report's columns.
+        """Returns the values of a row in the order of the report's columns.
 
         Args:
             fields: text by the service's own name of the field; one that is absent or empty is missing.
 
         Raises:
-            InvalidRowError: a field is not what its column holds, or is missing from a required one.
+            InvalidRow: a field is not what its column holds, or is missing from a required one.
         """
         texts: Iterable[str | None] = fields.values()
         # Most rows have all fields in their order.
@@ -72,18 +72,18 @@ class RowParser:
         except ValueError:
             raise self._first_fault(fields) from None
 
-    def _first_fault(self, fields: Mapping[str, str | None]) -> InvalidRowError:
+    def _first_fault(self, fields: Mapping[str, str | None]) -> InvalidRow:
         for name, parsed in zip(self._names, self._parsed, strict=True):
             try:
                 parsed[fields.get(name)]
             except ValueError as error:
                 text = fields.get(name)
-                return InvalidRowError(f"{(text and text[:_SHOWN])!r} {error}", name)
+                return InvalidRow(f"{(text and text[:_SHOWN])!r} {error}", name)
         raise AssertionError("a row that failed to parse now parses")
 
 
 def _text(text: str) -> str | None:
-    """Gives a name on one line, without the stray mark-up and the footnote's asterisk that some have."""
+    """Returns a name on one line, without the stray mark-up and the footnote's asterisk that some have."""
     name = " ".join(text.split()).lstrip("> ").rstrip("* ")
     if len(name) > MAX_TEXT_LENGTH or not name.isprintable():
         raise ValueError(f"is not a name of at most {MAX_TEXT_LENGTH} printable characters")

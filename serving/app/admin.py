@@ -52,7 +52,7 @@ def create_admin_app(settings: Settings, champion: Champion, metrics: Metrics) -
 
     @app.get("/metrics")
     def exposition() -> Response:
-        """Gives the metrics in Prometheus' text format."""
+        """Returns the metrics in Prometheus' text format."""
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return app

@@ -38,7 +38,7 @@ class AnswerWriter:
         Args:
             ranks: The place of each sample's label among the contract's.
             unknown: The samples, by position, that hold a category new to a feature, by its name.
-            unknown_fields: The names of a sample's fields that are no features, by its position.
+            unknown_fields: The names of a sample's fields that are not features, by its position.
             probabilities: Each sample's, in the order of the labels, or None where they were not asked for.
         """
         if not unknown and not unknown_fields and probabilities is None:

@@ -98,7 +98,7 @@ class Body:
         return self._request.json_schema(ref_template=REFERENCE)
 
     def _explained(self, error: ValidationError, content: bytes, strict: bool) -> list[dict[str, Any]]:
-        """Gives FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
+        """Returns FastAPI's form of errors; inputs are left out, since NaN cannot be written in JSON."""
         errors = error.errors(include_url=False, include_input=False)
         if errors[0]["type"] == "json_invalid" and (why := _no_utf8(content)):
             message = f"The body is not UTF-8 ({why}): send JSON in UTF-8"
@@ -136,7 +136,7 @@ def _first(errors: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _no_utf8(content: bytes) -> str:
-    """Says what a body is written in where that is not UTF-8; nothing where it is."""
+    """Returns what a body is written in where that is not UTF-8; nothing where it is."""
     encoding = json.detect_encoding(content)
     if not encoding.startswith("utf-8"):
         return encoding.upper()

@@ -30,7 +30,7 @@ class BundleCache:
         self._note = root / "last-good.json"
 
     def get(self, digest: str, download: Callable[[Path], None]) -> Path:
-        """Gives the folder of a bundle, which is downloaded first when it is not there."""
+        """Returns the folder of a bundle, which is downloaded first when it is not there."""
         folder = self._root / digest
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=self._root, prefix=".incoming-") as incoming:
@@ -49,7 +49,7 @@ class BundleCache:
         shutil.rmtree(self._root / digest, ignore_errors=True)
 
     def last_good(self) -> tuple[ModelVersion, Path] | None:
-        """Gives the version that was served last, and its folder."""
+        """Returns the version that was served last, and its folder."""
         try:
             version = ModelVersion(**json.loads(self._note.read_text()))
         except (OSError, ValueError, TypeError, BundleError):

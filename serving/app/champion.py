@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.bundle_cache import BundleCache
+from app.latest_input import LatestInput
 from app.metrics import Metrics
 from app.model import ServedModel
-from app.newest import Newest
 from app.proof import ProofUnfinishedError, Prove
 from app.registry import DisagreementError, ModelVersion, Registry, RegistryUnavailableError
 from app.settings import Settings
@@ -82,7 +82,7 @@ class Champion:
         self._prove, self._record = prove, record
         self._agreed: ModelVersion | None = None
         uri = settings.model_input_uri
-        self._newest = Newest(uri, settings.poll_seconds) if uri else None
+        self._latest = LatestInput(uri, settings.poll_seconds) if uri else None
         self._vacant = False
         self._retry_at = 0.0
         self._refreshing = threading.Lock()
@@ -175,7 +175,7 @@ class Champion:
 
     def _load(self, version: ModelVersion, folder: Path) -> ServedModel:
         self._prove(version, folder)
-        return ServedModel.load(version, folder, self._settings.max_samples, self._newest)
+        return ServedModel.load(version, folder, self._settings.max_samples, self._latest)
 
     def _serve(self, model: ServedModel) -> None:
         self.model = model

@@ -43,7 +43,7 @@ class ClientKeys:
         """Reads the file.
 
         Raises:
-            ValueError: It cannot be read, or is no such file; with a sentence.
+            ValueError: It cannot be read, or is not such a file; with a sentence.
         """
         self._file = file
         self._state = self._stated()
@@ -54,7 +54,7 @@ class ClientKeys:
         self._looked_at = time.monotonic()
 
     def admit(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Lets a request in whose `Authorization: Bearer` is a client's key and whose rate allows it.
+        """Admits a request whose `Authorization: Bearer` is a client's key and whose rate allows it.
 
         Raises:
             HTTPException: 401 or 429, with a sentence.
@@ -133,7 +133,7 @@ def _read(file: Path) -> list[Client]:
     except OSError as error:
         raise ValueError(f"CLIENT_KEYS_FILE {file} cannot be read: {error.strerror}") from error
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise ValueError(f"CLIENT_KEYS_FILE {file} is no list of clients: {error}") from error
+        raise ValueError(f"CLIENT_KEYS_FILE {file} is not a list of clients: {error}") from error
     if not clients:
         raise ValueError(f"CLIENT_KEYS_FILE {file} names no client: nobody could ask")
     return clients

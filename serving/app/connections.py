@@ -265,7 +265,7 @@ class Connection(WithoutUpgrades):
 
 
 def allow_open_files(connections: int) -> None:
-    """Lets this process open as many files as its connections need.
+    """Allows this process as many open files as its connections need.
 
     Raises:
         ValueError: The system allows fewer, with a sentence.

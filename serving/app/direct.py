@@ -65,7 +65,7 @@ class Direct:
 
 
 async def _refused(request: Request, refusal: HTTPException | RequestValidationError) -> Response:
-    """Gives the answer that FastAPI would give."""
+    """Returns the answer that FastAPI would give."""
     if isinstance(refusal, HTTPException):
         return await http_exception_handler(request, refusal)
     return await request_validation_exception_handler(request, refusal)

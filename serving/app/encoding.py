@@ -11,7 +11,7 @@ _FORM = 16 + zlib.MAX_WBITS
 
 
 def is_gzip(encoding: bytes) -> bool:
-    """Says whether a body is packed by gzip, and not at all else.
+    """Returns whether a body is packed by gzip, and not at all else.
 
     Args:
         encoding: The value of its `Content-Encoding`.
@@ -35,14 +35,14 @@ def unpacked(body: bytes, limit: int) -> bytes | None:
     """Returns a gzip's content; None where it is larger than the limit, beyond which nothing is unpacked.
 
     Raises:
-        HTTPException: 400, the body is no gzip, not all of one, or more than one.
+        HTTPException: 400, the body is not gzip, not all of one, or more than one.
     """
     packed = zlib.decompressobj(_FORM)
     try:
         content = packed.decompress(body, limit + 1)
     except zlib.error as error:
         raise HTTPException(
-            400, f"The body is no gzip, though its Content-Encoding says so: {error}."
+            400, f"The body is not gzip, though its Content-Encoding says so: {error}."
         ) from None
     if len(content) > limit:
         return None

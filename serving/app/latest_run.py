@@ -44,5 +44,5 @@ def read_latest_run(uri: str, model_name: str) -> ModelVersion | None:
 
 
 def _unreadable(error: Exception) -> RegistryUnavailableError:
-    """Says, without its address, that S3 does not answer or refuses."""
+    """Returns the error that S3 does not answer or refuses, without its address."""
     return RegistryUnavailableError(f"The latest run cannot be read from S3: {type(error).__name__}")

@@ -48,7 +48,7 @@ class RequestCounts(Collector):
             labels: The model's.
             ranks: The place of each sample's label among them.
             unknown: The samples with a category that is new to a feature, by its name.
-            unknown_fields: How many samples have a field that is no feature.
+            unknown_fields: How many samples have a field that is not a feature.
         """
         for rank in ranks:
             self._predictions[labels[rank].name] += 1
@@ -90,7 +90,7 @@ class RequestCounts(Collector):
         # Without the fields' names, which clients choose: they would be series without end.
         yield CounterMetricFamily(
             "inference_unknown_fields",
-            "Samples with a field that is no feature of the model.",
+            "Samples with a field that is not a feature of the model.",
             value=self._unknown_fields,
         )
         dropped = CounterMetricFamily(

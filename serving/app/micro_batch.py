@@ -22,7 +22,7 @@ class Answer(NamedTuple):
     unknown: dict[str, list[int]]
     """The samples, by position, with a category that is new to a feature, by its name."""
     unknown_fields: int
-    """How many samples have a field that is no feature."""
+    """How many samples have a field that is not a feature."""
 
 
 class MicroBatch:
@@ -82,7 +82,7 @@ class MicroBatch:
         return Answer(body, ranks, unknown, len(unknown_fields))
 
     def _compute(self) -> None:
-        matrix, self._unknown = self.model.bundle.preparation.apply_to_samples(self._samples)
+        matrix, self._unknown = self.model.bundle.preprocessing.apply_to_samples(self._samples)
         self._probabilities = self.model.bundle.probabilities(matrix)
         self._ranks = self._probabilities.argmax(axis=1).tolist()
         self._computed = True

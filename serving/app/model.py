@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import bundle
 from app.answers import AnswerWriter
-from app.newest import Newest
+from app.latest_input import LatestInput
 from app.registry import ModelVersion
 from app.responses import Predictions, predictions_of
 from app.samples import SampleSchema
@@ -29,7 +29,7 @@ class ServedModel:
 
     @classmethod
     def load(
-        cls, version: ModelVersion, folder: Path, max_samples: int, newest: Newest | None = None
+        cls, version: ModelVersion, folder: Path, max_samples: int, latest: LatestInput | None = None
     ) -> Self:
         """Opens a bundle and proves it: every file's sha256, and the answers that training recorded.
 
@@ -37,7 +37,7 @@ class ServedModel:
             version: What the registry says of it.
             folder: Holds the bundle.
             max_samples: The most samples that one request may hold.
-            newest: What a model of a series answers with when it is given none.
+            latest: What a model of a series answers with when it is given none.
 
         Raises:
             bundle.BundleError: It is damaged, not the version's, or answers differently.
@@ -45,7 +45,7 @@ class ServedModel:
         loaded = bundle.load(folder, expected_digest=version.digest)
         loaded.check_smoke()
         contract, transform = loaded.contract, loaded.inputs.series
-        series = SeriesModel(version, loaded, transform, newest) if transform else None
+        series = SeriesModel(version, loaded, transform, latest) if transform else None
         return cls(
             version,
             loaded,

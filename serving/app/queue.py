@@ -32,5 +32,5 @@ class Queue:
         self._free -= 1
 
     def leave(self) -> None:
-        """Gives a place back."""
+        """Frees a place."""
         self._free += 1

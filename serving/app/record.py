@@ -40,7 +40,7 @@ class Record:
             settings: Model and URL, which is set.
 
         Raises:
-            ValueError: The URL is none of Postgres.
+            ValueError: The URL is not one of Postgres.
         """
         self._model = settings.mlflow_model_name
         self._url = settings.promotion_record_url.get_secret_value() if settings.promotion_record_url else ""
@@ -50,8 +50,8 @@ class Record:
             ports = []
         if not ports or not all(port.isdigit() for port in ports):  # else what follows a colon in a password
             raise ValueError(
-                "PROMOTION_RECORD_URL is no URL like postgresql://role:…@host:5432/database: characters"
-                " of its password that are no letters or digits are written as %XX"
+                "PROMOTION_RECORD_URL is not a URL like postgresql://role:…@host:5432/database: characters"
+                " of its password that are not letters or digits are written as %XX"
             )
 
     def confirm(self, version: ModelVersion) -> None:

@@ -46,7 +46,7 @@ class ModelVersion:
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{64}", self.digest):
-            raise BundleError(f"{self.digest!r}, said of {self.name} {self.version}, is no sha256")
+            raise BundleError(f"{self.digest!r}, said of {self.name} {self.version}, is not a sha256")
 
     def to_json(self) -> str:
         """Writes the version; `ModelVersion(**json.loads(text))` gives it back."""
@@ -76,7 +76,7 @@ class Registry:
         )
 
     def champion(self) -> ModelVersion | None:
-        """Gives the version to serve, or None while there is none.
+        """Returns the version to serve, or None while there is none.
 
         Raises:
             BundleError: The champion says nothing of its bundle.

@@ -104,7 +104,7 @@ class Predictions(BaseModel, Generic[Answer]):
 
 
 def predictions_of(target: str) -> type[Predictions[Any]]:
-    """Gives the form of a model's answers, in which the label bears the name of what is predicted.
+    """Returns the form of a model's answers, in which the label bears the name of what is predicted.
 
     Args:
         target: that name, as the contract has it.
@@ -118,7 +118,7 @@ def predictions_of(target: str) -> type[Predictions[Any]]:
         ),
         "unknown_fields": (
             list[str],
-            Field(description="Fields that are no features of this model, which did not read them."),
+            Field(description="Fields that are not features of this model, which did not read them."),
         ),
         "probabilities": (
             dict[str, float] | None,
@@ -138,5 +138,5 @@ class Reloaded(BaseModel):
 
 
 def problem(description: str) -> dict[str, Any]:
-    """Gives OpenAPI's entry for a refusal."""
+    """Returns OpenAPI's entry for a refusal."""
     return {"model": Problem, "description": description}

@@ -17,7 +17,7 @@ Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Samples = list[dict[str, Any]]
 """Each has a finite number or a string for every feature, or None; unknown fields stand beside them."""
 UnknownFields = dict[int, list[str]]
-"""The names of the fields that are no features, by the position of their sample."""
+"""The names of the fields that are not features, by the position of their sample."""
 
 
 class SampleSchema:
@@ -45,7 +45,7 @@ class SampleSchema:
 
         Args:
             content: JSON.
-            strict: Refuse fields that are no features.
+            strict: Refuse fields that are not features.
 
         Raises:
             RequestValidationError: The body is not JSON, or a sample is not what the model takes; each error

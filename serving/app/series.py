@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 import bundle
 from app.body import CLOSED, Body, Items
-from app.newest import Newest, NewestUnavailableError
+from app.latest_input import LatestInput, LatestInputUnavailableError
 from app.registry import ModelVersion
 from app.responses import Predictions
 from app.samples import field_of
@@ -24,20 +24,24 @@ class SeriesModel:
         version: What every answer names.
         loaded: The model.
         transform: Its contract's.
-        newest: Where the newest items are stored, if they are.
+        latest: Where the latest items are stored, if they are.
     """
 
     def __init__(
-        self, version: ModelVersion, loaded: bundle.Bundle, transform: SeriesTransform, newest: Newest | None
+        self,
+        version: ModelVersion,
+        loaded: bundle.Bundle,
+        transform: SeriesTransform,
+        latest: LatestInput | None,
     ) -> None:
-        self._version, self._bundle, self._transform, self._newest = version, loaded, transform, newest
+        self._version, self._bundle, self._transform, self._latest = version, loaded, transform, latest
         title = transform.item.title()
         fields = {field.name: field_of(field) for field in transform.inputs}
         item = CLOSED(TypedDict(f"Given{title}", fields))  # type: ignore[operator]
-        description = f"The oldest {transform.item} first; null or left out: the newest that are stored."
+        description = f"The oldest {transform.item} first; null or left out: the latest that are stored."
         items = Annotated[list[item] | None, FailFast(), Field(min_length=1, description=description)]  # type: ignore[valid-type]
         request = CLOSED(TypedDict("SeriesRequest", {transform.name: NotRequired[items]}))  # type: ignore[operator]
-        absent = f"the newest {transform.name} that are stored"
+        absent = f"the latest {transform.name} that are stored"
         self._body = Body(request, transform.name, item, transform.item, fields, absent)
         self.json_schema = self._body.json_schema
         self.form = _form(loaded.contract.target, transform)
@@ -80,14 +84,14 @@ class SeriesModel:
 
     def _stored(self) -> Items:
         name = self._transform.name
-        if self._newest is None:
+        if self._latest is None:
             least = self._transform.least
             raise HTTPException(
                 503, f"No {name} are stored for this model: give at least {least} in `{name}`."
             )
         try:
-            found = self._newest.get(name)
-        except NewestUnavailableError as error:
+            found = self._latest.get(name)
+        except LatestInputUnavailableError as error:
             raise HTTPException(503, f"{error}.", {"Retry-After": "60"}) from None
         if objection := self._transform.objection(found):
             raise HTTPException(503, objection)

@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
 
     async def on_tick(self, counter: int) -> bool:
-        """Says whether to stop: every connection is closed, or has had its time."""
+        """Returns whether to stop: every connection is closed, or has had its time."""
         if self._stop_at is not None and (
             not self.server_state.connections or time.monotonic() >= self._stop_at
         ):

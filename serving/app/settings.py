@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     model_input_uri: str | None = Field(
         default=None,
         pattern="^s3://[^/]+/.+",
-        description="Where the newest input of the model is stored, for requests that bring none.",
+        description="Where the latest input of the model is stored, for requests that bring none.",
     )
     promotion_record_url: SecretStr | None = Field(
         default=None,

@@ -14,7 +14,7 @@ class WithoutUpgrades(HttpToolsProtocol):
     """
 
     def _should_upgrade(self) -> bool:
-        """Says, where uvicorn asks, that a head with an offer begins no request yet."""
+        """Returns, where uvicorn asks, that a head with an offer begins no request yet."""
         return True
 
     def data_received(self, data: bytes) -> None:
@@ -36,7 +36,7 @@ class WithoutUpgrades(HttpToolsProtocol):
     def _read_head_again(self) -> None:
         method = self.scope["method"]
         if method == "CONNECT":
-            raise httptools.HttpParserError("a tunnel is no offer that can be left")
+            raise httptools.HttpParserError("a tunnel is not an offer that can be left")
         line = b"%s %s HTTP/%s\r\n" % (method.encode(), self.url, self.scope["http_version"].encode())
         fields = [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)

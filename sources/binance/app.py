@@ -121,7 +121,7 @@ def create_app(
 
 
 def _unit(request: Request) -> int:
-    """Gives how many of the unit that the client reads make a millisecond."""
+    """Returns how many of the unit that the client reads make a millisecond."""
     return 1000 if request.headers.get("x-mbx-time-unit", "").upper() == "MICROSECOND" else 1
 
 
@@ -130,7 +130,7 @@ def _milliseconds(moment: int | None) -> int | None:
 
 
 def _row(bar: Bar, unit: int) -> list[Any]:
-    """Gives a bar as the service writes it. The file does not have the takers' side: half is taken for it."""
+    """Returns a bar as the service writes it. The file lacks the takers' side: half is taken for it."""
     amounts = (bar.open, bar.high, bar.low, bar.close, bar.volume)
     return [
         bar.open_time * unit,

@@ -32,7 +32,7 @@ class Bar:
     trades: int
 
     def at(self, now: int) -> "Bar":
-        """Gives the bar as it stands at a moment within it.
+        """Returns the bar as it stands at a moment within it.
 
         What happened within the hour the file does not say: the price goes straight from open to close, and
         all else grows with the time.
@@ -60,7 +60,7 @@ class Bars:
         """Reads the whole file.
 
         Raises:
-            ValueError: it is no gzipped CSV of hourly bars in the order of their times.
+            ValueError: it is not a gzipped CSV of hourly bars in the order of their times.
         """
         with gzip.open(path, "rt", newline="") as text:
             lines = csv.reader(text)
@@ -83,7 +83,7 @@ class Bars:
         limit: int = 500,
         offset: int = 0,
     ) -> list[Bar]:
-        """Gives the bars that a request asks for, in the order of their times; the last may be unclosed.
+        """Returns the bars that a request asks for, in the order of their times; the last may be unclosed.
 
         Args:
             interval: one of `INTERVALS`. Of those below an hour the file has nothing.

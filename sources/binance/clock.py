@@ -24,5 +24,5 @@ class Clock:
         self._since = monotonic()
 
     def now_ms(self) -> int:
-        """Gives the milliseconds since 1970."""
+        """Returns the milliseconds since 1970."""
         return self._start_ms + int((self._monotonic() - self._since) * self._speed * 1000)

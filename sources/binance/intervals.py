@@ -23,7 +23,7 @@ _ZONE = re.compile(r"([+-]?)(\d{1,2})(?::(\d{2}))?")
 
 
 def bounds(interval: str, moment: int, offset: int = 0) -> tuple[int, int]:
-    """Gives the bar that holds a moment: its first millisecond, and that of the next bar.
+    """Returns the bar that holds a moment: its first millisecond, and that of the next bar.
 
     Args:
         interval: one of `INTERVALS`.
@@ -43,7 +43,7 @@ def bounds(interval: str, moment: int, offset: int = 0) -> tuple[int, int]:
 
 
 def zone_offset(zone: str) -> int | None:
-    """Gives the milliseconds that a zone such as `0`, `-1:00` or `05:45` is ahead of UTC, if it is one."""
+    """Returns the milliseconds that a zone such as `0`, `-1:00` or `05:45` is ahead of UTC, if it is one."""
     match = _ZONE.fullmatch(zone)
     if match is None:
         return None

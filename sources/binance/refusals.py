@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 def too_much(limit: int) -> Refused:
-    """Gives the refusal of an address that has used up its minute."""
+    """Returns the refusal of an address that has used up its minute."""
     return Refused(
         -1003,
         f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
@@ -35,15 +35,15 @@ def too_much(limit: int) -> Refused:
 
 
 def banned(until: int) -> Refused:
-    """Gives the refusal of an address that is banned until a moment, in milliseconds since 1970."""
+    """Returns the refusal of an address that is banned until a moment, in milliseconds since 1970."""
     return Refused(-1003, f"Way too much request weight used; IP banned until {until}. {_STREAMS} bans.", 418)
 
 
 def parameters(given: Sequence[tuple[str, str]], known: Collection[str]) -> dict[str, str]:
-    """Gives the parameters of a query, each once.
+    """Returns the parameters of a query, each once.
 
     Raises:
-        Refused: one is given twice, is empty, or is none of those known.
+        Refused: one is given twice, is empty, or is not one of those known.
     """
     values = dict(given)
     if len(values) < len(given):
@@ -59,14 +59,14 @@ def parameters(given: Sequence[tuple[str, str]], known: Collection[str]) -> dict
 
 
 def mandatory(values: dict[str, str], name: str) -> str:
-    """Gives a parameter that must be there."""
+    """Returns a parameter that must be there."""
     if name not in values:
         raise Refused(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
     return values[name]
 
 
 def symbol(text: str) -> str:
-    """Gives a symbol that is traded."""
+    """Returns a symbol that is traded."""
     if not re.fullmatch(SYMBOLS[1:-1], text):
         raise illegal("symbol", SYMBOLS)
     if text != SYMBOL:
@@ -75,14 +75,14 @@ def symbol(text: str) -> str:
 
 
 def interval(text: str) -> str:
-    """Gives an interval that there is."""
+    """Returns an interval that there is."""
     if text not in INTERVALS:
         raise Refused(-1120, "Invalid interval.")
     return text
 
 
 def number(values: dict[str, str], name: str) -> int | None:
-    """Gives a whole number, if it was sent."""
+    """Returns a whole number, if it was sent."""
     if name not in values:
         return None
     if not re.fullmatch(NUMBERS[1:-1], values[name]):
@@ -91,10 +91,10 @@ def number(values: dict[str, str], name: str) -> int | None:
 
 
 def illegal(name: str, legal: str) -> Refused:
-    """Gives the refusal of characters that a parameter cannot have."""
+    """Returns the refusal of characters that a parameter cannot have."""
     return Refused(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 
 
 def invalid(name: str) -> Refused:
-    """Gives the refusal of a value that a parameter cannot have."""
+    """Returns the refusal of a value that a parameter cannot have."""
     return Refused(-1130, f"Data sent for parameter '{name}' is not valid.")

@@ -71,7 +71,7 @@ def create_app(
 
     @app.get("/health")
     def health() -> dict[str, str]:
-        """Says that the process answers."""
+        """Reports that the process answers."""
         return {"status": "OK"}
 
     @app.get("/data", responses=REFUSED)
@@ -89,7 +89,7 @@ def create_app(
 
     @app.get(RESTART, responses=REFUSED)
     def restart_data_generation(group_number: GroupNumber) -> list[str]:
-        """Lets the group begin again at batch 0."""
+        """Resets the group to batch 0."""
         _check(group_number)
         progress.restart(group_number)
         return ["ok"]

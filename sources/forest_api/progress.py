@@ -40,7 +40,7 @@ class Progress:
             raise OSError(f"cannot keep state in {state_dir} (STATE_DIR): {error}") from error
 
     def current_batch(self, group: int) -> int:
-        """Gives a group its batch, moving on to the next when the interval of the current one is over.
+        """Returns a group's batch, moving on to the next when the interval of the current one is over.
 
         Raises:
             AllBatchesServedError: Batch 9 has been served for its whole interval.
@@ -59,7 +59,7 @@ class Progress:
             return int(batch) + 1
 
     def restart(self, group: int) -> None:
-        """Lets a group begin again at batch 0."""
+        """Resets a group to batch 0."""
         with self._transaction() as db:
             db.execute("DELETE FROM progress WHERE group_number = ?", (group,))
 

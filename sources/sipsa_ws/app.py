@@ -49,7 +49,7 @@ def create_app(
     asked: Counter[str] = Counter()
 
     def interface(request: Request) -> Response:
-        """Gives the WSDL or the schema; the WSDL says http and port 80, as the real one does."""
+        """Returns the WSDL or the schema; the WSDL says http and port 80, as the real one does."""
         query = request.url.query.lower()
         if query == "wsdl":
             address = f"http://{request.url.hostname}:80{PATH}"
@@ -84,7 +84,7 @@ def create_app(
         return StreamingResponse(_slowly(pieces, settings, sleep), media_type=SOAP, headers=headers)
 
     def health(request: Request) -> JSONResponse:
-        """Says that the server answers, and what its clock shows."""
+        """Reports that the server answers, and what its clock shows."""
         return JSONResponse({"status": "OK", "now": clock.now().isoformat()})
 
     app = Starlette(
@@ -99,7 +99,7 @@ def create_app(
 
 
 def _cut(pieces: list[bytes]) -> Iterator[bytes]:
-    """Gives the first half of an answer, to the middle of a row, and no end."""
+    """Returns the first half of an answer, to the middle of a row, and no end."""
     half = math.ceil(len(pieces) / 2)
     yield from pieces[: half - 1]
     yield pieces[half - 1][: len(pieces[half - 1]) // 2 + 1]

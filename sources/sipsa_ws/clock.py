@@ -28,11 +28,11 @@ class Clock:
         self._zero = elapsed()
 
     def now(self) -> datetime:
-        """Gives the moment that it shows, in Bogotá's time."""
+        """Returns the moment that it shows, in Bogotá's time."""
         passed = timedelta(seconds=(self._elapsed() - self._zero) * self._speed)
         return (self._start + passed).astimezone(BOGOTA)
 
 
 def published(day: date, later: int = 0) -> datetime:
-    """Gives when the prices of a day become public: at 14:00, that day or some days later."""
+    """Returns when the prices of a day become public: at 14:00, that day or some days later."""
     return datetime.combine(day + timedelta(days=later), PUBLICATION)

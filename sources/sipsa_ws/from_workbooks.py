@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _name(cell: object) -> str:
-    """Gives a name without its footnote's asterisks, as the latest bulletin spells it."""
+    """Returns a name without its footnote's asterisks, as the latest bulletin spells it."""
     name = str(cell).strip(" *")
     return RENAMED.get(name, name)
 

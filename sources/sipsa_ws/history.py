@@ -56,7 +56,7 @@ class Histories:
         }
 
     def answer(self, operation: str, now: datetime) -> Iterator[list[Row]]:
-        """Gives the rows of an operation, in lists of one day, week or month, the oldest first.
+        """Returns the rows of an operation, in lists of one day, week or month, the oldest first.
 
         The prices of farm inputs (`consultarInsumosSipsaMesMadr`) are in no bulletin: that history is empty.
         """
@@ -128,7 +128,7 @@ class Histories:
             yield rows
 
     def _weekly(self, now: datetime) -> Iterator[list[Row]]:
-        """Gives the weeks, from Saturday to Friday, of which the last day has been published."""
+        """Returns the weeks, from Saturday to Friday, of which the last day has been published."""
         last = now.date() - timedelta(days=(now.date().weekday() - 4) % 7)
         if now < published(last):
             last -= timedelta(days=7)
@@ -184,7 +184,7 @@ class Histories:
 
 
 def _market_days(start: date, now: datetime) -> Iterator[date]:
-    """Gives the days, Monday to Saturday, of which the first prices are public."""
+    """Returns the days, Monday to Saturday, of which the first prices are public."""
     day = start
     while published(day) <= now:
         if day.weekday() < 6:
@@ -195,7 +195,7 @@ def _market_days(start: date, now: datetime) -> Iterator[date]:
 def _daily_prices(
     report: str, day: date, series: int, share: float, now: datetime
 ) -> Iterable[tuple[int, Price]]:
-    """Gives the place in the series, and the price, of each quote of a day that is public."""
+    """Returns the place in the series, and the price, of each quote of a day that is public."""
     # Each series draws the same numbers whatever the others do and whatever the time is.
     draw = random.Random(f"{report}/{day}").random  # noqa: S311 - the same rows every time
     level = _level(day)
@@ -214,6 +214,6 @@ def _daily_prices(
 
 
 def _level(day: date) -> float:
-    """Gives the level of all prices: 7 % a year, and the seasons."""
+    """Returns the level of all prices: 7 % a year, and the seasons."""
     years = (day - _BASE).days / 365.25
     return math.exp(0.07 * years) * (1 + 0.12 * math.sin(2 * math.pi * years))

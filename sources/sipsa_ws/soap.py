@@ -24,10 +24,10 @@ class BadRequestError(Exception):
 
 
 def requested(body: bytes) -> str:
-    """Gives the operation that a request asks for.
+    """Returns the operation that a request asks for.
 
     Raises:
-        BadRequestError: it is no envelope of SOAP 1.2, or asks for none of the operations.
+        BadRequestError: it is not an envelope of SOAP 1.2, or asks for none of the operations.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
     try:

@@ -21,7 +21,7 @@ Rows = Iterator[tuple[Any, ...]]
 
 
 def columns_of(dataset: Dataset, names: Sequence[str]) -> list[Column]:
-    """Gives the columns of a result; `max_date` is of the type of `date`, another name is a number."""
+    """Returns the columns of a result; `max_date` is of the type of `date`, another name is a number."""
     columns = []
     for name in names:
         known = dataset.column(name) or dataset.column(re.sub("^(min|max)_", "", name))
@@ -30,7 +30,7 @@ def columns_of(dataset: Dataset, names: Sequence[str]) -> list[Column]:
 
 
 def headers(dataset: Dataset, columns: list[Column], day: date, question: str) -> dict[str, str]:
-    """Gives the headers of an answer.
+    """Returns the headers of an answer.
 
     Args:
         dataset: what was asked.
@@ -82,7 +82,7 @@ def as_csv(columns: list[Column], rows: Rows) -> Iterator[bytes]:
 
 
 def metadata(dataset: Dataset, day: date) -> dict[str, Any]:
-    """Gives what `/api/views/{id}.json` says of a data set."""
+    """Returns what `/api/views/{id}.json` says of a data set."""
     return {
         "id": dataset.id,
         "name": dataset.name,

@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, ticks: Callable[[], float] = ti
     @app.head("/health", include_in_schema=False)
     @app.get("/health")
     def health() -> dict[str, str]:
-        """Says that the process answers."""
+        """Reports that the process answers."""
         return {"status": "ok", "now": clock.now().isoformat()}
 
     @app.head("/api/views/{name}", include_in_schema=False)
@@ -101,7 +101,7 @@ class Gate:
         self._queries = 0
 
     def check(self, request: Request) -> None:
-        """Lets a request in.
+        """Admits a request.
 
         Raises:
             RefusedError: its token is unknown, or it has none and too many were made within a minute.
@@ -122,7 +122,7 @@ class Gate:
             self._asked.append(now)
 
     def still_processing(self) -> bool:
-        """Says whether this query is one that is answered later."""
+        """Returns whether this query is one that is answered later."""
         every = self._settings.processing_every
         if not every:
             return False

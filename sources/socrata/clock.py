@@ -19,16 +19,16 @@ class Clock:
         self._made = ticks()
 
     def now(self) -> datetime:
-        """Gives the time, in UTC."""
+        """Returns the time, in UTC."""
         elapsed = (self._ticks() - self._made) * self._speed
         return (self._start + timedelta(seconds=elapsed)).astimezone(UTC)
 
     def refreshed(self) -> date:
-        """Gives the day of the last refresh: what was known then is what is shown."""
+        """Returns the day of the last refresh: what was known then is what is shown."""
         local = self.now().astimezone(CHICAGO)
         return local.date() if local.time() >= REFRESH else local.date() - timedelta(days=1)
 
 
 def refresh_of(day: date) -> datetime:
-    """Gives the instant of a day's refresh, in UTC."""
+    """Returns the instant of a day's refresh, in UTC."""
     return datetime.combine(day, REFRESH, CHICAGO).astimezone(UTC)

@@ -35,7 +35,7 @@ class Dataset:
         return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> Column | None:
-        """Gives the column of a name, however it is written; None when there is none."""
+        """Returns the column of a name, however it is written; None when there is none."""
         return next((column for column in self.columns if column.name == name.lower()), None)
 
 

@@ -1,7 +1,7 @@
 """Synthetic crimes, made day by day from 5,000 real ones.
 
 A made row is a real row moved: another day and minute, some metres away, under a number of its own. Whether
-it ends in an arrest is drawn anew, from the real rows' rates by kind, place and hour: copies of one real
+it ends in an arrest is drawn again, from the real rows' rates by kind, place and hour: copies of one real
 row do not share their ending, so that a model that learns rows by heart gains nothing.
 
 As in the portal, a row is shown a week after its day; some are reported late, and some are corrected: an
@@ -68,7 +68,7 @@ class Crimes:
         self._seed = seed
 
     def of(self, day: date) -> Iterator[Version]:
-        """Gives all versions of the crimes of a day, whenever they became known."""
+        """Returns all versions of the crimes of a day, whenever they became known."""
         draw = random.Random(f"{self._seed}/{day.isoformat()}")  # noqa: S311 - a sample, no secret
         season = 1 + _SUMMER * math.sin((day.timetuple().tm_yday - 105) / 365 * math.tau)
         mean = self._per_day * season * (1.06 if day.weekday() in (4, 5) else 0.976)
@@ -146,7 +146,7 @@ def _moved(real: Row, draw: random.Random) -> Row:
 
 
 def location(latitude: float, longitude: float) -> str:
-    """Gives the JSON of a `location` value."""
+    """Returns the JSON of a `location` value."""
     return json.dumps({"latitude": str(latitude), "longitude": str(longitude), "human_address": _NO_ADDRESS})
 
 
@@ -170,7 +170,7 @@ def _typed(fields: dict[str, str]) -> Row:
 
 
 def _arrest_rates(rows: list[Row]) -> Callable[[Row], float]:
-    """Gives the chance of an arrest by kind, then by place, relation and hour; rare ones lean on the mean."""
+    """Returns the chance of an arrest by kind, then place, relation and hour; rare ones lean on the mean."""
     overall = sum(row["arrest"] for row in rows) / len(rows)
     by_kind = _groups(rows, lambda row: row["primary_type"])
     kind = {
@@ -200,7 +200,7 @@ def _groups(rows: list[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
 
 
 def _shift(group: list[Row], kind: dict[str, float]) -> float:
-    """Gives by how much the log odds of a group exceed those that its kinds explain."""
+    """Returns by how much the log odds of a group exceed those that its kinds explain."""
     found = sum(row["arrest"] for row in group)
     expected = sum(1 / (1 + math.exp(-kind[row["primary_type"]])) for row in group)
     return math.log((found + _SHRINK) / (expected + _SHRINK))

@@ -46,7 +46,7 @@ def type_mismatch(what: str, dataset: str) -> RefusedError:
 
 
 def malformed(query: str) -> RefusedError:
-    """Refuses what is no SoQL."""
+    """Refuses what is not SoQL."""
     return _second_family(400, "query.compiler.malformed", f'Could not parse SoQL query "{query}"', {})
 
 

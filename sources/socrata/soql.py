@@ -85,10 +85,10 @@ class Query:
         self._filters: list[str] = []
 
     def sql(self) -> str:
-        """Gives the query for SQLite, on the rows that are shown today.
+        """Returns the query for SQLite, on the rows that are shown today.
 
         Raises:
-            RefusedError: it is no SoQL, or names a column that is not there.
+            RefusedError: it is not SoQL, or names a column that is not there.
         """
         given, table = self.parameters, self.dataset.table
         where = ["shown_from <= :today", "shown_until > :today", *self._filters]
@@ -138,7 +138,7 @@ class Query:
         return f":p{len(self.arguments) - 1}"
 
     def _translated(self, text: str, *, named: bool = False) -> str:
-        """Gives SQL for an expression or a list of them; `named` gives bare functions the portal's names."""
+        """Returns SQL for an expression or several; `named` gives bare functions the portal's names."""
         parts: list[str] = []
         aliases = {match[1].lower() for match in re.finditer(r"(?i)\bas\s+(\w+)", self._all())}
         tokens = list(_tokens(text))
@@ -219,7 +219,7 @@ def _clauses(text: str) -> dict[str, str]:
 
 
 def functions() -> dict[str, tuple[int, Any]]:
-    """Gives the functions of SoQL that SQLite lacks: the number of arguments and the code of each."""
+    """Returns the functions of SoQL that SQLite lacks: the number of arguments and the code of each."""
     made: dict[str, tuple[int, Any]] = {
         "soql_starts_with": (2, lambda text, start: None if text is None else text.startswith(start))
     }

@@ -97,7 +97,7 @@ def decide(
     rows: str = "",
     objection: str | None = None,
 ) -> tuple[Verdict, str]:
-    """Gives the verdict on a challenger and its reason in one sentence.
+    """Returns the verdict on a challenger and its reason in one sentence.
 
     Args:
         metric: the figure's name.

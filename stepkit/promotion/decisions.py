@@ -14,14 +14,14 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from stepkit import postgres
-from stepkit.outcomes import POSTGRES, Code, NothingToDo, OutsideDown
+from stepkit.errors import POSTGRES, Code, DependencyUnavailable, NothingToDo
 from stepkit.promotion.comparison import Comparison
 from stepkit.settings import Settings
 
 Outcome = Literal["promoted", "refused", "rolled_back"]
 
 
-class LockLost(OutsideDown):
+class LockLost(DependencyUnavailable):
     """The session that held the lock of a promotion has ended: another promotion may have decided since."""
 
 
@@ -73,7 +73,7 @@ class Decisions:
         self._run = (settings.run.dag_id, settings.run.required_id)
 
     def champion(self) -> Model | None:
-        """Gives the model that the newest promotion, or return to an older version, made champion."""
+        """Returns the model that the newest promotion, or return to an older version, made champion."""
         found = self._first(
             sql.SQL(
                 "SELECT challenger_algorithm, challenger_mlflow_run_id, challenger_digest, data_sha256"
@@ -84,7 +84,7 @@ class Decisions:
         return found and Model(*found)
 
     def of_this_run(self) -> Recorded | None:
-        """Gives what a former try of this run has decided."""
+        """Returns what a former try of this run has decided."""
         found = self._first(
             sql.SQL(
                 "SELECT decision_id, verdict, reason, challenger_algorithm, challenger_mlflow_run_id,"
@@ -141,7 +141,7 @@ class Decisions:
         lock of any name, and so keep all promotions waiting.
 
         Raises:
-            OutsideDown: the role is not promotion's, or the row is not there.
+            DependencyUnavailable: the role is not promotion's, or the row is not there.
         """
         try:
             self._rows.execute(sql.SQL("SELECT FROM {} FOR UPDATE").format(self._lock))
@@ -150,7 +150,7 @@ class Decisions:
             refusal = " ".join(str(error).split())
         if refusal:
             # A step that began before an upgrade, or while it runs, finds all in order at its next try.
-            raise OutsideDown(
+            raise DependencyUnavailable(
                 f"Postgres lets this step promote nothing ({refusal}): it needs the pipeline's role of"
                 " promotion, and tables of this release",
                 Code.ACCESS_REFUSED,
@@ -178,13 +178,13 @@ class Decisions:
 
 @contextmanager
 def exclusive(settings: Settings, schema: str) -> Iterator[Decisions]:
-    """Gives the decisions to one promotion at a time; the next waits until this one's block or process ends.
+    """Yields the decisions to one promotion at a time; the next waits until this one's block or process ends.
 
     The block is one transaction: what it records is written at its end, if the lock was held until then.
 
     Raises:
-        OutsideDown: Postgres does not answer, refuses the role, or another promotion takes longer than the
-            lock's time-out.
+        DependencyUnavailable: Postgres does not answer, refuses the role, or another promotion takes longer
+            than the lock's time-out.
     """
     with postgres.transaction(settings) as rows:
         decisions = Decisions(rows, settings, schema)
@@ -206,7 +206,7 @@ def refuse_repetition(
 
     Raises:
         NothingToDo: there is one.
-        OutsideDown: Postgres does not answer.
+        DependencyUnavailable: Postgres does not answer.
     """
     this = settings.run
     statement = sql.SQL(
@@ -222,5 +222,5 @@ def refuse_repetition(
 
 
 def parameters_hash(parameters: dict[str, Any]) -> str:
-    """Gives the sha256 of parameters, whatever their order."""
+    """Returns the sha256 of parameters, whatever their order."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -23,11 +23,11 @@ class Metric(Protocol):
         ...
 
     def answers(self, prediction: Prediction) -> NDArray[Any]:
-        """Gives the part of a prediction that the figure depends on, shape (rows,)."""
+        """Returns the part of a prediction that the figure depends on, shape (rows,)."""
         ...
 
     def figures(self, true: Labels, answers: NDArray[Any], weights: Weights) -> Numbers:
-        """Gives the figure for each weighting, shape (weightings,)."""
+        """Returns the figure for each weighting, shape (weightings,)."""
         ...
 
 
@@ -37,11 +37,11 @@ class Accuracy:
     name = "accuracy"
 
     def answers(self, prediction: Prediction) -> Labels:
-        """Gives the labels."""
+        """Returns the labels."""
         return prediction.labels
 
     def figures(self, true: Labels, answers: Labels, weights: Weights) -> Numbers:
-        """Gives the share for each weighting."""
+        """Returns the share for each weighting."""
         shares: Numbers = weights @ (true == answers) / weights.sum(axis=1)
         return shares
 
@@ -55,11 +55,11 @@ class F1Macro:
     name = "f1_macro"
 
     def answers(self, prediction: Prediction) -> Labels:
-        """Gives the labels."""
+        """Returns the labels."""
         return prediction.labels
 
     def figures(self, true: Labels, answers: Labels, weights: Weights) -> Numbers:
-        """Gives the mean for each weighting."""
+        """Returns the mean for each weighting."""
         classes = int(max(true.max(initial=0), answers.max(initial=0))) + 1
         is_true = np.eye(classes)[true]
         is_predicted = np.eye(classes)[answers]
@@ -75,12 +75,12 @@ class _OfProbability:
     """A figure of the order in which probabilities of the last of two labels, 0 and 1, put the rows."""
 
     def answers(self, prediction: Prediction) -> Numbers:
-        """Gives the probability of the label 1."""
+        """Returns the probability of the label 1."""
         return prediction.probabilities[:, 1]
 
     @staticmethod
     def _by_falling_probability(true: Labels, answers: Numbers, weights: Weights) -> tuple[Numbers, Numbers]:
-        """Gives how many rows of label 1 and 0 have each distinct probability, the greatest first."""
+        """Returns how many rows of label 1 and 0 have each distinct probability, the greatest first."""
         order = np.argsort(-answers, kind="stable")
         starts = np.flatnonzero(np.diff(answers[order], prepend=np.inf) != 0)
         sorted_weights, is_one = weights[:, order], true[order] == 1
@@ -95,7 +95,7 @@ class AveragePrecision(_OfProbability):
     name = "average_precision"
 
     def figures(self, true: Labels, answers: Numbers, weights: Weights) -> Numbers:
-        """Gives the area for each weighting; 0 where no row has the label 1."""
+        """Returns the area for each weighting; 0 where no row has the label 1."""
         ones, zeros = self._by_falling_probability(true, answers, weights)
         hits = ones.cumsum(axis=1)
         taken = hits + zeros.cumsum(axis=1)
@@ -112,7 +112,7 @@ class RocAuc(_OfProbability):
     name = "roc_auc"
 
     def figures(self, true: Labels, answers: Numbers, weights: Weights) -> Numbers:
-        """Gives the area for each weighting; 0.5 where only one label occurs."""
+        """Returns the area for each weighting; 0.5 where only one label occurs."""
         ones, zeros = self._by_falling_probability(true, answers, weights)
         all_zeros = zeros.sum(axis=1, keepdims=True)
         below = all_zeros - zeros.cumsum(axis=1) + zeros / 2

@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from stepkit import tracking
-from stepkit.outcomes import MLFLOW, Code, RefusedInput
+from stepkit.errors import MLFLOW, Code, InvalidInput
 from stepkit.promotion.decisions import Model
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
@@ -41,11 +41,11 @@ class Registry(Protocol):
         ...
 
     def version(self, model: Model) -> int | None:
-        """Gives the version that a model is registered as, if it is."""
+        """Returns the version that a model is registered as, if it is."""
         ...
 
     def model(self, version: int) -> Model:
-        """Gives the model of a version; raises `RefusedInput` when there is none."""
+        """Returns the model of a version; raises `InvalidInput` when there is none."""
         ...
 
 
@@ -64,7 +64,7 @@ class MlflowRegistry:
         and the next that is promoted takes its place.
 
         Raises:
-            OutsideDown: MLflow does not answer, or whatever `fence` raises.
+            DependencyUnavailable: MLflow does not answer, or whatever `fence` raises.
         """
         with tracking.errors():
             aliases = self._registered_model_aliases()
@@ -86,21 +86,21 @@ class MlflowRegistry:
             return int(version.version)
 
     def version(self, model: Model) -> int | None:
-        """Gives the version that a model is registered as, if it is.
+        """Returns the version that a model is registered as, if it is.
 
         Raises:
-            OutsideDown: MLflow does not answer.
+            DependencyUnavailable: MLflow does not answer.
         """
         with tracking.errors():
             found = self._find(model)
         return int(found.version) if found else None
 
     def model(self, version: int) -> Model:
-        """Gives the model of a version.
+        """Returns the model of a version.
 
         Raises:
-            RefusedInput: there is no such version, no promotion registered it, or its bundle is gone.
-            OutsideDown: MLflow does not answer.
+            InvalidInput: there is no such version, no promotion registered it, or its bundle is gone.
+            DependencyUnavailable: MLflow does not answer.
         """
         with tracking.errors():
             found = next(
@@ -112,7 +112,7 @@ class MlflowRegistry:
                 None,
             )
             if found is None:
-                raise RefusedInput(
+                raise InvalidInput(
                     f"{self._name} has no version {version} with a bundle: choose one that MLflow lists",
                     Code.MISSING_INPUT,
                     service=MLFLOW,
@@ -120,7 +120,7 @@ class MlflowRegistry:
             tags = found.tags
             model = Model(tags["algorithm"], str(found.run_id), tags["bundle_digest"], tags["data_sha256"])
             if not self._has_bundle(model):
-                raise RefusedInput(
+                raise InvalidInput(
                     f"version {version} of {self._name} has nothing to serve any more: MLflow run"
                     f" {model.mlflow_run_id} or its bundle was deleted for good; choose another version",
                     Code.UNUSABLE_MODEL,
@@ -198,7 +198,7 @@ class LatestModelFile:
         self._uri = f"s3://{bucket}/{pipeline}/{LATEST_MODEL}"
 
     def show(self, champion: Model | None, fence: Fence) -> int | None:
-        """Writes the file; raises `OutsideDown` when S3 does not take it, or whatever `fence` raises."""
+        """Writes the file; raises `DependencyUnavailable` when S3 refuses it, or whatever `fence` raises."""
         if champion is not None:
             fields = {
                 "run_id": champion.mlflow_run_id,
@@ -212,19 +212,19 @@ class LatestModelFile:
         return None
 
     def version(self, model: Model) -> int | None:
-        """Gives nothing: without a registry there are no versions."""
+        """Returns None: without a registry there are no versions."""
         return None
 
     def model(self, version: int) -> Model:
         """Refuses: without a registry there are no versions."""
-        raise RefusedInput(
+        raise InvalidInput(
             "--rollback-to needs the registry, and MLFLOW_ENABLE_MODEL_REGISTRY is false",
             Code.INVALID_SETTING,
         )
 
 
 def of(settings: Settings, bucket: str, pipeline: str) -> Registry:
-    """Gives the registry that the settings ask for.
+    """Returns the registry that the settings ask for.
 
     Args:
         settings: say whether it is MLflow's.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from stepkit.errors import DependencyUnavailable
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown
 from tests.certificates import authority
 from tests.encrypted_server import encrypted
 from tests.scripted_http import response
@@ -51,7 +51,7 @@ def test_an_encrypted_drip_has_the_same_deadline(folder: Path) -> None:
     began = time.monotonic()
     with (
         encrypted(folder, drip) as server,
-        pytest.raises(OutsideDown, match=r"did not finish its answer in 1\.5 s"),
+        pytest.raises(DependencyUnavailable, match=r"did not finish its answer in 1\.5 s"),
     ):
         Client(LIMITS).get(f"https://localhost:{server.port}/")
     assert time.monotonic() - began < 5

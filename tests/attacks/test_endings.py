@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.settings import Settings
 from stepkit.step import MAX_RESULT_BYTES, execute
 
@@ -23,7 +23,7 @@ NASTY = [
 ]
 
 
-@pytest.mark.parametrize("ending", [RefusedInput, OutsideDown])
+@pytest.mark.parametrize("ending", [InvalidInput, DependencyUnavailable])
 @pytest.mark.parametrize(("said", "told"), NASTY)
 def test_an_ending_gets_out_whatever_a_source_said(
     ending: type[Any], said: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -54,7 +54,7 @@ def test_a_bug_with_half_a_character_says_that_it_is_one(tmp_path: Path) -> None
 def test_a_long_text_is_cut_to_an_ending_of_its_size(tmp_path: Path) -> None:
     def refuse(settings: Settings) -> None:
         """Refuses."""
-        raise RefusedInput("\ud800" * 100_000)
+        raise InvalidInput("\ud800" * 100_000)
 
     path = tmp_path / "result"
     assert execute(refuse, [], {"RESULT_PATH": str(path), "RUN_ID": "r"}) == 2
@@ -64,11 +64,11 @@ def test_a_long_text_is_cut_to_an_ending_of_its_size(tmp_path: Path) -> None:
 
 def test_a_process_whose_output_takes_only_ascii_ends_with_the_same_code() -> None:
     program = (
-        "from stepkit.outcomes import RefusedInput\n"
+        "from stepkit.errors import InvalidInput\n"
         "from stepkit.step import run\n"
         "def step(settings):\n"
         "    'Refuses.'\n"
-        "    raise RefusedInput('Bogot\\xe1 \\ud800 \\U0001f600')\n"
+        "    raise InvalidInput('Bogot\\xe1 \\ud800 \\U0001f600')\n"
         "run(step)\n"
     )
     done = subprocess.run(

@@ -9,8 +9,8 @@ from socket import socket
 
 import pytest
 
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown, RefusedInput
 from stepkit.urls import host_of, same_host
 from tests.scripted_http import Script, response, serving
 
@@ -49,7 +49,7 @@ def test_a_redirect_goes_nowhere_else_and_takes_no_token_there(client: Client, l
     with serving(response(200, "secrets")) as other, serving(response(200, "decoy")) as source:
         places = {"other": host_of(other.url), "here": host_of(source.url)}
         source.scripts = [response(302, Location=location.format(**places)), response(200, "decoy")]
-        with pytest.raises(RefusedInput, match="redirects to"):
+        with pytest.raises(InvalidInput, match="redirects to"):
             client.get(source.url)
     assert other.requests == []
     assert len(source.requests) == 1
@@ -73,7 +73,7 @@ def test_only_the_change_to_encryption_at_the_usual_ports_is_followed() -> None:
         ("http://data.example:8080/", "https://data.example/"),
         ("https://data.example/", "https://data.example:444/"),
     ):
-        with pytest.raises(RefusedInput, match="another port"):
+        with pytest.raises(InvalidInput, match="another port"):
             same_host(here, there)
 
 
@@ -81,7 +81,7 @@ def test_only_the_change_to_encryption_at_the_usual_ports_is_followed() -> None:
     "url", ["http://[", "http://a\\b/", "http://a/\x00", "http://a b/", "http://a:b/", "//a/", "http://a\n/"]
 )
 def test_a_setting_that_is_no_url_is_refused(client: Client, url: str) -> None:
-    with pytest.raises(RefusedInput, match="is not a URL"):
+    with pytest.raises(InvalidInput, match="is not a URL"):
         client.get(url)
 
 
@@ -126,7 +126,10 @@ EMPTY = gzip.compress(b"", mtime=0)
 )
 def test_an_answer_has_one_deadline_whatever_drips(script: Script) -> None:
     began = time.monotonic()
-    with serving(script) as server, pytest.raises(OutsideDown, match=r"did not finish its answer in 0\.4 s"):
+    with (
+        serving(script) as server,
+        pytest.raises(DependencyUnavailable, match=r"did not finish its answer in 0\.4 s"),
+    ):
         Client(HURRIED).get(server.url)
     assert time.monotonic() - began < 3
 
@@ -157,7 +160,7 @@ MANY_EMPTY = EMPTY * 1000
 )
 def test_what_unpacks_to_nothing_is_measured_as_it_comes(script: Script) -> None:
     client = Client(Limits(attempts=1, read_timeout=5, answer_timeout=20, max_bytes=1000))
-    with serving(script) as server, pytest.raises(RefusedInput, match="bytes as they come from the network"):
+    with serving(script) as server, pytest.raises(InvalidInput, match="bytes as they come from the network"):
         client.get(server.url)
 
 
@@ -167,7 +170,7 @@ def test_attempts_come_to_an_end_before_the_step_does() -> None:
 
     limits = Limits(attempts=20, read_timeout=0.1, first_wait=0.01, longest_wait=0.01, longest_trying=0.3)
     with serving(stay_silent) as server:
-        with pytest.raises(OutsideDown, match=r"ReadTimeoutError: timed out\), [1-5] times over"):
+        with pytest.raises(DependencyUnavailable, match=r"ReadTimeoutError: timed out\), [1-5] times over"):
             Client(limits).get(server.url)
         assert len(server.requests) <= 5
 
@@ -176,6 +179,6 @@ def test_attempts_come_to_an_end_before_the_step_does() -> None:
 def test_a_wait_without_end_is_down(client: Client, asked: str) -> None:
     with (
         serving(response(503, Retry_After=asked)) as server,
-        pytest.raises(OutsideDown, match="answered 503"),
+        pytest.raises(DependencyUnavailable, match="answered 503"),
     ):
         client.get(server.url)

@@ -18,13 +18,13 @@ import pytest
 
 from excel.archive import archive
 from excel.folder import SETTLED_SECONDS
-from excel.landed import LandedFile, Outcome, outcomes_to_json
+from excel.manifest import LandedFile, Outcome, outcomes_to_json
 from excel.parse import parse
 from excel.scan import scan
 from excel.tests import workbooks
 from excel.tests.conftest import Landing
 from stepkit import s3
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import MAX_RESULT_BYTES, execute
@@ -48,7 +48,7 @@ def settings(run_id: str) -> Settings:
 
 
 def old(path: Path) -> Path:
-    """Gives a file a time at which nobody writes to it any more."""
+    """Sets a file's time to one at which nobody writes to it any more."""
     at = path.lstat().st_mtime - 2 * SETTLED_SECONDS
     os.utime(path, (at, at), follow_symlinks=False)
     return path
@@ -70,7 +70,7 @@ def drop(bucket: str, name: str, body: bytes = b"x", prefix: str = "landing_zone
 
 
 def refused(file: LandedFile, body: bytes = b"x") -> Outcome:
-    return Outcome(file, "refused", hashlib.sha256(body).hexdigest(), ["it is no workbook"], {})
+    return Outcome(file, "refused", hashlib.sha256(body).hexdigest(), ["it is not a workbook"], {})
 
 
 def outcomes(bucket: str, *files: Outcome) -> str:
@@ -100,7 +100,7 @@ def test_a_file_whose_name_makes_no_good_key_is_kept_by_a_hash_with_its_name_in_
     bucket: str, name: str, status: Any
 ) -> None:
     file = drop(bucket, name)
-    reasons = ["it is no workbook"] if status == "refused" else []
+    reasons = ["it is not a workbook"] if status == "refused" else []
     uri = outcomes(bucket, Outcome(file, status, "a" * 64, reasons, {}))
     archive(settings("r1"), outcomes_uri=uri, bucket=bucket)
     prefix = "rejected/" if status == "refused" else "archive/"
@@ -129,7 +129,7 @@ def test_a_file_that_the_store_does_not_move_stays_and_keeps_no_other(
     monkeypatch.setattr(Outcome, "is_renamed", lambda *_: False)
     fault, good = drop(bucket, "a" * 250), drop(bucket, "b.xlsx")
     uri = outcomes(bucket, refused(fault), refused(good))
-    with pytest.raises(RefusedInput, match=r"^a+: S3 does not take the key .* 1 files stay") as ending:
+    with pytest.raises(InvalidInput, match=r"^a+: S3 does not take the key .* 1 files stay") as ending:
         archive(settings("r1"), outcomes_uri=uri, bucket=bucket)
     assert ending.value.exit_code == 2
     assert len(keys(bucket, "rejected/")) == 2
@@ -187,7 +187,7 @@ def test_prices_that_the_database_refuses_keep_no_other_file_from_being_loaded(
 
 
 def hostile(folder: Path) -> dict[str, Path | bytes]:
-    """Makes what is no file of its own, or has no name that is text."""
+    """Makes what is not a file of its own, or has no name that is text."""
     outside = folder.parent / "credentials.json"
     outside.write_bytes(SECRET)
     old(outside)

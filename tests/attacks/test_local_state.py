@@ -18,7 +18,7 @@ def state(tmp_path: Path) -> State:
 
 
 def modes(folder: Path) -> set[tuple[str, int]]:
-    """Gives the kinds and the rights of all that is in a folder, with the folder."""
+    """Returns the kinds and the rights of all that is in a folder, with the folder."""
     found = [folder, *folder.rglob("*")]
     return {("folder" if path.is_dir() else "file", stat.S_IMODE(path.lstat().st_mode)) for path in found}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown, RefusedInput
 
 LIMITS = Limits(attempts=1, connect_timeout=1)
 PUBLIC, PUBLIC_6 = "93.184.215.14", "2606:2800:21f::1"
@@ -66,7 +66,7 @@ def test_a_public_name_does_not_lead_inside(
     monkeypatch: pytest.MonkeyPatch, dialled: list[str], address: str
 ) -> None:
     resolve(monkeypatch, [address])
-    with pytest.raises(RefusedInput, match=r"source\.example stands for .*PRIVATE_SOURCES"):
+    with pytest.raises(InvalidInput, match=r"source\.example stands for .*PRIVATE_SOURCES"):
         Client(LIMITS).get("http://source.example/data")
     assert dialled == []
 
@@ -75,7 +75,7 @@ def test_of_a_names_addresses_only_the_public_ones_are_dialled(
     monkeypatch: pytest.MonkeyPatch, dialled: list[str]
 ) -> None:
     resolve(monkeypatch, ["10.0.0.1", PUBLIC, "127.0.0.1", PUBLIC_6])
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         Client(LIMITS).get("http://source.example/data")
     assert dialled == [PUBLIC, PUBLIC_6]
 
@@ -84,10 +84,10 @@ def test_a_name_that_stands_for_another_address_a_moment_later_is_dialled_where_
     monkeypatch: pytest.MonkeyPatch, dialled: list[str]
 ) -> None:
     resolve(monkeypatch, [PUBLIC], ["127.0.0.1"])
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         Client(LIMITS).get("http://source.example/data")
     assert dialled == [PUBLIC]
-    with pytest.raises(RefusedInput, match=r"stands for 127\.0\.0\.1"):
+    with pytest.raises(InvalidInput, match=r"stands for 127\.0\.0\.1"):
         Client(LIMITS).get("http://source.example/data")
     assert dialled == [PUBLIC]
 
@@ -110,7 +110,7 @@ def test_a_source_that_is_inside_is_reached(
 ) -> None:
     resolve(monkeypatch, [address])
     monkeypatch.setenv("PRIVATE_SOURCES", setting)
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         Client(LIMITS).get(f"http://{host}/data")
     assert dialled == [address]
 
@@ -121,6 +121,6 @@ def test_no_name_stands_for_the_clouds_metadata(
 ) -> None:
     resolve(monkeypatch, ["169.254.169.254"])
     monkeypatch.setenv("PRIVATE_SOURCES", "data.corp.example")
-    with pytest.raises(RefusedInput, match=r"stands for 169\.254\.169\.254"):
+    with pytest.raises(InvalidInput, match=r"stands for 169\.254\.169\.254"):
         Client(LIMITS).get(f"http://{host}/data")
     assert dialled == []

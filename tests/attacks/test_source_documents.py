@@ -21,8 +21,8 @@ from sipsa.tests.answers import CITY, NAMESPACE, SOAP, city_row
 from sipsa.tests.answers import answer as sipsa_answer
 from sipsa_ws.operations import PATH
 from stepkit.bounded_json import MOST_DEPTH, parse_json
+from stepkit.errors import InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import RefusedInput
 from tests.scripted_http import Script, response, serving
 
 MIB = 1 << 20
@@ -64,7 +64,7 @@ def bars(url: str) -> Any:
 
 @pytest.mark.parametrize("read", [rows_of_crimes, a_capture, bars])
 def test_a_tree_out_of_a_small_answer_is_refused_before_it_is_built(read: Callable[[str], Any]) -> None:
-    with serving(packed(MANY_LISTS)) as server, at_most(70), pytest.raises(RefusedInput):
+    with serving(packed(MANY_LISTS)) as server, at_most(70), pytest.raises(InvalidInput):
         read(server.url)
 
 
@@ -89,7 +89,7 @@ def test_a_tree_out_of_a_small_answer_is_refused_before_it_is_built(read: Callab
          "UTF-16", "nothing"],
 )  # fmt: skip
 def test_what_no_json_should_hold_is_refused(read: Callable[[str], Any], body: bytes) -> None:
-    with serving(response(200, body)) as server, pytest.raises(RefusedInput):
+    with serving(response(200, body)) as server, pytest.raises(InvalidInput):
         read(server.url)
 
 
@@ -135,7 +135,7 @@ def test_a_tree_beside_the_rows_is_refused(body: bytes, sentence: str, tmp_path:
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(enveloped(body)))
     assert path.stat().st_size < 30_000
-    with at_most(8), pytest.raises(RefusedInput, match=sentence):
+    with at_most(8), pytest.raises(InvalidInput, match=sentence):
         list(records.rows(path, "answer"))
 
 
@@ -144,7 +144,7 @@ def test_an_entity_is_refused(text: str, tmp_path: Path) -> None:
     document = b'<!DOCTYPE a [<!ENTITY e "x">]>' + enveloped(b"<return>" + text.encode() + b"</return>")
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(document))
-    with pytest.raises(RefusedInput, match="row 1 holds an entity"):
+    with pytest.raises(InvalidInput, match="row 1 holds an entity"):
         list(records.rows(path, "answer"))
 
 
@@ -155,7 +155,7 @@ def test_entities_in_attributes_do_not_multiply(tmp_path: Path) -> None:
     document = b"<!DOCTYPE a [" + entities + b"]>" + enveloped(b'<return a="&e7;"/>')
     path = tmp_path / "answer"
     path.write_bytes(gzip.compress(document))
-    with pytest.raises(RefusedInput, match="malformed"):
+    with pytest.raises(InvalidInput, match="malformed"):
         list(records.rows(path, "answer"))
 
 
@@ -194,7 +194,7 @@ def test_a_broken_interface_is_refused(document: str, tmp_path: Path) -> None:
     from sipsa_ws.wsdl import schema
 
     client = Client(Limits(attempts=1), sleep=lambda seconds: None)
-    with serving(response(200, document), response(200, schema())) as server, pytest.raises(RefusedInput):
+    with serving(response(200, document), response(200, schema())) as server, pytest.raises(InvalidInput):
         ask(client, f"{server.url}{PATH}?WSDL", CITY, tmp_path / "answer")
 
 
@@ -216,6 +216,6 @@ def test_an_interface_that_leads_from_schema_to_schema_ends(tmp_path: Path) -> N
     document = described(f"http://127.0.0.1:80{PATH}")
     client = Client(Limits(attempts=1), sleep=lambda seconds: None)
     with serving(response(200, document), another) as server:
-        with pytest.raises(RefusedInput, match="leads to more than 20 documents"):
+        with pytest.raises(InvalidInput, match="leads to more than 20 documents"):
             ask(client, f"{server.url}{PATH}?WSDL", CITY, tmp_path / "answer")
         assert len(server.requests) == 20

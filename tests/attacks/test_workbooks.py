@@ -50,7 +50,7 @@ class CalamineWorkbook:
 
 
 def changed(parts: Mapping[str, bytes | None], body: bytes = DAILY) -> bytes:
-    """Gives a workbook with these parts, None for one that is left out."""
+    """Returns a workbook with these parts, None for one that is left out."""
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(body)) as source, zipfile.ZipFile(written, "w") as target:
         kept = {name: source.read(name) for name in source.namelist()} | parts
@@ -79,14 +79,14 @@ def with_link(kind: str, encoding: str = "utf-8") -> bytes:
 
 
 def twice(name: str) -> bytes:
-    """Gives a workbook with two parts of one name, of which readers may take either."""
+    """Returns a workbook with two parts of one name, of which readers may take either."""
     clean = part(TYPES).encode()
     dirty = clean.replace(b"</Types>", f'<Default Extension="q" ContentType="{VBA_TYPE}"/></Types>'.encode())
     return workbooks.with_part(changed({TYPES: dirty}), name, clean)
 
 
 def bound_to(kind: bytes) -> bytes:
-    """Gives a real XLS file whose second sheet says that it is of another kind, as [MS-XLS] has it."""
+    """Returns a real XLS file whose second sheet says that it is of another kind, as [MS-XLS] has it."""
     body = workbooks.XLS.read_bytes()
     found = re.search(rb"\x85\x00..(....)(.)(.)\x03.1\x00?\.\x00?2", body, re.DOTALL)
     assert found
@@ -135,13 +135,13 @@ AMBIGUOUS = {
         workbooks.with_part(DAILY, "xl\\_rels\\workbook.xml.rels", b"x"),
         "two parts named",
     ),
-    "no content types": (changed({TYPES: None}), "is no XLSX"),
-    "content types that are no XML": (changed({TYPES: b"<Types"}), "damaged"),
+    "no content types": (changed({TYPES: None}), "is not XLSX"),
+    "content types that are not XML": (changed({TYPES: b"<Types"}), "damaged"),
     "content types in an encoding of their own": (
         changed({TYPES: b'<?xml version="1.0" encoding="x-mine"?><Types/>'}),
         "damaged",
     ),
-    "no workbook among the types": (changed({TYPES: b"<Types/>"}), "is no XLSX"),
+    "no workbook among the types": (changed({TYPES: b"<Types/>"}), "is not XLSX"),
     "content types without end": (changed({TYPES: b" " * (5 << 20)}), "more than"),
     "a part in pieces": (
         workbooks.with_part(DAILY, "xl/_rels/a.xml.rels/[0].piece", b"x"),

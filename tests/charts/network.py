@@ -21,7 +21,7 @@ class Endpoint:
     """A pod, or an address outside of the cluster.
 
     Args:
-        namespace: The pod's namespace; None for an address that is no pod.
+        namespace: The pod's namespace; None for an address that is not a pod.
         labels: The pod's labels.
         ports: Its container ports by name.
         address: What an ipBlock is compared with.
@@ -50,7 +50,7 @@ def _fulfils(labels: Mapping[str, str], key: str, operator: str, values: Iterabl
             return key in labels
         case "DoesNotExist":
             return key not in labels
-    raise ValueError(f"{operator} is no operator of a label selector")
+    raise ValueError(f"{operator} is not an operator of a label selector")
 
 
 def _is_peer(peer: Manifest, home: str, other: Endpoint) -> bool:

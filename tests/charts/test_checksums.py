@@ -25,7 +25,7 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
 def test_a_change_reaches_the_pods_that_read_it_and_no_other(
     values: dict[str, Any], changed: set[str]
 ) -> None:
-    # An own key for the cache: passwords are generated anew, so a checksum over one would show here.
+    # An own key for the cache: passwords are generated again, so a checksum over one would show here.
     before = pod_templates(render("quintet", {"global": {"storageClass": ""}}))
     after = pod_templates(render("quintet", values))
     assert {name for name in before if before[name] != after[name]} == changed

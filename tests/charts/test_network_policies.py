@@ -93,7 +93,7 @@ def step_pod(release: tuple[Manifest, ...], pipeline: str, step: str) -> Endpoin
 
 
 def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
-    """Return every pod that the table names: those of the release, and some that are none of its own."""
+    """Return every pod that the table names: those of the release, and some that are not its own."""
     return {
         **workloads(release),
         "step forest-extract": step_pod(release, "forest", "extract"),

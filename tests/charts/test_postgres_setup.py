@@ -206,9 +206,9 @@ def test_a_role_that_may_create_roles_and_databases_sets_up_a_server(
     ) == [(0,)]
 
     # The Secret is what holds: a new password in it reaches the server.
-    setup.secret("forest", "forest", "of-forest-anew")
+    setup.secret("forest", "forest", "of-forest-again")
     assert setup.run().returncode == 0
-    psycopg2.connect(empty_server.url("quintet", "forest", "of-forest-anew")).close()
+    psycopg2.connect(empty_server.url("quintet", "forest", "of-forest-again")).close()
 
 
 def test_the_setup_role_changes_its_own_password_by_the_former_one(

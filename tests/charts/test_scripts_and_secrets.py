@@ -48,12 +48,12 @@ def run(script: str, *words: str, **environment: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize("url", UNREADABLE)
 def test_what_waits_for_a_database_does_not_quote_its_url(url: str) -> None:
     airflow = run("airflow/files/scripts/wait.py", "known", AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=url)
-    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is no URL like" in airflow.stderr
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is not a URL like" in airflow.stderr
     good = f"postgresql://user:{ONE}%2F{TWO}@127.0.0.1:1/metadata"
     mlflow = run(
         "mlflow/files/scripts/wait.py", "known", MLFLOW_BACKEND_STORE_URI=url, AUTH_DATABASE_URI=good
     )
-    assert "MLFLOW_BACKEND_STORE_URI is no URL like" in mlflow.stderr
+    assert "MLFLOW_BACKEND_STORE_URI is not a URL like" in mlflow.stderr
     assert airflow.returncode == mlflow.returncode == 1
 
 

@@ -35,7 +35,7 @@ SMALL = {"cpu": "200m"}
             {"defaults": {"resources": {"requests": {"cpu": 2}}}},
             r"forest\.resources\.requests\.cpu",
         ),
-        ("minio", {"resources": {"requests": {"memory": "much"}}}, "much is no amount of Kubernetes"),
+        ("minio", {"resources": {"requests": {"memory": "much"}}}, "much is not an amount of Kubernetes"),
         (
             "inference",
             {"models": {"forest": {"autoscaling": {"minReplicas": 5}}}},

@@ -97,7 +97,8 @@ def test_a_misspelt_global_key_is_refused_by_each_chart(chart: str, path: tuple[
 
 def test_a_chart_alone_says_which_global_keys_there_are() -> None:
     sentence = (
-        r"global\.image\.registri is no value of Quintet; there are: pullPolicy, pullSecrets, registry, tag\."
+        r"global\.image\.registri is not a value of Quintet; "
+        r"there are: pullPolicy, pullSecrets, registry, tag\."
     )
     with pytest.raises(ChartError, match=sentence):
         render("minio", {"global": {"image": {"registri": "registry.example.com"}}})
@@ -194,7 +195,7 @@ def test_an_image_of_a_step_that_no_value_names_is_refused() -> None:
 
 
 def test_a_claim_of_a_release_outlives_it() -> None:
-    # Those of a StatefulSet are no part of the release; Kubernetes keeps them.
+    # Those of a StatefulSet are not part of the release; Kubernetes keeps them.
     claims = of_kind(render("quintet"), "PersistentVolumeClaim")
     assert [claim["metadata"]["name"] for claim in claims] == ["api-data"]
     assert claims[0]["metadata"].get("annotations") == {"helm.sh/resource-policy": "keep"}

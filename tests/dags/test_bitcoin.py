@@ -39,7 +39,7 @@ def step_of(pod: Pod) -> str:
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:
-    """Let each step end well with its result, but for those given."""
+    """Make each step end well with its result, but for those given."""
     cluster.ending = lambda pod: (
         endings.get(step_of(pod)) or Ending(message=json.dumps(RESULTS[step_of(pod)]))
     )

@@ -36,7 +36,7 @@ def dag(step_files: object) -> DAG:
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:
-    """Let each step end well with its result, but for those given: by step, or `parse_<index>`."""
+    """Make each step end well with its result, but for those given: by step, or `parse_<index>`."""
 
     def ending(pod: Pod) -> Ending:
         step = pod["metadata"]["labels"]["step"].removeprefix("excel-")

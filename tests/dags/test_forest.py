@@ -39,7 +39,7 @@ def dags(step_files: object) -> dict[str, DAG]:
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:
-    """Let each step end well with its result, but for those given."""
+    """Make each step end well with its result, but for those given."""
 
     def ending(pod: Pod) -> Ending:
         step = pod["metadata"]["labels"]["step"].removeprefix("forest-")

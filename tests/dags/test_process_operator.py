@@ -124,8 +124,8 @@ def test_what_a_try_leaves_is_for_nobody_else(run: Run, runs: Path) -> None:
         ("exit:193:", AirflowException, "exit code 193: it gave no reason"),
         ("exit:250:", AirflowException, "exit code 250: it gave no reason"),
         ("exit:255:", AirflowException, "exit code 255: it gave no reason"),
-        ("exit:0:", AirflowFailException, "no JSON object"),
-        ("exit:0:[1]", AirflowFailException, "no JSON object"),
+        ("exit:0:", AirflowFailException, "not a JSON object"),
+        ("exit:0:[1]", AirflowFailException, "not a JSON object"),
     ],
 )
 def test_an_end_means_what_a_pods_means(

@@ -1,6 +1,6 @@
 """The internals of the cncf.kubernetes provider on which step_operator.py stands.
 
-They are no public interface. When one of these fails after an upgrade, read the new source, then mend
+They are not a public interface. When one of these fails after an upgrade, read the new source, then mend
 step_operator.py or set the operator to `stock`.
 """
 

@@ -35,7 +35,7 @@ def options_of(pod: Pod) -> dict[str, str]:
 
 
 def kubelet(cluster: Cluster, **endings: Ending) -> None:
-    """Let each step end well with a result of its report, but the ones given for the report by city."""
+    """Make each step end well with a result of its report, but the ones given for the report by city."""
 
     def ending(pod: Pod) -> Ending:
         step = pod["metadata"]["labels"]["step"].removeprefix("sipsa-")

@@ -48,7 +48,7 @@ class StateStore(dict[str, Any]):
 
 @dataclass
 class Try:
-    """One try of the first task of a DAG; `task` is made anew each time, as in a new process."""
+    """One try of the first task of a DAG; `task` is made again each time, as in a new process."""
 
     inline_wait: float = 15.0
     try_number: int = 1
@@ -149,8 +149,8 @@ def test_pod_that_the_cluster_took_away_is_retried(cluster: Cluster) -> None:
     ("message", "sentence"),
     [
         (json.dumps({"rows": "x" * 5000}), "longer than 4095 bytes"),
-        ("42", "no JSON object"),
-        ("", "no JSON object"),
+        ("42", "not a JSON object"),
+        ("", "not a JSON object"),
     ],
     ids=["cut", "number", "nothing"],
 )

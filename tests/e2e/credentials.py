@@ -73,7 +73,7 @@ def what_it_moves(kube: Kube, step: str) -> set[str]:
 
 
 def _executes(url: str, statement: str) -> bool:
-    """Say whether a role may do this; it is rolled back."""
+    """Return whether a role may do this; it is rolled back."""
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as rows:
         try:
             rows.execute(statement)
@@ -101,7 +101,7 @@ def _is_let(answer: requests.Response) -> bool:
 
 
 def _writes(endpoint: str, held: dict[str, str]) -> bool:
-    """Say whether a key writes to the bucket that only MLflow should write to."""
+    """Return whether a key writes to the bucket that only MLflow should write to."""
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from quintet.airflow_api import AirflowApi
-from quintet.causes import Kind
+from quintet.diagnosis import Kind
 from quintet.kube import Kube
 from tests.e2e.evidence import s3, wait_for
 
@@ -68,7 +68,7 @@ def failing_dags(kube: Kube) -> Iterator[dict[str, str]]:
 
 
 def _has_failed(kube: Kube, airflow: AirflowApi, name: str, run: str) -> bool:
-    """Say whether a run has ended; the one whose pod no node takes goes on, so that is looked at itself."""
+    """Return whether a run has ended; the one whose pod no node takes goes on, so look at that itself."""
     if name == "unschedulable":
         return _unscheduled(kube)
     return airflow.run(f"why_{name}", run)["state"] in ENDED

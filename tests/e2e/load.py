@@ -60,7 +60,7 @@ while True:
 
 @contextlib.contextmanager
 def job(kube: Kube, samples: str) -> Iterator[None]:
-    """Let a Job, made from the example's, send requests while the block runs, and for SECONDS at most."""
+    """Run a Job, made from the example's, that sends requests during the block, for SECONDS at most."""
     with _job(kube, samples, PROGRAM, SECONDS + 60):
         yield
 
@@ -89,7 +89,7 @@ class Steady:
 
 @contextlib.contextmanager
 def steady(kube: Kube, samples: str, rate: int) -> Iterator[Steady]:
-    """Let a Job send so many requests a second, each by a connection of its own, while the block runs."""
+    """Run a Job that sends so many requests a second, each by its own connection, while the block runs."""
     with _job(kube, samples, STEADY, STEADY_SECONDS, RATE=str(rate)):
         yield Steady(kube)
 

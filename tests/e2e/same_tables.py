@@ -29,7 +29,7 @@ LEFT_OUT_TOO = {
 
 
 def of_cluster(kube: Kube) -> dict[str, str]:
-    """Gives the hashes of the first training's run on the cluster, and of all tables."""
+    """Returns the hashes of the first training's run on the cluster, and of all tables."""
     ((run,),) = evidence.query(kube, "SELECT run_id FROM forest.trainings")
     with AirflowApi.connect(kube) as airflow:
         tasks = airflow.tasks(TRAINING, run)
@@ -71,7 +71,7 @@ def _snapshot(client: Any, results: Mapping[str, Any]) -> str:
 
 
 def _trainings(results: Mapping[str, Any]) -> dict[str, str]:
-    """Gives the hashes of each algorithm's scores, and of each file of its bundle but the contract."""
+    """Returns the hashes of each algorithm's scores, and of each file of its bundle but the contract."""
     hashes = {}
     for algorithm in ("logistic_regression", "random_forest", "svc"):
         hashes[algorithm] = table_hash.result(results[algorithm], DIGESTS)

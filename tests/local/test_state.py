@@ -207,6 +207,6 @@ def test_a_run_of_a_dag_that_no_pipeline_names_starts_nothing(tmp_path: Path) ->
 
 def test_a_demo_empties_no_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds what is no demo's"), demo.fresh_state(str(tmp_path)):
+    with pytest.raises(UserError, match="holds what is not a demo's"), demo.fresh_state(str(tmp_path)):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -39,7 +39,7 @@ class Registry:
         }
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
-        """Gives status and body."""
+        """Returns status and body."""
         if self.broken:
             return self.broken
         if path == "/api/2.0/mlflow/registered-models/alias":

@@ -1,4 +1,4 @@
-"""A model of bars: from given bars, or the newest stored, to a prediction and the bar that it stands on."""
+"""A model of bars: from given bars, or the latest stored, to a prediction and the bar that it stands on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from binance.bars import BARS_FILE
 from bundle import BundleRefused, Contract, Engine, Feature, Label, load
 from bundle.contract import Transform
 from bundle.engines import BOOSTER
-from bundle.fitted import write
+from bundle.exporter import write
 from bundle.transforms.bars import FEATURES, FIELDS, LEAST_BARS, bars_of, features
 from stepkit.s3 import ObjectStore
 from tests.serving.conftest import unproved
@@ -146,7 +146,7 @@ def test_missing_bars_are_answered_and_counted(client: Client, history: list[dic
     [
         (lambda bars: bars[1:], "119 bars are too few: the features need 120"),
         (lambda bars: [*bars[1:], bars[0]], "bar 119 opens -119 bars after bar 118"),
-        (lambda bars: [*bars[:-1], {**bars[-1], "low": 10.0**9}], "bar 119 is none"),
+        (lambda bars: [*bars[:-1], {**bars[-1], "low": 10.0**9}], "bar 119 is invalid"),
         (lambda bars: [*bars[:-1], {**bars[-1], "close": -1.0}], "bar 119, close: Input should be greater"),
         (lambda bars: [{**bars[0], "depth": 1}, *bars[1:]], "bar 0, depth: Extra inputs"),
         (lambda bars: [{"open_time": 0}, *bars[1:]], "bar 0, open: Field required"),
@@ -208,7 +208,7 @@ def test_no_body_is_no_question_about_stored_bars(
         assert api.post("/predict", content=body, headers=headers).status_code == 422
     (detail,) = api.post("/predict").json()["detail"]
     assert detail["msg"] == (
-        "The body is empty: send an object with `bars`, or {} for the newest bars that are stored"
+        "The body is empty: send an object with `bars`, or {} for the latest bars that are stored"
     )
 
 

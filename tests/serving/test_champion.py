@@ -155,7 +155,7 @@ def test_a_refused_champion_is_left_alone_for_a_while(
     ("tags", "reason"),
     [
         ({"bundle_digest": "0" * 64}, "is not the one that the registry names"),
-        ({"bundle_digest": "../../etc"}, "is no sha256"),
+        ({"bundle_digest": "../../etc"}, "is not a sha256"),
         ({"bundle_path": "elsewhere"}, "has no file elsewhere/digests.json"),
     ],
 )

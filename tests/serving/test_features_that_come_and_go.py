@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bundle import Contract, Engine, Feature, Label
-from bundle.fitted import write
+from bundle.exporter import write
 from tests import services
 from tests.serving.conftest import Api, Server
 from tests.serving.registry_server import Registry

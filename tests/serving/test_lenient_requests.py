@@ -89,13 +89,13 @@ def test_what_is_wrong_in_a_packed_body_is_named_as_in_a_plain_one(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b'{"samples": []}', "The body is no gzip, though its Content-Encoding says so: Error -3"),
-        (zlib.compress(b"{}"), "The body is no gzip, though"),
+        (b'{"samples": []}', "The body is not gzip, though its Content-Encoding says so: Error -3"),
+        (zlib.compress(b"{}"), "The body is not gzip, though"),
         (b"", "The body is not all of a gzip: it ends too early."),
         (gzip.compress(b"{}")[:-4], "The body is not all of a gzip: it ends too early."),
         (gzip.compress(b"{}") + b"x", "The body is more than one gzip: pack it as a whole."),
         (gzip.compress(b"") * 5000, "The body is more than one gzip: pack it as a whole."),
-        (gzip.compress(b" " * 5000)[:-1] + b"\xff", "The body is no gzip, though"),
+        (gzip.compress(b" " * 5000)[:-1] + b"\xff", "The body is not gzip, though"),
     ],
     ids=["plain", "zlib", "nothing", "cut", "with more", "many", "damaged"],
 )

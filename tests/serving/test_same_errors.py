@@ -22,7 +22,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def changed(samples: Samples, draw: random.Random) -> Any:
-    """Gives a body with one to three faults, some of which are none."""
+    """Returns a body with one to three faults, some of which are not faults."""
     body: dict[str, Any] = {
         "samples": [dict(draw.choice(samples)) for _ in range(draw.choice((0, 1, 1, 3, 12)))]
     }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bundle
-from bundle.fitted import columns_of
+from bundle.exporter import columns_of
 from tests.serving.conftest import Api
 from tests.serving.registry_server import Registry
 from tests.told_bundle import rows, samples_of, written
@@ -53,7 +53,7 @@ def test_what_a_client_knows_gets_the_answer_of_the_features_of_training(
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"occurred_at": "today"}, "unusable_input", "'today' is no time: write 2026-06-26T19:30:00"),
+        ({"occurred_at": "today"}, "unusable_input", "'today' is not a time: write 2026-06-26T19:30:00"),
         ({"occurred_at": "2026-07-04"}, "unusable_input", "'2026-07-04' has no time of day: write"),
         ({"occurred_at": None}, "string_type", "Input should be a valid string"),
         ({"latitude": "north"}, "float_type", "Input should be a valid number"),

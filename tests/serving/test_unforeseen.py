@@ -50,7 +50,7 @@ def test_a_listing_that_names_what_no_bundle_has_is_refused_before_anything_is_f
         RegistryClient(Settings(mlflow_model_name="forest", mlflow_tracking_uri=registry.url)).download(
             version, taken
         )
-    assert str(refusal.value) == f"digests.json lists {name!r}, which is no file of a bundle"
+    assert str(refusal.value) == f"digests.json lists {name!r}, which is not a file of a bundle"
     assert [path.name for path in taken.iterdir()] == ["digests.json"]
 
 

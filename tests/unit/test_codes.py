@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stepkit.outcomes import Code
+from stepkit.errors import Code
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = ("pipelines", "stepkit")
@@ -27,11 +27,11 @@ def given(call: ast.Call) -> set[str | None]:
 
 
 def test_each_refusal_has_a_code() -> None:
-    assert [place for place, call in calls("RefusedInput") if len(call.args) < 2] == []
+    assert [place for place, call in calls("InvalidInput") if len(call.args) < 2] == []
 
 
 def test_each_outage_names_its_service_or_has_a_code_of_its_own() -> None:
-    outages = calls("OutsideDown")
+    outages = calls("DependencyUnavailable")
     assert [place for place, call in outages if len(call.args) < 2 and "service" not in given(call)] == []
 
 

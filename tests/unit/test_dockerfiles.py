@@ -24,7 +24,7 @@ ARTIFACTS = read_artifacts()
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Gives the names of the modules that a file imports, at its top or later."""
+    """Returns the names of the modules that a file imports, at its top or later."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -34,7 +34,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def held(step: Step) -> set[Path]:
-    """Gives the files of code that the image of a step holds."""
+    """Returns the files of code that the image of a step holds."""
     module = step.module.partition(".")[2]
     return {path for path in needed(REPOSITORY, step.pipeline.name, module) if path.suffix == ".py"}
 

@@ -9,7 +9,7 @@ Rows = list[dict[str, Any]]
 
 
 def load() -> Callable[[Rows], list[int]]:
-    """Gives a function from rows to labels, of the model in the folder MODEL_FOLDER."""
+    """Returns a function from rows to labels, of the model in the folder MODEL_FOLDER."""
     folder = Path(os.environ["MODEL_FOLDER"])
     if os.environ["ENGINE"] == "quintet":
         import bundle
@@ -18,7 +18,7 @@ def load() -> Callable[[Rows], list[int]]:
         values = [label.value for label in opened.contract.labels]
 
         def by_bundle(rows: Rows) -> list[int]:
-            matrix, _ = opened.preparation.apply_to_samples(rows)
+            matrix, _ = opened.preprocessing.apply_to_samples(rows)
             return [values[rank] for rank in opened.probabilities(matrix).argmax(axis=1)]
 
         return by_bundle

@@ -16,5 +16,5 @@ class Forest:
 
     @bentoml.api
     def predict(self, rows: list[dict[str, Any]]) -> list[int]:
-        """Gives each row's label."""
+        """Returns each row's label."""
         return self.labels(rows)

@@ -13,7 +13,7 @@ from bench.serving.peers.echo import app as echo
 
 folder = Path(os.environ["MODEL_FOLDER"])
 opened = bundle.load(folder / "bundle")
-matrix, _ = opened.preparation.apply_to_samples(json.loads((folder / "rows.json").read_text()))
+matrix, _ = opened.preprocessing.apply_to_samples(json.loads((folder / "rows.json").read_text()))
 rows = cycle([np.ascontiguousarray(matrix[at : at + 1]) for at in range(len(matrix))])
 predict = opened.engine.predict_proba
 

@@ -17,7 +17,7 @@ class Forest(Model):
         self.ready = True
 
     async def predict(self, payload: dict[str, Any], headers: dict[str, str] | None = None) -> dict[str, Any]:
-        """Gives each instance's label."""
+        """Returns each instance's label."""
         return {"predictions": self.labels(payload["instances"])}
 
 

@@ -1,7 +1,7 @@
 {{/*
 Helpers of the airflow chart.
 
-  airflow.config $              settings that are no secret, as YAML; the ConfigMap airflow-config
+  airflow.config $              settings that are not secret, as YAML; the ConfigMap airflow-config
   airflow.configChecksum $      changes with the settings and scripts, so that pods take them up
   airflow.madeAgain $           an annotation of those pods, or nothing
   airflow.env $                 environment of every Airflow container

@@ -54,7 +54,7 @@ empty map of `known` stand names of the user's own. A chart alone has the umbrel
 {{- end -}}
 {{- range $key, $value := .given -}}
 {{- if not (hasKey $.known $key) -}}
-{{- fail (printf "%s.%s is no value of Quintet; there are: %s." $.path $key $known) -}}
+{{- fail (printf "%s.%s is not a value of Quintet; there are: %s." $.path $key $known) -}}
 {{- end -}}
 {{- $inner := get $.known $key -}}
 {{- if and (kindIs "map" $inner) $inner -}}

@@ -49,7 +49,7 @@ words, where global.networkPolicy.cilium asks for them; else nothing.
 {{- with (include "common.global" .root | fromJson).networkPolicy -}}
 {{- if .cilium -}}
 ---
-# To Cilium the API server is no address: an ipBlock matches neither it nor the nodes.
+# To Cilium the API server is not an address: an ipBlock matches neither it nor the nodes.
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata:

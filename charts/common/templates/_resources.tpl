@@ -6,7 +6,7 @@ common.milli "250m": an amount of CPU or memory in thousandths of a core or of a
 {{- $amount := toString . -}}
 {{- $unit := regexFind "[A-Za-z]*$" $amount -}}
 {{- if not (and (regexMatch "^[0-9]+(\\.[0-9]+)?[A-Za-z]*$" $amount) (hasKey $factors $unit)) -}}
-{{- fail (printf "%s is no amount of Kubernetes: write a number, and m, k, M, G, T, Ki, Mi, Gi or Ti after it where needed." $amount) -}}
+{{- fail (printf "%s is not an amount of Kubernetes: write a number, and m, k, M, G, T, Ki, Mi, Gi or Ti after it where needed." $amount) -}}
 {{- end -}}
 {{- mulf (trimSuffix $unit $amount | float64) (get $factors $unit | float64) | int64 -}}
 {{- end }}

@@ -10,7 +10,7 @@ TIMEOUT_SECONDS = 3
 
 
 def refusal(target: str) -> str | None:
-    """Say why a target is not reached, with the value that opens the way; None when it is reached."""
+    """Return why a target is not reached, with the value that opens the way; None when it is reached."""
     name, _, port = target.rpartition(":")
     try:
         socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)

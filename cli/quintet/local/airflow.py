@@ -55,7 +55,7 @@ class Runner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let it end, with the step that it may be running."""
+        """Stop it, with the step that it may be running."""
         with contextlib.suppress(OSError):
             self._process.stdin.close()  # type: ignore[union-attr]
         with contextlib.suppress(subprocess.TimeoutExpired):

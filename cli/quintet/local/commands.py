@@ -13,7 +13,7 @@ from quintet.local.platform import Platform
 from quintet.local.processes import answers, end_of
 from quintet.local.served import champion
 from quintet.local.state import State
-from quintet.local.together import interruptible
+from quintet.local.task_graph import interruptible
 from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
 from quintet.why import explain
@@ -95,7 +95,7 @@ def status(arguments: argparse.Namespace) -> None:
 
 
 def why(arguments: argparse.Namespace) -> None:
-    """Say why a run here failed.
+    """Print why a run here failed.
 
     Raises:
         UserError: when there is no such run, or more than one.

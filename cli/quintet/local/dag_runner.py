@@ -90,7 +90,7 @@ def _serve(request: dict[str, Any], answer: Answer) -> None:
 
 
 def serve_tasks_by_one_version() -> None:
-    """Let Airflow's API for tasks, which is in this process, speak the newest of its versions alone.
+    """Limit Airflow's API for tasks, which is in this process, to the newest of its versions.
 
     It makes the routes of each version at the first request: three seconds of a run, for clients that are
     older than the server. Here both are one.
@@ -144,7 +144,7 @@ def _run(dag_id: str, folder: Path, date: datetime, params: dict[str, Any], answ
 
 
 def _refusal(dag: Any, params: dict[str, Any]) -> str:
-    """Say what is wrong with the parameters, in the words of a run on a cluster; "" if nothing is."""
+    """Return what is wrong with the parameters, in the words of a run on a cluster; "" if nothing is."""
     from airflow.sdk.exceptions import ParamValidationError
 
     if unknown := sorted(set(params) - set(dag.params)):

@@ -15,7 +15,7 @@ from quintet.local.parts import shown_services
 from quintet.local.served import await_champion, predict
 from quintet.local.services import services
 from quintet.local.state import DEFAULT, State
-from quintet.local.together import interruptible
+from quintet.local.task_graph import interruptible
 from quintet.paths import REPOSITORY
 from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Show the platform at work; its state is made anew, and when this ends nothing of it runs.
+    """Show the platform at work; its state is made again, and when this ends nothing of it runs.
 
     Raises:
         UserError: when a part of it fails, with the reason.
@@ -107,7 +107,9 @@ def _refuse_others(state: State) -> None:
     """
     found = {path.name for path in state.folder.iterdir()} - {"lock"}
     if found and MARK not in found:
-        raise UserError(f"{state.folder} holds what is no demo's: name a new folder, or none, with --state.")
+        raise UserError(
+            f"{state.folder} holds what is not a demo's: name a new folder, or none, with --state."
+        )
 
 
 @contextlib.contextmanager

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from quintet.causes.evidence import Evidence, Run, Said, StepLog
-
-NOTHING_TO_DO = 99
+from quintet.diagnosis.evidence import Evidence, Run, Said, StepLog
+from stepkit.exit_codes import NOTHING_TO_DO
 
 
 @dataclass(frozen=True)
 class LocalRuns:
-    """The runs in a folder, as `quintet.causes.evidence.Runs` wants them."""
+    """The runs in a folder, as `quintet.diagnosis.evidence.Runs` wants them."""
 
     folder: Path
 
@@ -41,7 +40,7 @@ class LocalRuns:
         yield from ()
 
     def service_state(self, service: str) -> str:
-        """Say nothing: `quintet status` knows the services of this machine."""
+        """Return nothing: `quintet status` knows the services of this machine."""
         return ""
 
     def evidence(self, run: Run) -> list[Evidence]:

@@ -99,7 +99,7 @@ class Postgres:
         return [binaries() / "postgres", "-D", self.data, *options]
 
     def is_ready(self) -> bool:
-        """Say whether the server lets sessions in."""
+        """Return whether the server lets sessions in."""
         command = [binaries() / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         return subprocess.run([str(part) for part in command], check=False).returncode == 0
 
@@ -204,7 +204,7 @@ def _entry(user: str) -> pwd.struct_passwd:
 
 
 def _let_pass(path: Path) -> None:
-    """Let every user pass the folders above a path, without letting them read one."""
+    """Allow every user to pass the folders above a path, but not to read one."""
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:

@@ -98,7 +98,7 @@ def spawn(
 
     Args:
         command: program and arguments; no secrets, as every user of the machine can read them.
-        log: is written anew.
+        log: is overwritten.
         environment: beside `INHERITED`.
         user: number of the user that it runs as; None for ours.
         cwd: its working directory.
@@ -157,7 +157,7 @@ def wait_until(condition: Callable[[], bool], seconds: float, pause: float = POL
 
 
 def answers(url: str) -> bool:
-    """Say whether a GET gets a 2xx."""
+    """Return whether a GET gets a 2xx."""
     try:
         return loopback.session().get(url, timeout=5).ok
     except requests.RequestException:
@@ -165,7 +165,7 @@ def answers(url: str) -> bool:
 
 
 def is_free(port: int) -> bool:
-    """Say whether nobody listens on a port of 127.0.0.1."""
+    """Return whether nobody listens on a port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
         return True
     return False

@@ -132,7 +132,7 @@ class S3:
         return True
 
     def answers(self) -> bool:
-        """Say whether the server answers."""
+        """Return whether the server answers."""
         try:
             self.client().list_buckets()
         except (BotoCoreError, ClientError):

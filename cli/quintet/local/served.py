@@ -13,7 +13,7 @@ CHAMPION_SECONDS = 60
 
 
 def champion(platform: Platform, service: str) -> str:
-    """Say in a few words which model a service serves."""
+    """Return in a few words which model a service serves."""
     try:
         served = metadata(platform, service)
     except UserError as error:

@@ -32,7 +32,7 @@ from quintet.local.processes import (
     wait_until,
 )
 from quintet.local.state import State
-from quintet.local.together import Job, together, undisturbed
+from quintet.local.task_graph import Task, run_tasks, undisturbed
 from quintet.paths import REPOSITORY
 from quintet.progress import Stage, UserError, stage
 from run_in import folder_of, is_made
@@ -87,7 +87,7 @@ class Start:
             UserError: when a service does not start, with the end of its log.
         """
         try:
-            together(self._jobs(keep_runner), self.cancelled)
+            run_tasks(self._tasks(keep_runner), self.cancelled)
             if self.runner and not keep_runner:
                 self.runner.__exit__()
         except BaseException:
@@ -97,26 +97,26 @@ class Start:
                 stop(self.state, self._started)
             raise
 
-    def _jobs(self, keep_runner: bool) -> dict[str, Job]:
-        jobs: dict[str, Job] = {}
+    def _tasks(self, keep_runner: bool) -> dict[str, Task]:
+        tasks: dict[str, Task] = {}
         environments = needed_environments(self.pipelines)
         environments += [other for other in map(environment_of, self.missing) if other]
         for name in dict.fromkeys(environments):
             if not is_made(name):
-                jobs[f"environment {name}"] = ([], partial(self._make, name))
+                tasks[f"environment {name}"] = ([], partial(self._make, name))
         needs = {"mlflow": ["postgres", "s3"], "airflow": ["postgres"]}
         work = {"postgres": self._postgres, "s3": self._s3, "mlflow": self._mlflow}
         for name in sorted(self.missing, key=lambda name: name == "mlflow"):
             start = work.get(name, partial(self._program, name))
             needed = [f"environment {environment_of(name)}", *needs.get(name, [])]
-            jobs[name] = ([job for job in needed if job in jobs], self._staged(name, start))
+            tasks[name] = ([task for task in needed if task in tasks], self._staged(name, start))
         needed = [f"environment {other}" for other in ["airflow", *self.pipelines]] + needs["airflow"]
         migrated = self.state.made_with("airflow") == str(python_of("airflow"))
         if keep_runner or not migrated:
-            jobs["airflow"] = ([job for job in needed if job in jobs], self._run_airflow)
+            tasks["airflow"] = ([task for task in needed if task in tasks], self._run_airflow)
             if not migrated:
-                jobs["airflow"] = (jobs["airflow"][0], self._staged("airflow", self._migrate))
-        return jobs
+                tasks["airflow"] = (tasks["airflow"][0], self._staged("airflow", self._migrate))
+        return tasks
 
     def _staged(self, name: str, start: Callable[[Stage], None]) -> Callable[[], None]:
         def work() -> None:
@@ -126,7 +126,7 @@ class Start:
         return work
 
     def _make(self, name: str) -> None:
-        """Make a Python environment; the next command makes one anew that was broken off."""
+        """Make a Python environment; the next command makes again one that was broken off."""
         with stage(f"environment {name}", "the packages of its lock, once for each change") as current:
             run_in = str(REPOSITORY / "cli" / "run_in.py")
             command = [sys.executable, run_in, name, "-c", ""]

@@ -184,7 +184,7 @@ class State:
         return {name: Running(**entry) for name, entry in self._read("running.json").items()}
 
     def is_up(self) -> bool:
-        """Say whether any service runs."""
+        """Return whether any service runs."""
         return any(entry.process for name, entry in self.running().items() if name != RUNNER)
 
     def note_running(self, name: str, running: Running | None) -> None:

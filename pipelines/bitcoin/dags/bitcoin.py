@@ -33,15 +33,15 @@ INGESTION = {
     "max_bars": param("integer", "About so many bars in one run at most.", 1),
     "max_refused_share": param("number", "Share of refused rows that refuses all of a run's.", 0),
     "max_quiet_bars": param("integer", "Bars that may be missing at the end before a run warns.", 0),
-    "latest_bars": param("integer", "Newest bars that serving finds.", 1),
+    "latest_bars": param("integer", "Latest bars that serving finds.", 1),
 }
 TRAINING = {
     "horizon": param("integer", "Bars ahead that the target is about.", 1),
     "target": param("string", "direction: any rise is up; beats_costs: one that pays the costs both ways."),
     "cost_bps": param("number", "Costs of a trade, in hundredths of a percent.", 0),
-    "test_share": param("number", "Share of the newest rows held out.", 0),
+    "test_share": param("number", "Share of the latest rows held out.", 0),
     "gap": param("integer", "Bars between what is fitted on and what is scored.", 0),
-    "train_bars": param("integer", "Newest bars to train on; 0 for all.", 0),
+    "train_bars": param("integer", "Latest bars to train on; 0 for all.", 0),
     "min_rows": param("integer", "Fewest rows to train on.", 1),
     "seed": param("integer", "Of everything random.", 0),
     "trials": param("integer", "Trials of all tuners together.", 1),
@@ -64,7 +64,7 @@ with DAG(
     doc_md="""Takes the bars that have closed since the last ones.
 
 `extract` keeps the exchange's rows in S3, `load` merges them into `bitcoin.bars` (each bar once) and lists
-the holes, `export` writes all bars as CSV and the newest as JSON, which serving reads. No new bar is a
+the holes, `export` writes all bars as CSV and the latest as JSON, which serving reads. No new bar is a
 skip.""",
     tags=["bitcoin", "ingest"],
     params=SERIES | INGESTION,
@@ -99,7 +99,7 @@ with DAG(
     schedule=CronTriggerTimetable("30 0 * * *", timezone="UTC"),
     doc_md="""Trains a model of the next bar's direction; promotes it if it beats naive guesses and champion.
 
-The newest bars are held out: `tune` and `train` do not learn from them. `tune` runs in several pods on one
+The latest bars are held out: `tune` and `train` do not learn from them. `tune` runs in several pods on one
 Optuna study; `evaluate` walks forward through the held-out bars, with a gap, against majority, persistence
 and reversal, and with costs. Too few bars, or bars that this code has trained on with these parameters, is a
 skip.""",

@@ -19,7 +19,7 @@ def swinging(count: int, seed: int = 0) -> Capture:
 
 
 def wandering(count: int, seed: int = 0) -> Capture:
-    """A price whose every move is drawn anew: nothing of it can be foreseen."""
+    """A price whose every move is drawn independently: nothing of it can be foreseen."""
     draw = np.random.default_rng(seed)
     return _of(20_000 * np.exp(draw.normal(scale=0.004, size=count).cumsum()), draw)
 

@@ -12,7 +12,7 @@ FIRST = 1_672_531_200_000  # 2023-01-01 00:00 UTC
 
 
 def row(number: int) -> list[Any]:
-    """Gives the bar that opens so many hours after the first."""
+    """Returns the bar that opens so many hours after the first."""
     draw = random.Random(number)  # noqa: S311 - the same bars every time
     opened, closed = (20_000 + draw.uniform(-100, 100) for _ in range(2))
     high, low = max(opened, closed) + draw.uniform(0, 50), min(opened, closed) - draw.uniform(0, 50)

@@ -12,8 +12,8 @@ from bitcoin.extract import Extracted, extract, take
 from bitcoin.load import load
 from bitcoin.market import PAGE, Market
 from bitcoin.tests.rows import FIRST, HOUR, row, rows
+from stepkit.errors import DependencyUnavailable, InvalidInput, NothingToDo
 from stepkit.http import Client, Limits
-from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.scripted_http import Script, response, serving
@@ -107,7 +107,7 @@ def test_429_then_418_are_waited_for_as_the_exchange_says() -> None:
 def test_a_ban_of_days_is_left_to_airflow() -> None:
     with (
         serving(response(418, '{"code":-1003,"msg":"Banned"}', Retry_After="259200")) as server,
-        pytest.raises(OutsideDown, match=r"answered 418 \(Banned\) and asks to wait 259200 s"),
+        pytest.raises(DependencyUnavailable, match=r"answered 418 \(Banned\) and asks to wait 259200 s"),
     ):
         Market(server.url).now()
 
@@ -116,7 +116,7 @@ def test_the_real_limits_end_in_a_wait(exchange: Callable[..., str]) -> None:
     waits: list[float] = []
     client = Client(Limits(attempts=2), ask_again={418}, sleep=waits.append)
     market = Market(exchange(REQUEST_WEIGHT_LIMIT="1", REQUESTS_UNTIL_BAN="2"), client)
-    with pytest.raises(OutsideDown, match="answered 418"):
+    with pytest.raises(DependencyUnavailable, match="answered 418"):
         market.bars("BTCUSDT", "1h", FIRST)
     assert len(waits) == 1
     assert 1 <= waits[0] <= 60
@@ -133,25 +133,25 @@ def test_the_real_limits_end_in_a_wait(exchange: Callable[..., str]) -> None:
 def test_the_exchanges_refusals_are_not_tried_again(
     exchange: Callable[..., str], symbol: str, interval: str, sentence: str
 ) -> None:
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         Market(exchange()).bars(symbol, interval, FIRST)
 
 
 def test_a_place_that_may_not_ask(exchange: Callable[..., str]) -> None:
-    with pytest.raises(RefusedInput, match="does not answer to this place"):
+    with pytest.raises(InvalidInput, match="does not answer to this place"):
         Market(exchange(RESTRICTED="true")).now()
 
 
 @pytest.mark.parametrize(
     ("script", "ending", "sentence"),
     [
-        (response(200, "<html>"), RefusedInput, "answered no JSON"),
-        (response(200, "[]"), RefusedInput, "does not tell its time"),
-        (response(404, "<html>"), RefusedInput, "answered 404: check --source-url"),
-        (response(403, "<html>"), OutsideDown, "answered 403"),
-        (response(503), OutsideDown, "answered 503, 2 times over"),
-        (response(200, "{", length=9), OutsideDown, "broke off"),
-        (response(302, Location="http://10.0.0.1/"), RefusedInput, "another host"),
+        (response(200, "<html>"), InvalidInput, "answered no JSON"),
+        (response(200, "[]"), InvalidInput, "does not tell its time"),
+        (response(404, "<html>"), InvalidInput, "answered 404: check --source-url"),
+        (response(403, "<html>"), DependencyUnavailable, "answered 403"),
+        (response(503), DependencyUnavailable, "answered 503, 2 times over"),
+        (response(200, "{", length=9), DependencyUnavailable, "broke off"),
+        (response(302, Location="http://10.0.0.1/"), InvalidInput, "another host"),
     ],
 )
 def test_each_bad_answer_has_its_ending(script: Script, ending: type[Exception], sentence: str) -> None:
@@ -165,13 +165,13 @@ def test_each_bad_answer_has_its_ending(script: Script, ending: type[Exception],
     [
         ([row(0)[:11]], "row 1 has 11 items"),
         ([row(0), *([*row(n)[:1], "nan", *row(n)[2:]] for n in (1, 2))], "row 2 column open: 'nan' is no"),
-        ([[row(0)[0] + 1, *row(0)[1:]]], "1 of 1 rows are refused, all; the first: .* is no 1h"),
+        ([[row(0)[0] + 1, *row(0)[1:]]], "1 of 1 rows are refused, all; the first: .* is not a 1h"),
         (
             [row(3), row(2), row(1)],
             "2 of 3 rows are refused, more than --max-refused-share 0.1; the first: row 2 column open_time",
         ),
         ([[*row(0)[:2], "1.0", *row(0)[3:]]], "do not hold open and close"),
-        (["bar"], "rows that are no bars"),
+        (["bar"], "rows that are not bars"),
     ],
 )
 def test_what_is_no_bar_is_refused_and_not_kept(
@@ -179,7 +179,7 @@ def test_what_is_no_bar_is_refused_and_not_kept(
 ) -> None:
     with (
         serving(TIME, response(200, json.dumps(taken))) as server,
-        pytest.raises(RefusedInput, match=sentence),
+        pytest.raises(InvalidInput, match=sentence),
     ):
         extract(settings_of(bitcoin_database), source_url=server.url, bucket=bucket)
     assert not ObjectStore().exists(f"s3://{bucket}/bitcoin/raw/BTCUSDT-1h/r1/bars.json")
@@ -201,7 +201,7 @@ def test_irregular_bars_are_set_aside_with_their_reasons(bitcoin_database: str, 
     report = json.loads(ObjectStore().get(found.refusals_uri))
     assert (report["file"], report["rows_read"], report["rows_refused"]) == (found.raw_uri, 20, 2)
     assert report["reasons"][0].startswith("row 8 column open_time: 1672556400000 to 16725580")
-    assert report["reasons"][0].endswith(" is no 1h")
+    assert report["reasons"][0].endswith(" is not a 1h")
     assert capture.read(ObjectStore().get(found.raw_uri), "here").rows == taken
     loaded = load(settings, raw_uri=found.raw_uri)
     assert (loaded.rows_read, loaded.rows_new, loaded.rows_duplicate, loaded.rows_refused) == (20, 18, 0, 2)
@@ -216,7 +216,7 @@ def test_more_refused_rows_than_the_share_refuse_all(bitcoin_database: str, buck
     with (
         serving(now, response(200, json.dumps(taken))) as server,
         pytest.raises(
-            RefusedInput,
+            InvalidInput,
             match=r"2 of 20 rows are refused, more than --max-refused-share 0.09; the first: row 8",
         ) as end,
     ):

@@ -28,7 +28,7 @@ from bitcoin.tests.rows import HOUR, rows
 from bundle.transforms.bars import FEATURES, FIELDS, LEAST_BARS, Bars, bars_of
 from bundle.transforms.bars import features as features_of
 from stepkit import postgres
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.roles import as_promotion
@@ -171,5 +171,5 @@ def test_a_snapshot_is_known_by_its_values(tmp_path: Path) -> None:
     assert other.sha256 != snapshot.sha256
     assert Snapshot(table, dataclasses.replace(SERIES, gap=25), "p").sha256 != snapshot.sha256
     table.to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(RefusedInput, match="is no snapshot"):
+    with pytest.raises(InvalidInput, match="is not a snapshot"):
         Snapshot.read(tmp_path / "other.parquet")

@@ -17,7 +17,7 @@ from bitcoin.extract import extract
 from bitcoin.load import Loaded, load
 from bitcoin.tests.rows import FIRST, HOUR, capture, row, rows
 from bundle.transforms.bars import bars_of, check
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 
@@ -83,14 +83,14 @@ def test_holes_are_listed(bitcoin_database: str, bucket: str) -> None:
 
 def test_an_unclosed_bar_is_refused(bitcoin_database: str, bucket: str) -> None:
     taken = Capture("BTCUSDT", "1h", FIRST + HOUR // 2, rows(1))
-    with pytest.raises(RefusedInput, match=r"all; the first: row 1 column close_time: \d+ was still to come"):
+    with pytest.raises(InvalidInput, match=r"all; the first: row 1 column close_time: \d+ was still to come"):
         load(settings_of(bitcoin_database), raw_uri=stored(bucket, taken))
 
 
 def test_what_is_no_capture_is_refused(bitcoin_database: str, bucket: str) -> None:
     uri = f"s3://{bucket}/bars.json"
     ObjectStore().put(uri, b'{"bars": []}')
-    with pytest.raises(RefusedInput, match="is no capture of bars"):
+    with pytest.raises(InvalidInput, match="is not a capture of bars"):
         load(settings_of(bitcoin_database), raw_uri=uri)
 
 

@@ -24,7 +24,7 @@ def load_run(database_url: str, uri: str, run_id: str = "r2") -> Loaded:
 
 
 def kept(database_url: str) -> dict[str, list[Any]]:
-    """Gives all that a load leaves, but for the time of day."""
+    """Returns all that a load leaves, but for the time of day."""
     connection = psycopg2.connect(database_url)
     try:
         with connection.cursor() as cursor:
@@ -52,7 +52,7 @@ def captures(bucket: str) -> tuple[str, str]:
 def fresh(
     postgres_server: PostgresServer, bitcoin_database: str, captures: tuple[str, str]
 ) -> Callable[[], tuple[str, str]]:
-    """Gives the name and URL of a database in which the first capture is loaded."""
+    """Returns the name and URL of a database in which the first capture is loaded."""
     load_run(bitcoin_database, captures[0], "r1")
     prepared = bitcoin_database.rpartition("/")[2]
 

@@ -11,7 +11,7 @@ import sqlalchemy
 from optuna.storages._rdb import models
 
 from bitcoin.study import SCHEMA, opened, storage, turn
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.settings import Run, Settings
 from tests.pooler import pooler
 from tests.services import PostgresServer
@@ -62,7 +62,7 @@ def test_they_are_the_same(postgres_server: PostgresServer, bitcoin_database: st
 def test_tables_of_another_optuna_are_refused(postgres_server: PostgresServer, bitcoin_database: str) -> None:
     name = bitcoin_database.rpartition("/")[2]
     postgres_server.execute("UPDATE bitcoin_optuna.alembic_version SET version_num = 'v2.6.0.a'", name)
-    with pytest.raises(RefusedInput, match="are not those of Optuna"):
+    with pytest.raises(InvalidInput, match="are not those of Optuna"):
         storage(Settings(database_url=bitcoin_database))
 
 
@@ -92,5 +92,5 @@ def test_a_study_works_through_a_pooler_that_takes_no_options(bitcoin_database: 
 
 
 def test_a_study_without_a_url_is_refused() -> None:
-    with pytest.raises(RefusedInput, match="DATABASE_URL is not set"):
+    with pytest.raises(InvalidInput, match="DATABASE_URL is not set"):
         storage(Settings())

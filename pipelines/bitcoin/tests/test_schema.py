@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bitcoin.schema import COLUMNS, parse
 from bitcoin.tests.rows import HOUR, row
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 
 ITEMS = st.integers() | st.decimals().map(str) | st.text() | st.floats() | st.booleans() | st.none()
 
@@ -29,7 +29,7 @@ def test_any_items_are_a_bar_with_its_times_or_refused_by_column(
         items[at] = item
     try:
         bar = parse(items, "1h")
-    except InvalidRowError as error:
+    except InvalidRow as error:
         assert "column " in str(error)  # noqa: PT017 - it may not be refused
         return
     assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high

@@ -20,18 +20,18 @@ from mlflow import MlflowClient
 import bundle
 from bitcoin import study
 from bitcoin.capture import Capture
-from bitcoin.contest import without_hurdle
 from bitcoin.evaluate import Evaluated, evaluate
 from bitcoin.features import Featured, features
 from bitcoin.load import load
+from bitcoin.policy import without_veto
 from bitcoin.promote import promote
 from bitcoin.tests.markets import swinging, wandering
 from bitcoin.train import Trained, train
 from bitcoin.tune import tune
 from bundle.transforms.bars import LEAST_BARS, bars_of
 from bundle.transforms.bars import features as features_of
-from stepkit.outcomes import RefusedInput
-from stepkit.promotion.promoting import Promoted
+from stepkit.errors import InvalidInput
+from stepkit.promotion.promote_step import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import children
@@ -194,7 +194,7 @@ def test_a_champion_is_judged_on_the_bars_after_its_training_alone(chain: Chain,
     # the last one before is of the next bar.
     last = swinging(1500).rows[119 + 1380 - 138 - 24][0]
     assert stated.split == bundle.Split("time", ("open_time",), 0.1, judged_after=last)
-    unstated = without_hurdle().split(replace(stated, split=None))
+    unstated = without_veto().split(replace(stated, split=None))
     assert unstated is not None
     assert unstated.judged_after == last, "a bundle that states no split has that of its bars"
 
@@ -207,7 +207,7 @@ def test_a_champion_is_judged_on_the_bars_after_its_training_alone(chain: Chain,
 
 
 def test_promotion_needs_the_evaluations_hurdle(chain: Chain) -> None:
-    with pytest.raises(RefusedInput, match="there is no object"):
+    with pytest.raises(InvalidInput, match="there is no object"):
         promote(
             chain.promoting(),
             evaluation_uri=f"s3://{chain.bucket}/nowhere/evaluation-{'0' * 64}.json",
@@ -307,7 +307,7 @@ def test_train_logs_the_trials_that_a_killed_worker_did_not(chain: Chain) -> Non
 def test_train_without_a_trial_is_refused(chain: Chain) -> None:
     chain.load(swinging(1500))
     found = chain.features()
-    with pytest.raises(RefusedInput, match="has no trial that ended: run tune first"):
+    with pytest.raises(InvalidInput, match="has no trial that ended: run tune first"):
         train(chain.settings(), snapshot_uri=found.snapshot_uri, snapshot_sha256=found.snapshot_sha256)
 
 

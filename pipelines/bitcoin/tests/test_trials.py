@@ -14,7 +14,7 @@ from tests.scripted_http import response, serving
 
 
 def page(number: int, token: str = "") -> bytes:
-    """Gives an answer with the run of one trial."""
+    """Returns an answer with the run of one trial."""
     run = {
         "info": {"run_id": f"trial-{number}", "experiment_id": "1", "status": "FINISHED"},
         "data": {"tags": [{"key": "quintet.trial", "value": str(number)}]},

@@ -164,7 +164,7 @@ version.""",
         arguments={"evaluation_uri": result("evaluate", "evaluation_uri")},
         multiple_outputs=True,
     )
-    preparation = [split_data, process_outliers, encode_data, scale_data, balance_data, extract_features]
-    order = [setup_s3, download_data, enrich_data, *preparation, train, evaluate, promote]
+    preprocessing = [split_data, process_outliers, encode_data, scale_data, balance_data, extract_features]
+    order = [setup_s3, download_data, enrich_data, *preprocessing, train, evaluate, promote]
     for before, after in pairwise(order):
         before >> after

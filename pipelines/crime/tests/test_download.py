@@ -16,7 +16,7 @@ from crime import crimes_file, download_data
 from crime.download_data import Downloaded
 from crime.tests.conftest import Portal, serving
 from crime.tests.windows import known_besides, table
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from tests.roles import as_promotion
 from tests.scripted_http import response
@@ -161,7 +161,7 @@ def test_what_has_been_trained_on_is_skipped(
 def test_a_token_that_the_portal_does_not_know_is_refused(settings: Any, bucket: str) -> None:
     with serving(rows_per_year=400, months=1, app_tokens="known") as portal:
         given = {"source_url": portal.url, "bucket": bucket, "months": 1}
-        with pytest.raises(RefusedInput, match="SOCRATA_APP_TOKEN"):
+        with pytest.raises(InvalidInput, match="SOCRATA_APP_TOKEN"):
             download_data.download_data(settings(), socrata_app_token="unknown", **given)
         assert download_data.download_data(settings(), socrata_app_token="known", **given).rows
 
@@ -248,7 +248,7 @@ def test_a_row_that_is_no_crime_is_set_aside_and_the_rest_goes_in(
     assert (found.rows_received, found.rows, found.rows_refused) == (3, 2, 1)
     assert table(found.crimes_uri, tmp_path)["id"].to_pylist() == ["1", "3"]
     report = json.loads(ObjectStore().get(found.refusals_uri))
-    fault = "is '2026-13-01T00:00:00.000', which is no time until today of the form 2026-01-31T12:00:00"
+    fault = "is '2026-13-01T00:00:00.000', not a time until today of the form 2026-01-31T12:00:00"
     assert report["reasons"] == [f"row 2 with id '2': column date: {fault}"]
     assert query("SELECT rows_received, rows_refused FROM crime.downloads") == [(3, 1)]
 
@@ -258,7 +258,7 @@ def test_more_rows_that_are_no_crimes_than_the_share_refuse_the_download(setting
     with (
         spoiled_portal(rows) as url,
         pytest.raises(
-            RefusedInput,
+            InvalidInput,
             match=r"2 of 8 rows are refused, more than --max-refused-share 0.1; the first: row 1 with id '1'",
         ),
     ):

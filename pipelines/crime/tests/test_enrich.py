@@ -16,7 +16,7 @@ from bundle.transforms.place import projected
 from crime import places
 from crime.enrich_data import enrich
 from crime.schema import ENRICHED_COLUMNS, RAW_COLUMNS
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 
 REAL = Path(__file__).resolve().parents[3] / "sources/socrata/data/crimes.csv.gz"
 
@@ -98,21 +98,21 @@ def test_names_are_spelled_in_one_way(stations: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"latitude": "north"}, "row 1 column latitude: 'north' is no number"),
-        ({"date": "yesterday"}, "row 1 column date: 'yesterday' is no time"),
+        ({"latitude": "north"}, "row 1 column latitude: 'north' is not a number"),
+        ({"date": "yesterday"}, "row 1 column date: 'yesterday' is not a time"),
     ],
 )
 def test_what_is_no_number_or_time_is_refused(
     stations: pd.DataFrame, change: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         enrich(one(**change), places.stations_of(stations))
 
 
 def test_a_station_at_no_place_is_refused(stations: pd.DataFrame) -> None:
-    with pytest.raises(RefusedInput, match="district 018 has no latitude"):
+    with pytest.raises(InvalidInput, match="district 018 has no latitude"):
         places.stations_of(stations.assign(latitude=[*stations["latitude"][:3], None]))
-    with pytest.raises(RefusedInput, match="no station of a district"):
+    with pytest.raises(InvalidInput, match="no station of a district"):
         places.stations_of(stations.head(1))
 
 

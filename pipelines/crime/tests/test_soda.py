@@ -7,8 +7,8 @@ import json
 import pytest
 
 from crime.soda import Refreshed, Soda
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown, RefusedInput
 from tests.scripted_http import Script, response, serving
 
 TWO = '[{"id":"1"}\n,{"id":"2"}]\n'
@@ -74,7 +74,9 @@ def test_what_the_portal_says_while_it_is_down_is_told() -> None:
     busy = response(503, '{"code":"maintenance","message":"Back at noon"}', Retry_After="259200")
     with (
         serving(busy) as server,
-        pytest.raises(OutsideDown, match=r"answered 503 \(maintenance: Back at noon\) and asks to wait"),
+        pytest.raises(
+            DependencyUnavailable, match=r"answered 503 \(maintenance: Back at noon\) and asks to wait"
+        ),
     ):
         Soda(server.url).count("ijzp-q8t2", "arrest = true")
 
@@ -82,15 +84,15 @@ def test_what_the_portal_says_while_it_is_down_is_told() -> None:
 @pytest.mark.parametrize(
     ("script", "ending", "sentence"),
     [
-        (response(400, json.dumps(FIRST)), RefusedInput, "400 query.soql.no-such-column: Query coordinator"),
-        (response(400, json.dumps(SECOND)), RefusedInput, "400 query.compiler.malformed: Could not parse"),
-        (response(403, json.dumps(TOKEN)), RefusedInput, "Invalid app_token.*SOCRATA_APP_TOKEN"),
-        (response(404, json.dumps(MISSING)), RefusedInput, "dataset.missing.*--source-url"),
-        (response(404, "<html>"), RefusedInput, "404: <html>"),
-        (response(500, '{"message":"broken"}'), OutsideDown, "answered 500, 3 times over"),
-        (response(200, "<html>welcome"), RefusedInput, "no JSON: <html>welcome"),
-        (response(200, '{"error":true}'), RefusedInput, "something else than rows"),
-        (response(200, '[{"date":"2026"}\n,{"date":"2026"}]'), RefusedInput, "a row without id"),
+        (response(400, json.dumps(FIRST)), InvalidInput, "400 query.soql.no-such-column: Query coordinator"),
+        (response(400, json.dumps(SECOND)), InvalidInput, "400 query.compiler.malformed: Could not parse"),
+        (response(403, json.dumps(TOKEN)), InvalidInput, "Invalid app_token.*SOCRATA_APP_TOKEN"),
+        (response(404, json.dumps(MISSING)), InvalidInput, "dataset.missing.*--source-url"),
+        (response(404, "<html>"), InvalidInput, "404: <html>"),
+        (response(500, '{"message":"broken"}'), DependencyUnavailable, "answered 500, 3 times over"),
+        (response(200, "<html>welcome"), InvalidInput, "no JSON: <html>welcome"),
+        (response(200, '{"error":true}'), InvalidInput, "something else than rows"),
+        (response(200, '[{"date":"2026"}\n,{"date":"2026"}]'), InvalidInput, "a row without id"),
     ],
 )
 def test_each_refusal_has_its_ending(script: Script, ending: type[Exception], sentence: str) -> None:
@@ -102,5 +104,5 @@ def test_each_refusal_has_its_ending(script: Script, ending: type[Exception], se
     "description", ["{}", "[]", '{"rowsUpdatedAt":"now"}', '{"rowsUpdatedAt":1e30}', '{"rowsUpdatedAt":1e15}']
 )
 def test_what_describes_no_table_is_refused(description: str) -> None:
-    with serving(response(200, description)) as server, pytest.raises(RefusedInput, match="no rowsUpdatedAt"):
+    with serving(response(200, description)) as server, pytest.raises(InvalidInput, match="no rowsUpdatedAt"):
         soda(server.url).updated_at("ijzp-q8t2")

@@ -1,4 +1,4 @@
-"""Each stage of the preparation: what it learns from train rows, and what it makes of both sides."""
+"""Each stage of the preprocessing: what it learns from train rows, and what it makes of both sides."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from bundle import Feature
-from bundle.preparation import Preparation
+from bundle.preprocessing import Preprocessing
 from crime import balance_data, encode_data, extract_features, process_outliers, scale_data, split_data
 from crime.fitted import Bounds, Encoding
 from crime.schema import CATEGORIES, NUMBERS
 from crime.tests.rows import enriched
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 
 
 def test_sides_have_the_same_share_of_arrests_and_one_row_in_five_is_for_testing() -> None:
@@ -53,7 +53,7 @@ def test_outliers_are_held_at_fences_and_what_is_skewed_gets_a_logarithm() -> No
 def test_numbers_below_zero_or_without_spread_keep_their_range_and_get_no_logarithm() -> None:
     below = process_outliers.learn(pd.Series([-9.0, -1.0, -1.0, -1.0]), 3.0)
     assert (below.low, below.high, below.log) == (-9.0, -1.0, False)
-    with pytest.raises(RefusedInput, match="column latitude is missing in every train row"):
+    with pytest.raises(InvalidInput, match="column latitude is missing in every train row"):
         process_outliers.learn(pd.Series([np.nan], name="latitude"), 3.0)
 
 
@@ -105,7 +105,7 @@ def test_what_is_balanced_already_stays() -> None:
 
 def test_too_few_arrests_are_refused() -> None:
     train = prepared(200).assign(arrest=[1] * 5 + [0] * 195)
-    with pytest.raises(RefusedInput, match="only 5 train rows have an arrest"):
+    with pytest.raises(InvalidInput, match="only 5 train rows have an arrest"):
         balance_data.balance(train, 0.5, 0.8, seed=1)
 
 
@@ -120,5 +120,5 @@ def test_what_says_most_is_kept_with_the_values_that_stand_for_missing_ones() ->
 def test_bounds_apply_as_the_bundle_does() -> None:
     values = np.array([np.nan, 0.0, 50.0, 1e9])
     feature = Feature("metres", "number", imputed=7.0, low=1.0, high=100.0, log=True)
-    matrix, _ = Preparation([feature]).apply({"metres": values})
+    matrix, _ = Preprocessing([feature]).apply({"metres": values})
     assert (matrix[:, 0] == Bounds(7.0, 1.0, 100.0, log=True).apply(pd.Series(values))).all()

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import bundle
-from bundle.fitted import columns_of
+from bundle.exporter import columns_of
 from crime import stage
 from crime.balance_data import balance_data
 from crime.download_data import Downloaded
@@ -30,8 +30,8 @@ from crime.schema import FEATURES, NUMBERS, TARGET
 from crime.split_data import split_data
 from crime.stage import Staged
 from crime.train import Trained, train
-from stepkit.outcomes import NothingToDo, RefusedInput
-from stepkit.promotion.promoting import Promoted
+from stepkit.errors import InvalidInput, NothingToDo
+from stepkit.promotion.promote_step import Promoted
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from tests.roles import as_promotion
@@ -193,7 +193,7 @@ def test_nothing_is_learned_from_a_test_row(
 def test_a_stage_of_another_run_is_refused(world: Make, split: Callable[..., Staged]) -> None:
     first = split("run-1")
     split("run-2")
-    with pytest.raises(RefusedInput, match="was written by run 'run-2'"):
+    with pytest.raises(InvalidInput, match="was written by run 'run-2'"):
         process_outliers(world("run-1"), document_uri=first.document_uri)
 
 
@@ -203,10 +203,10 @@ def test_a_file_that_is_not_the_one_that_was_named_is_refused(
     staged = split()
     document = json.loads(ObjectStore().get(staged.document_uri))
     ObjectStore().put(document["files"]["test"]["uri"], b"id,arrest\n1,0\n")
-    with pytest.raises(RefusedInput, match="another run has written it"):
+    with pytest.raises(InvalidInput, match="another run has written it"):
         process_outliers(world(), document_uri=staged.document_uri)
     ObjectStore().put(staged.document_uri, b"{}")
-    with pytest.raises(RefusedInput, match="is no document of a stage"):
+    with pytest.raises(InvalidInput, match="is not a document of a stage"):
         process_outliers(world(), document_uri=staged.document_uri)
 
 

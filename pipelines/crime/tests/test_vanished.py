@@ -10,7 +10,7 @@ import pytest
 
 from crime.download_data import Downloaded
 from crime.tests.windows import known_besides
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 
 Download = Callable[..., Downloaded]
 
@@ -31,6 +31,6 @@ def test_a_crime_that_the_portal_no_longer_has_is_counted_and_removed(
 def test_a_portal_that_lacks_many_of_its_crimes_removes_none(download: Download, tmp_path: Path) -> None:
     first = download("run-1")
     known_besides(first, first.rows // 5, tmp_path)
-    with pytest.raises(RefusedInput, match=r"no longer has \d+ of \d+ crimes .* --vanished keep"):
+    with pytest.raises(InvalidInput, match=r"no longer has \d+ of \d+ crimes .* --vanished keep"):
         download("run-2")
     assert download("run-2", vanished="keep").rows_vanished == first.rows // 5

@@ -22,7 +22,7 @@ NEW_YEAR = date(2024, 12, 28), date(2025, 1, 3)
 
 @st.composite
 def months(draw: st.DrawFn) -> dict[int, str]:
-    """Gives the words of the months, whole or cut, in any case."""
+    """Returns the words of the months, whole or cut, in any case."""
     ends = {number: draw(st.integers(3, len(name))) for number, name in NAMES.items()}
     words = {
         number: name[: ends[number]] + "." * (ends[number] < len(name)) for number, name in NAMES.items()
@@ -117,8 +117,8 @@ def test_days_of_titles(title: Any, day: date | None) -> None:
 @pytest.mark.parametrize(
     ("read", "title", "sentence"),
     [
-        (day_of, "31 de septiembre de 2023", "names the day 31 septiembre 2023, which is none"),
-        (day_of, "0 de mayo de 2023", "names the day 0 mayo 2023, which is none"),
+        (day_of, "31 de septiembre de 2023", "names the day 31 septiembre 2023, which does not exist"),
+        (day_of, "0 de mayo de 2023", "names the day 0 mayo 2023, which does not exist"),
         (day_of, "2 de agosto de 0202", "is not within the years 1990 and 2100"),
         (day_of, datetime(1900, 1, 1), "is not within the years 1990 and 2100"),
         (

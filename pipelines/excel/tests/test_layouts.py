@@ -106,7 +106,7 @@ def test_a_faulty_cell_of_a_daily_workbook_is_named(cell: str, value: Any, sente
             ["Ajo", "Cali", 5, 9, 10, "="],
             "sheet 1.1 row 6 column Precio medio: 10.0 is not between 5.0 and 9.0",
         ),
-        (["Ajo", "Cali", 5, 9, 7, "?"], "sheet 1.1 row 6 column Tendencia: '?' is none of + ++"),
+        (["Ajo", "Cali", 5, 9, 7, "?"], "sheet 1.1 row 6 column Tendencia: '?' is not one of + ++"),
         (GOOD, "sheet 1.1 row 6 repeats Acelga in Armenia, Mercar of a row above it"),
         (["", "Cali", 5, 9, 7, "="], "sheet 1.1 row 6 column Producto: '' is not a name"),
     ],
@@ -126,7 +126,7 @@ def test_a_week_without_prices_and_one_without_a_tendency() -> None:
 
 
 def unusual(text: Any) -> Any:
-    """Gives a text that looks the same: letters decomposed, other blanks and dashes, characters unseen."""
+    """Returns a text that looks the same: letters decomposed, other blanks and dashes, characters unseen."""
     if not isinstance(text, str):
         return text
     apart = unicodedata.normalize("NFD", text)
@@ -199,7 +199,8 @@ def test_the_day_of_a_title_may_be_a_date_or_a_text(cell: Any) -> None:
     [
         (
             workbooks.daily(A2="31 de septiembre de 2023"),
-            "sheet Hoja1 row 2: `31 de septiembre de 2023` names the day 31 septiembre 2023, which is none",
+            "sheet Hoja1 row 2: `31 de septiembre de 2023` names the day 31 septiembre 2023,"
+            " which does not exist",
         ),
         (
             workbooks.daily(A2=date(1900, 1, 1)),

@@ -35,7 +35,7 @@ def rewritten(
     *,
     zip64: bool = False,
 ) -> bytes:
-    """Gives the file with its parts named and changed otherwise."""
+    """Returns the file with its parts named and changed otherwise."""
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(body)) as source, zipfile.ZipFile(written, "w") as target:
         for part in source.namelist():
@@ -45,7 +45,7 @@ def rewritten(
 
 
 def moved(body: bytes, old: str, new: str) -> bytes:
-    """Gives the file with a part, its relationships and all that leads to it under another name."""
+    """Returns the file with a part, its relationships and all that leads to it under another name."""
     return rewritten(
         body,
         lambda part: part.replace(old, new),
@@ -56,7 +56,7 @@ def moved(body: bytes, old: str, new: str) -> bytes:
 
 
 def opened(**sheets: str) -> bytes:
-    """Gives the daily workbook with sheets before its own, each in a state."""
+    """Returns the daily workbook with sheets before its own, each in a state."""
     book = openpyxl.load_workbook(io.BytesIO(DAILY))
     for at, (name, state) in enumerate(sheets.items()):
         if state == "chart":

@@ -15,7 +15,7 @@ from excel.folder import SETTLED_SECONDS
 from excel.parse import parse
 from excel.tests import workbooks
 from excel.tests.conftest import Landing
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 
 STATUSES = "SELECT file_name, status FROM excel_data.file_audit ORDER BY audit_id"
@@ -182,7 +182,7 @@ def test_a_file_whose_parse_failed_stays_and_is_named(landing: Landing) -> None:
     landing.parse("r1", scanned, 1)
     loaded = landing.load("r1", scanned)
     assert (loaded.files_loaded, loaded.files_left) == (1, 1)
-    with pytest.raises(RefusedInput, match=r"a.xlsx: parse failed, so 1 files stay .*1 others were archived"):
+    with pytest.raises(InvalidInput, match=r"a.xlsx: parse failed, so 1 files stay .*1 others were archived"):
         landing.archive("r1", loaded)
     assert landing.keys("landing_zone/") == ["landing_zone/a.xlsx"]
 
@@ -215,7 +215,7 @@ def test_more_files_than_one_run_takes_wait_for_the_next(landing: Landing) -> No
 def test_an_index_past_the_manifest_is_refused(landing: Landing) -> None:
     landing.drop("a.xlsx", workbooks.daily())
     scanned = landing.scan("r1")
-    with pytest.raises(RefusedInput, match=r"--index \(INDEX\) is 1: .*manifest.json lists 1"):
+    with pytest.raises(InvalidInput, match=r"--index \(INDEX\) is 1: .*manifest.json lists 1"):
         parse(landing.settings("r1"), manifest_uri=scanned.manifest_uri, index=1)
 
 
@@ -242,7 +242,7 @@ def test_files_of_a_folder_are_moved_in_when_they_are_whole(landing: Landing, tm
     assert fresh.exists()
     assert hidden.exists()
     assert other.exists()
-    with pytest.raises(RefusedInput, match="there is no folder /nowhere"):
+    with pytest.raises(InvalidInput, match="there is no folder /nowhere"):
         landing.scan("r2", landing_folder=Path("/nowhere"))
 
 

@@ -18,7 +18,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 def with_cell(old: bytes, new: bytes) -> bytes:
-    """Gives a daily workbook with other XML in the place of one cell's, which stands in it once."""
+    """Returns a daily workbook with other XML in the place of one cell's, which stands in it once."""
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(workbooks.daily())) as source, zipfile.ZipFile(written, "w") as target:
         for name in source.namelist():
@@ -31,7 +31,7 @@ def with_cell(old: bytes, new: bytes) -> bytes:
 
 
 def old_xls(records: bytes) -> bytes:
-    """Gives a real XLS file with other records in the place of the first row's three prices."""
+    """Returns a real XLS file with other records in the place of the first row's three prices."""
     body = workbooks.XLS.read_bytes()
     sheet = body.index(b"\xbd\x00\x18\x00\x0b\x00\x02\x00")
     assert len(records) == 28
@@ -81,7 +81,7 @@ def test_a_group_or_a_product_that_is_an_error_refuses_its_prices() -> None:
     [
         (["Ajo", "Cali", "#REF!", "#REF!", "#REF!", "="], "column Precio mínimo: #REF! is not a price"),
         (["Ajo", "Cali", 5, 9, "=(C6+D6)/2", "="], f"column Precio medio: {UNCALCULATED} is not a price"),
-        (["Ajo", "Cali", 5, 9, 7, "#N/A"], "column Tendencia: #N/A is none of + ++ +++ - -- --- = n.d."),
+        (["Ajo", "Cali", 5, 9, 7, "#N/A"], "column Tendencia: #N/A is not one of + ++ +++ - -- --- = n.d."),
         (["Ajo", "#N/A", 5, 9, 7, "="], "column Mercado mayorista: #N/A is not a name"),
         (["=A1", "Cali", 5, 9, 7, "="], f"column Producto: {UNCALCULATED} is not a name"),
         (["=A1", "=A1", "=A1", "=A1", "=A1", "=A1"], f"column Precio mínimo: {UNCALCULATED} is not a price"),

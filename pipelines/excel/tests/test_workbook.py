@@ -1,4 +1,4 @@
-"""Files that are no workbook, or mean harm: each is refused with a sentence, within memory and time."""
+"""Files that are not workbooks, or mean harm: each is refused with a sentence, within memory and time."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_file_that_makes_the_library_give_up_is_refused(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("excel.workbook.CalamineWorkbook", SimpleNamespace(from_filelike=give_up))
     assert reader.read(DAILY).refused == (
-        "python-calamine, which reads it, gave up on it: index out of bounds; open it and save it anew"
+        "python-calamine, which reads it, gave up on it: index out of bounds; open it and save it again"
     )
 
 

@@ -32,7 +32,7 @@ DAILY = [
 
 
 def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]]) -> bytes:
-    """Gives a workbook with these sheets."""
+    """Returns a workbook with these sheets."""
     book = Workbook()
     book.remove(book.active)
     for name, rows in sheets.items():
@@ -45,7 +45,7 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]]) -> bytes:
 
 
 def daily(**changed: Any) -> bytes:
-    """Gives a daily workbook, with cells changed by their names, such as `B6`."""
+    """Returns a daily workbook, with cells changed by their names, such as `B6`."""
     rows = [[*row, *[None] * (7 - len(row))] for row in DAILY]
     for cell, value in changed.items():
         rows[int(cell[1:]) - 1][ord(cell[0]) - ord("A")] = value
@@ -55,7 +55,7 @@ def daily(**changed: Any) -> bytes:
 def weekly(
     prices: Sequence[Sequence[Any]], title: Any = "1 al 7 de mayo de 2021", notes: bool = True
 ) -> bytes:
-    """Gives a weekly workbook with these rows in sheet 1.1 and one price in each other.
+    """Returns a weekly workbook with these rows in sheet 1.1 and one price in each other.
 
     Args:
         prices: the rows.
@@ -77,7 +77,7 @@ def weekly(
 
 
 def with_part(body: bytes, name: str, content: bytes) -> bytes:
-    """Gives a workbook with one more part in its ZIP file."""
+    """Returns a workbook with one more part in its ZIP file."""
     written = io.BytesIO(body)
     with zipfile.ZipFile(written, "a", zipfile.ZIP_DEFLATED) as opened:
         opened.writestr(name, content)
@@ -85,7 +85,7 @@ def with_part(body: bytes, name: str, content: bytes) -> bytes:
 
 
 def ole(*streams: str) -> bytes:
-    """Gives an OLE file with empty streams of these names, as [MS-CFB] lays it out."""
+    """Returns an OLE file with empty streams of these names, as [MS-CFB] lays it out."""
     end, free = 0xFFFFFFFE, 0xFFFFFFFF
     header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6)
     header += bytes(6) + struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, end, 0, end, 0)

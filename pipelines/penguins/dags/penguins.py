@@ -18,7 +18,7 @@ setting = partial(setting_of, "penguins")
 with DAG(
     dag_id="modelo_penguin",
     schedule=None,
-    doc_md="""Trains the species model anew from its file, and publishes it if it beats the champion.
+    doc_md="""Trains the species model again from its file, and publishes it if it beats the champion.
 
 `reset_schema` drops the tables of schema `penguins` and nothing else, `create_raw_table` and `load_raw` fill
 the raw one, `preprocess` counts the defects and prepares, `train` fits, `validate` compares accuracies,

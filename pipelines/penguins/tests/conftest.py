@@ -17,7 +17,7 @@ from penguins.publish import publish
 from penguins.reset_schema import reset_schema
 from penguins.train import Trained, train
 from penguins.validate import validate
-from stepkit.promotion.promoting import Promoted
+from stepkit.promotion.promote_step import Promoted
 from stepkit.settings import Run, Settings
 from tests.roles import as_promotion
 
@@ -47,23 +47,25 @@ class World:
         load_raw(settings)
         return preprocess(settings, bucket=self.bucket, **options)
 
-    def train(self, run_id: str, prepared: Preprocessed, **options: Any) -> Trained:
-        return train(self.settings(run_id), **self.snapshot(prepared), **options)
+    def train(self, run_id: str, preprocessed: Preprocessed, **options: Any) -> Trained:
+        return train(self.settings(run_id), **self.snapshot(preprocessed), **options)
 
-    def publish(self, run_id: str, prepared: Preprocessed, trained: Trained) -> Promoted:
+    def publish(self, run_id: str, preprocessed: Preprocessed, trained: Trained) -> Promoted:
         settings = self.settings(run_id)
-        evaluated = validate(settings, trained=asdict(trained), bucket=self.bucket, **self.snapshot(prepared))
+        evaluated = validate(
+            settings, trained=asdict(trained), bucket=self.bucket, **self.snapshot(preprocessed)
+        )
         promoting = replace(settings, database_url=as_promotion(self.database_url))
         return publish(promoting, evaluation_uri=evaluated.evaluation_uri, bucket=self.bucket)
 
     def run(self, run_id: str, **options: Any) -> tuple[Preprocessed, Trained, Promoted]:
-        prepared = self.prepare(run_id)
-        trained = self.train(run_id, prepared, **options)
-        return prepared, trained, self.publish(run_id, prepared, trained)
+        preprocessed = self.prepare(run_id)
+        trained = self.train(run_id, preprocessed, **options)
+        return preprocessed, trained, self.publish(run_id, preprocessed, trained)
 
     @staticmethod
-    def snapshot(prepared: Preprocessed) -> dict[str, str]:
-        return {"snapshot_uri": prepared.snapshot_uri, "snapshot_sha256": prepared.snapshot_sha256}
+    def snapshot(preprocessed: Preprocessed) -> dict[str, str]:
+        return {"snapshot_uri": preprocessed.snapshot_uri, "snapshot_sha256": preprocessed.snapshot_sha256}
 
     def query(self, statement: str) -> list[Any]:
         connection = psycopg2.connect(self.database_url)

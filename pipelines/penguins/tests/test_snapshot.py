@@ -1,4 +1,4 @@
-"""Defects are counted, a row's side is its own, and nothing of a test row reaches the preparation."""
+"""Defects are counted, a row's side is its own, and nothing of a test row reaches the preprocessing."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from penguins import snapshot as of_penguins
 from penguins.load_raw import DATA, lines
-from penguins.models import prepared
+from penguins.models import preprocessed
 from penguins.schema import COLUMNS, FEATURES, NUMBERS
 from penguins.snapshot import TEST, Defects, Snapshot, clean
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_a_line_with_some_measurements_stays(raw: pd.DataFrame) -> None:
     [
         ("body_mass_g", "heavy", "line 2 column body_mass_g: 'heavy' is not a number within 1000 and 10000"),
         ("culmen_depth_mm", "181", "line 2 column culmen_depth_mm: '181' is not a number within 5 and 50"),
-        ("island", "Java", "line 2 column island: 'Java' is none of Biscoe, Dream, Torgersen"),
-        ("sex", "?", "line 2 column sex: '?' is none of FEMALE, MALE"),
-        ("species", "Emperor", "line 2 column species: 'Emperor' is none of Adelie"),
+        ("island", "Java", "line 2 column island: 'Java' is not one of Biscoe, Dream, Torgersen"),
+        ("sex", "?", "line 2 column sex: '?' is not one of FEMALE, MALE"),
+        ("species", "Emperor", "line 2 column species: 'Emperor' is not one of Adelie"),
         ("species", "NA", "line 2 column species is missing"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_value_that_is_no_known_defect_is_refused(
     raw: pd.DataFrame, column: str, value: str, sentence: str
 ) -> None:
     raw.loc[0, column] = value
-    with pytest.raises(RefusedInput, match=sentence.replace("?", r"\?")):
+    with pytest.raises(InvalidInput, match=sentence.replace("?", r"\?")):
         clean(raw)
 
 
@@ -86,7 +86,7 @@ def test_nothing_of_a_test_row_reaches_the_preparation(raw: pd.DataFrame) -> Non
     shifted.loc[shifted["side"] == TEST, list(NUMBERS)] *= 3
     train = snapshot.train
     before, after = (
-        prepared(Snapshot(each, defects, "").train, train[list(FEATURES)]) for each in (rows, shifted)
+        preprocessed(Snapshot(each, defects, "").train, train[list(FEATURES)]) for each in (rows, shifted)
     )
     pd.testing.assert_frame_equal(before, after)
     assert np.allclose(before[list(NUMBERS)].mean(), 0)
@@ -107,7 +107,7 @@ def test_a_snapshot_comes_back_with_its_hash(raw: pd.DataFrame, tmp_path: Path) 
         "parameters",
     )
     (tmp_path / "s.parquet").write_bytes(b"none")
-    with pytest.raises(RefusedInput, match=r"s\.parquet is no snapshot"):
+    with pytest.raises(InvalidInput, match=r"s\.parquet is not a snapshot"):
         Snapshot.read(tmp_path / "s.parquet")
 
 
@@ -130,5 +130,5 @@ def test_a_file_that_a_spreadsheet_has_saved_is_the_same(tmp_path: Path) -> None
 def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "p.csv"
     path.write_text(content)
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         list(lines(path))

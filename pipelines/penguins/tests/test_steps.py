@@ -15,7 +15,7 @@ from penguins.reset_schema import Reset, reset_schema
 from penguins.schema import FEATURES
 from penguins.snapshot import SPLIT
 from penguins.tests.conftest import World
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.settings import Settings
 from tests.services import PostgresServer
 
@@ -31,9 +31,9 @@ RECORD = "SELECT verdict, reason FROM penguins_record.promotion_decisions ORDER 
 
 
 def test_a_run_publishes_a_model_that_names_species(world: World) -> None:
-    prepared, trained, promoted = world.run("r1")
-    assert (prepared.rows, prepared.train_rows + prepared.test_rows) == (342, 342)
-    assert prepared.defects["unknown_sex"] == 1
+    preprocessed, trained, promoted = world.run("r1")
+    assert (preprocessed.rows, preprocessed.train_rows + preprocessed.test_rows) == (342, 342)
+    assert preprocessed.defects["unknown_sex"] == 1
     assert trained.accuracy > 0.95
     assert (promoted.verdict, promoted.champion, promoted.version) == ("promoted", "random_forest", 1)
     client = mlflow.MlflowClient(world.tracking_uri)
@@ -63,11 +63,11 @@ def test_a_second_run_leaves_the_same_rows_and_keeps_the_champion(world: World) 
 
 
 def test_every_step_can_be_repeated(world: World) -> None:
-    prepared, trained, promoted = world.run("r1")
+    preprocessed, trained, promoted = world.run("r1")
     before = world.tables()
-    assert world.prepare("r1") == prepared
-    assert world.train("r1", prepared) == trained
-    assert world.publish("r1", prepared, trained) == promoted
+    assert world.prepare("r1") == preprocessed
+    assert world.train("r1", preprocessed) == trained
+    assert world.publish("r1", preprocessed, trained) == promoted
     assert world.tables() == before
     assert len(world.query(RECORD)) == 1
 
@@ -75,8 +75,8 @@ def test_every_step_can_be_repeated(world: World) -> None:
 def test_a_training_that_is_cleared_and_asked_for_other_trees_leaves_the_champions_run_alone(
     world: World,
 ) -> None:
-    prepared, first, _ = world.run("r1", n_estimators=20)
-    second = world.train("r1", prepared, n_estimators=10)
+    preprocessed, first, _ = world.run("r1", n_estimators=20)
+    second = world.train("r1", preprocessed, n_estimators=10)
     assert second.mlflow_run_id != first.mlflow_run_id
     client = mlflow.MlflowClient(world.tracking_uri)
     for trained, trees in ((first, "20"), (second, "10")):
@@ -105,7 +105,7 @@ def test_a_reset_drops_the_schemas_own_and_no_record(world: World) -> None:
     assert reset_schema(settings) == Reset("penguins", ["heavy", "processed_penguins", "raw_penguins"])
     assert reset_schema(settings) == Reset("penguins", [])
     assert len(world.query(RECORD)) == 1
-    with pytest.raises(RefusedInput, match=r"no table penguins\.raw_penguins: run create_raw_table first"):
+    with pytest.raises(InvalidInput, match=r"no table penguins\.raw_penguins: run create_raw_table first"):
         load_raw(settings)
 
 
@@ -124,7 +124,7 @@ def test_the_role_can_drop_nothing_else(world: World) -> None:
 def test_a_reset_with_a_role_that_owns_more_is_refused(world: World, postgres_server: PostgresServer) -> None:
     name = world.database_url.rpartition("/")[2]
     for user in ("postgres", "quintet_owner"):
-        with pytest.raises(RefusedInput, match=f"logs in as {user}, which owns more"):
+        with pytest.raises(InvalidInput, match=f"logs in as {user}, which owns more"):
             reset_schema(Settings(database_url=postgres_server.url(name, user)))
 
 
@@ -135,7 +135,7 @@ def test_a_reset_that_would_break_something_outside_is_refused_whole(
     name = world.database_url.rpartition("/")[2]
     postgres_server.execute("CREATE VIEW public.outside AS SELECT line FROM penguins.raw_penguins", name)
     before = world.tables()
-    with pytest.raises(RefusedInput, match=r"is not reset: view public\.outside depends on"):
+    with pytest.raises(InvalidInput, match=r"is not reset: view public\.outside depends on"):
         reset_schema(world.settings("r2"))
     assert world.tables() == before
 
@@ -143,5 +143,5 @@ def test_a_reset_that_would_break_something_outside_is_refused_whole(
 def test_too_few_lines_are_refused(world: World) -> None:
     world.prepare("r1")
     world.query("DELETE FROM penguins.raw_penguins WHERE line > 50")
-    with pytest.raises(RefusedInput, match="30 of each are needed"):
+    with pytest.raises(InvalidInput, match="30 of each are needed"):
         preprocess(world.settings("r1"), bucket=world.bucket)

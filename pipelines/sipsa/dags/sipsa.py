@@ -25,7 +25,7 @@ class RetryDelay(RetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Decide on a failure that another try may mend; a bug and refused input are never tried again."""
+        """Decide on a failure that another try may mend; a bug and invalid input are never tried again."""
         minutes = Variable.get("sipsa_retry_delay_minutes", default=None)
         if minutes is None:
             return RetryDecision.default()

@@ -13,7 +13,7 @@ SOAP = "http://www.w3.org/2003/05/soap-envelope"
 
 
 def city_row(number: int = 0, **changes: str | None) -> dict[str, str]:
-    """Gives the published example's row, of another product for each number; None leaves a field out."""
+    """Returns the published example's row, of another product for each number; None leaves a field out."""
     row: dict[str, str | None] = {
         "ciudad": "IBAGUÉ",
         "codProducto": str(number + 8),
@@ -50,7 +50,7 @@ def market_row(number: int = 0, **changes: str | None) -> dict[str, str]:
 
 
 def answer(rows: Iterable[Mapping[str, str]], operation: str = CITY) -> bytes:
-    """Gives an answer as the service writes it."""
+    """Returns an answer as the service writes it."""
     returned = "".join(
         f"<return>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in row.items())}</return>"
         for row in rows
@@ -63,5 +63,5 @@ def answer(rows: Iterable[Mapping[str, str]], operation: str = CITY) -> bytes:
 
 
 def packed(rows: Iterable[Mapping[str, str]], operation: str = CITY) -> bytes:
-    """Gives an answer as extract keeps it."""
+    """Returns an answer as extract keeps it."""
     return gzip.compress(answer(rows, operation), mtime=0)

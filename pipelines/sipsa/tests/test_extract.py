@@ -15,8 +15,8 @@ from sipsa.tests.answers import CITY, answer, city_row
 from sipsa_ws import soap
 from sipsa_ws.operations import PATH
 from sipsa_ws.wsdl import schema, wsdl
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.scripted_http import Script, ScriptedServer, response, serving
@@ -29,7 +29,7 @@ MULTIPART = 'multipart/related; type="application/xop+xml"; boundary="uuid:7c5f"
 
 
 def parts(envelope: bytes, encoding: str = "binary", first: str = "\r\n") -> bytes:
-    """Gives an answer as MTOM has it: the envelope, and an attachment that no step needs."""
+    """Returns an answer as MTOM has it: the envelope, and an attachment that no step needs."""
     head = (
         'Content-Type: application/xop+xml; charset=UTF-8; type="application/soap+xml"\r\n'
         f"Content-Transfer-Encoding: {encoding}\r\nContent-ID: <root@cxf>\r\n\r\n"
@@ -97,7 +97,7 @@ def test_the_reason_of_a_fault_is_told_whatever_its_status(
 ) -> None:
     said = soap.fault("Receiver", "ORA-01033: initialization in progress").replace(b"Reason", fault.encode())
     monkeypatch.setattr("sipsa.extract.LIMITS", Limits(attempts=2, first_wait=0))
-    with service(response(500, said)) as server, pytest.raises(OutsideDown) as down:
+    with service(response(500, said)) as server, pytest.raises(DependencyUnavailable) as down:
         run(server, bucket)
     assert "answered 500 (ORA-01033: initialization in progress), 2 times over" in str(down.value)
 
@@ -140,53 +140,57 @@ def test_what_may_pass_is_asked_again_and_then_whole(first: Script, tmp_path: Pa
 @pytest.mark.parametrize(
     ("script", "ending", "sentence"),
     [
-        (response(200, WHOLE[:20_000]), OutsideDown, "broke off after 20000 bytes, 2 times over"),
+        (response(200, WHOLE[:20_000]), DependencyUnavailable, "broke off after 20000 bytes, 2 times over"),
         (
             response(200, soap.fault("Receiver", "No pool")),
-            OutsideDown,
+            DependencyUnavailable,
             "with a fault: No pool, 2 times over",
         ),
-        (response(200, HTML), OutsideDown, "something other than SOAP: <html><title>Error 404"),
-        (response(200, ""), OutsideDown, "something other than SOAP"),
-        (response(501), OutsideDown, "answered 501: run the step again later"),
-        (lambda connection: connection.recv(1), OutsideDown, "ReadTimeoutError"),
+        (response(200, HTML), DependencyUnavailable, "something other than SOAP: <html><title>Error 404"),
+        (response(200, ""), DependencyUnavailable, "something other than SOAP"),
+        (response(501), DependencyUnavailable, "answered 501: run the step again later"),
+        (lambda connection: connection.recv(1), DependencyUnavailable, "ReadTimeoutError"),
         (
             response(200, soap.fault("Sender", "No such method")),
-            RefusedInput,
+            InvalidInput,
             "refuses the request: No such method",
         ),
         (
             response(200, answer([], "promediosSipsaParcial")),
-            RefusedInput,
+            InvalidInput,
             "other than promediosSipsaCiudadResponse",
         ),
-        (response(415), RefusedInput, "answered 415: it does not take SOAP 1.2"),
-        (response(404, HTML), RefusedInput, "answered 404: check sipsa_wsdl_url"),
+        (response(415), InvalidInput, "answered 415: it does not take SOAP 1.2"),
+        (response(404, HTML), InvalidInput, "answered 404: check sipsa_wsdl_url"),
         (
             response(400, soap.fault("Sender", "No such method")),
-            RefusedInput,
+            InvalidInput,
             r"answered 400 \(No such method\): check sipsa_wsdl_url",
         ),
         (
             response(200, parts(WHOLE[:20_000]), Content_Type=MULTIPART),
-            OutsideDown,
+            DependencyUnavailable,
             "broke off after 20000 bytes, 2 times over",
         ),
         (
             response(200, parts(WHOLE)[:20_000], Content_Type=MULTIPART),
-            OutsideDown,
+            DependencyUnavailable,
             "broke off within the first of its parts, 2 times over",
         ),
-        (response(200, HTML, Content_Type=MULTIPART), OutsideDown, "several parts, and no first one: <html>"),
+        (
+            response(200, HTML, Content_Type=MULTIPART),
+            DependencyUnavailable,
+            "several parts, and no first one: <html>",
+        ),
         (
             response(200, parts(WHOLE, "base64"), Content_Type=MULTIPART),
-            RefusedInput,
+            InvalidInput,
             "answered its first part encoded, not as it is",
         ),
-        (response(301, Location="https://elsewhere/"), RefusedInput, "answers a POST with 301"),
+        (response(301, Location="https://elsewhere/"), InvalidInput, "answers a POST with 301"),
         (
             response(307, Location="http://10.0.0.1/"),
-            RefusedInput,
+            InvalidInput,
             "redirects to http://10.0.0.1/, another host",
         ),
     ],
@@ -200,7 +204,7 @@ def test_each_refusal_has_its_ending(
 
 def test_a_broken_answer_is_not_kept(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sipsa.extract.LIMITS", Limits(attempts=2, first_wait=0))
-    with service(response(200, WHOLE[:20_000])) as server, pytest.raises(OutsideDown):
+    with service(response(200, WHOLE[:20_000])) as server, pytest.raises(DependencyUnavailable):
         run(server, bucket)
     with service(response(200, WHOLE)) as server:
         assert gzip.decompress(ObjectStore().get(run(server, bucket).raw_uri)) == WHOLE
@@ -211,7 +215,7 @@ def test_a_broken_answer_is_not_kept(bucket: str, monkeypatch: pytest.MonkeyPatc
 )
 def test_an_interface_that_leads_to_another_host_is_refused(address: str, tmp_path: Path) -> None:
     with service(address=address) as server:
-        with pytest.raises(RefusedInput, match=f"leads to {address}, another host"):
+        with pytest.raises(InvalidInput, match=f"leads to {address}, another host"):
             asked(server, tmp_path / "answer")
         assert len(server.requests) == 2
 
@@ -219,7 +223,7 @@ def test_an_interface_that_leads_to_another_host_is_refused(address: str, tmp_pa
 def test_a_schema_on_another_host_is_not_fetched(tmp_path: Path) -> None:
     interface = wsdl(f"http://127.0.0.1:80{PATH}", "http://10.0.0.1/schema.xsd")
     with serving(response(200, interface)) as server:
-        with pytest.raises(RefusedInput, match=r"leads to http://10\.0\.0\.1/schema\.xsd, another host"):
+        with pytest.raises(InvalidInput, match=r"leads to http://10\.0\.0\.1/schema\.xsd, another host"):
             asked(server, tmp_path / "answer")
         assert len(server.requests) == 1
 
@@ -237,11 +241,11 @@ def test_the_published_interface_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("interface", "ending", "sentence"),
     [
-        (response(200, HTML), RefusedInput, r"is no WSDL of a service by SOAP 1\.2"),
-        (response(200, "<definitions"), RefusedInput, "is not a WSDL that can be read"),
-        (response(404), RefusedInput, "answered 404: check sipsa_wsdl_url"),
-        (response(503), OutsideDown, "answered 503, 2 times over"),
-        (response(501), OutsideDown, "answered 501: run the step again later"),
+        (response(200, HTML), InvalidInput, r"is not a WSDL of a service by SOAP 1\.2"),
+        (response(200, "<definitions"), InvalidInput, "is not a WSDL that can be read"),
+        (response(404), InvalidInput, "answered 404: check sipsa_wsdl_url"),
+        (response(503), DependencyUnavailable, "answered 503, 2 times over"),
+        (response(501), DependencyUnavailable, "answered 501: run the step again later"),
     ],
 )
 def test_what_is_no_interface_is_said(
@@ -261,9 +265,9 @@ def test_an_interface_without_the_operation_or_without_soap_1_2_is_refused(tmp_p
     )
     for document, sentence in (
         (other, f"has no operation {CITY}"),
-        (former, r"is no WSDL of a service by SOAP 1\.2"),
+        (former, r"is not a WSDL of a service by SOAP 1\.2"),
     ):
         types = schema().replace(CITY, "promediosSipsaPais") if document is other else schema()
         both = serving(response(200, document), response(200, types))
-        with both as server, pytest.raises(RefusedInput, match=sentence):
+        with both as server, pytest.raises(InvalidInput, match=sentence):
             asked(server, tmp_path / "answer")

@@ -14,8 +14,8 @@ from sipsa.schema import BOGOTA, REPORTS
 from sipsa.stage import stage
 from sipsa_ws.history import Histories
 from sipsa_ws.quotes import Quotes
+from stepkit.errors import NothingToDo
 from stepkit.http import Limits
-from stepkit.outcomes import NothingToDo
 from stepkit.settings import Settings
 from tests.sources.sipsa_server import sipsa_server
 

@@ -50,7 +50,7 @@ def run_merge(url: str, run_id: str) -> Merged:
 
 
 def kept(url: str) -> dict[str, str]:
-    """Gives a hash of what each table holds, whatever the order of its rows."""
+    """Returns a hash of what each table holds, whatever the order of its rows."""
     connection = psycopg2.connect(url)
     try:
         with connection.cursor() as cursor:

@@ -18,7 +18,7 @@ from sipsa.merge import Merged
 from sipsa.schema import REPORTS
 from sipsa.stage import Staged
 from sipsa.tests.answers import CITY, MARKET, answer, city_row, market_row
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from tests.services import PostgresServer
 
 TABLE = "sipsa_data.promedios_sipsa_ciudad"
@@ -139,10 +139,10 @@ def test_an_older_answer_does_not_undo_a_correction(run_stage: Stage, run_merge:
 
 
 def test_what_another_run_has_staged_is_not_merged(run_stage: Stage, run_merge: Merge) -> None:
-    with pytest.raises(RefusedInput, match="is empty: run stage again before merge"):
+    with pytest.raises(InvalidInput, match="is empty: run stage again before merge"):
         run_merge("r1")
     run_stage("r2", [city_row()])
-    with pytest.raises(RefusedInput, match="holds the rows of run r2: run stage again before merge"):
+    with pytest.raises(InvalidInput, match="holds the rows of run r2: run stage again before merge"):
         run_merge("r1")
 
 
@@ -216,7 +216,7 @@ def test_too_many_unusable_rows_refuse_the_answer(run_stage: Stage, query: Query
     run_stage("r1", [city_row(n) for n in range(3)])
     rows = [city_row(n) for n in range(50)]
     rows[4]["precioPromedio"] = rows[5]["precioPromedio"] = ""
-    with pytest.raises(RefusedInput, match=r"2 of 50 rows are refused, .*first: row 5 column precioPromedio"):
+    with pytest.raises(InvalidInput, match=r"2 of 50 rows are refused, .*first: row 5 column precioPromedio"):
         run_stage("r2", rows)
     assert query("SELECT count(*) FROM sipsa_data.staging_promedios_sipsa_ciudad") == [(3,)]
     assert query("SELECT run_id FROM sipsa_data.staged_answers") == [("r1",)]
@@ -224,9 +224,9 @@ def test_too_many_unusable_rows_refuse_the_answer(run_stage: Stage, query: Query
 
 def test_malformed_xml_and_an_empty_history_stage_nothing(run_stage: Stage, query: Query) -> None:
     cut = answer([city_row(n) for n in range(30)])[:-300]
-    with pytest.raises(RefusedInput, match=r"answer\.xml\.gz: after row 29 the XML is malformed"):
+    with pytest.raises(InvalidInput, match=r"answer\.xml\.gz: after row 29 the XML is malformed"):
         run_stage("r1", gzip.compress(cut))
-    with pytest.raises(RefusedInput, match="cannot be read as gzip"):
+    with pytest.raises(InvalidInput, match="cannot be read as gzip"):
         run_stage("r1", gzip.compress(cut)[:-20])
     with pytest.raises(NothingToDo, match="holds no rows"):
         run_stage("r1", [])

@@ -16,7 +16,7 @@ from sipsa import records
 from sipsa.merge import Merged
 from sipsa.stage import Staged
 from sipsa.tests.answers import CITY, NAMESPACE, SOAP, answer, city_row
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.errors import Code, InvalidInput, InvalidRow
 
 FEW, MANY = 3, 2000
 """Rows of answers within one piece that is read at once, and of many."""
@@ -24,7 +24,7 @@ FEW, MANY = 3, 2000
 
 def read(path: Path, body: bytes) -> list[Any]:
     path.write_bytes(gzip.compress(body))
-    return [str(row) if isinstance(row, InvalidRowError) else row for row in records.rows(path, "answer")]
+    return [str(row) if isinstance(row, InvalidRow) else row for row in records.rows(path, "answer")]
 
 
 def spoiled(count: int, at: int | set[int], value: bytes) -> bytes:
@@ -83,7 +83,7 @@ def test_an_answer_that_is_malformed_around_its_rows_is_refused(
 ) -> None:
     body = answer([city_row(n) for n in range(FEW)])
     assert body.count(old) == 1
-    with pytest.raises(RefusedInput, match=r"answer: after row \d the XML is malformed: ") as refusal:
+    with pytest.raises(InvalidInput, match=r"answer: after row \d the XML is malformed: ") as refusal:
         read(tmp_path / "answer", body.replace(old, new))
     assert refusal.value.code == Code.UNREADABLE_INPUT
 
@@ -94,7 +94,7 @@ def test_what_is_damaged_all_over_is_not_read_row_by_row(
     body = answer([city_row(n, producto="HERE") for n in range(FEW)]).replace(b"HERE", b"&#x1F;")
     assert len(read(tmp_path / "answer", body)) == FEW
     monkeypatch.setattr("sipsa.records._MOST_MALFORMED", FEW - 1)
-    with pytest.raises(RefusedInput, match="answer: after row 0 the XML is malformed"):
+    with pytest.raises(InvalidInput, match="answer: after row 0 the XML is malformed"):
         read(tmp_path / "answer", body)
 
 
@@ -133,7 +133,7 @@ def test_elements_may_have_a_namespace(spoil: str, tmp_path: Path) -> None:
 def test_an_answer_of_other_elements_is_no_empty_one(content: str | None, said: str, tmp_path: Path) -> None:
     held = f'<n:{CITY}Response xmlns:n="{NAMESPACE}">{content}</n:{CITY}Response>' if content else ""
     body = f'<S:Envelope xmlns:S="{SOAP}"><S:Header/><S:Body>{held}</S:Body></S:Envelope>'
-    with pytest.raises(RefusedInput, match=said) as refusal:
+    with pytest.raises(InvalidInput, match=said) as refusal:
         read(tmp_path / "answer", body.encode())
     assert refusal.value.code == Code.SCHEMA_CHANGED
 
@@ -152,5 +152,5 @@ def test_a_bad_row_is_left_out_and_told_of_and_too_many_refuse_the_answer(
         (1, ["row 101 is malformed XML: xmlParseCharRef: invalid xmlChar value 31"])
     ]
     more = gzip.compress(spoiled(301, {100, 200}, b"Papa&#x1F;"))
-    with pytest.raises(RefusedInput, match=r"2 of 301 rows are refused, .*; the first: row 101 is malformed"):
+    with pytest.raises(InvalidInput, match=r"2 of 301 rows are refused, .*; the first: row 101 is malformed"):
         run_stage("r2", more, max_refused_share=0.001)

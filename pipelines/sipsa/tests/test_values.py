@@ -13,7 +13,7 @@ from sipsa.schema import REPORTS
 from sipsa.tests.answers import CITY, MARKET, city_row, market_row
 from sipsa.values import RowParser
 from sipsa_ws.operations import OPERATIONS
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 
 
 def parsed(row: dict[str, str], operation: str = CITY) -> dict[str, str | None]:
@@ -54,7 +54,7 @@ def test_a_date_is_the_day_in_bogota(sent: str, day: str) -> None:
 
 def test_a_number_is_read_as_it_looks() -> None:
     assert parsed(city_row(precioPromedio="\u00a02083\u200b"))["precio_promedio"] == "2083"
-    with pytest.raises(InvalidRowError, match="is not a price above 0"):
+    with pytest.raises(InvalidRow, match="is not a price above 0"):
         parsed(city_row(precioPromedio="\u22125"))
 
 
@@ -100,7 +100,7 @@ def test_numbers_as_decimals_may_be_written() -> None:
     ],
 )
 def test_what_is_no_value_of_its_column_is_named(changes: dict[str, str | None], sentence: str) -> None:
-    with pytest.raises(InvalidRowError, match=sentence):
+    with pytest.raises(InvalidRow, match=sentence):
         parsed(city_row(**changes))
 
 
@@ -142,11 +142,11 @@ def test_any_texts_are_values_that_mean_themselves_or_refused_by_column(
     row |= spoilt
     try:
         values = RowParser(REPORTS[operation]).parse(row)
-    except InvalidRowError as error:
+    except InvalidRow as error:
         refused = re.match(r"column (\w+): ", str(error))
         assert refused
         assert refused[1] in spoilt
-        with pytest.raises(InvalidRowError, match=f"column {refused[1]}"):
+        with pytest.raises(InvalidRow, match=f"column {refused[1]}"):
             USED[operation].parse(row)
         return
     assert USED[operation].parse(row) == values, "what was seen before changes nothing"

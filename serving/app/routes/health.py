@@ -10,13 +10,13 @@ router = APIRouter(tags=["probes"])
 
 @router.get("/health")
 async def health() -> dict[str, str]:
-    """Says that the process answers."""
+    """Reports that the process answers."""
     return {"status": "ok"}
 
 
 @router.get("/ready", responses={503: problem("No verified model, and no word that there is none yet.")})
 async def ready(champion: ChampionDep) -> Ready:
-    """Says whether requests may come: a verified model is loaded, or the registry has no champion yet."""
+    """Returns whether requests may come: a verified model is loaded, or the registry has no champion yet."""
     if not champion.ready:
         raise HTTPException(503, _reason(champion))
     version = champion.version

@@ -1,4 +1,4 @@
-"""Answers that are no JSON, fail, tell of this network, or lead elsewhere."""
+"""Answers that are not JSON, fail, tell of this network, or lead elsewhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from fastapi import HTTPException
 
 import bundle
+from app.latest_input import MOST_BYTES, LatestInput, LatestInputUnavailableError
 from app.model import ServedModel
-from app.newest import MOST_BYTES, Newest, NewestUnavailableError
 from app.registry import ModelVersion
 from bundle import BundleError, Engine, Feature, Transform, write
 from bundle.transforms import made
@@ -41,7 +41,7 @@ BARS = [
 ]
 
 
-class Stored(Newest):
+class Stored(LatestInput):
     """Stored bars that need no S3."""
 
     def __init__(self, bars: list[Any]) -> None:
@@ -143,7 +143,7 @@ def test_an_answer_to_the_largest_numbers_is_json(tmp_path: Path, kind: str, lar
     samples, _ = loaded.samples.read(
         json.dumps({"samples": [{each.name: largest for each in features}]}).encode()
     )
-    matrix, _ = loaded.bundle.preparation.apply_to_samples(samples)
+    matrix, _ = loaded.bundle.preprocessing.apply_to_samples(samples)
     shares = loaded.bundle.probabilities(matrix)
     assert np.isfinite(shares).all()
     assert shares.sum() == pytest.approx(1)
@@ -174,8 +174,8 @@ def test_nobody_is_told_where_stored_input_is(monkeypatch: pytest.MonkeyPatch) -
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(NewestUnavailableError) as refusal:
-        Newest("s3://inner-bucket/latest.json", 5).get("bars")
+    with pytest.raises(LatestInputUnavailableError) as refusal:
+        LatestInput("s3://inner-bucket/latest.json", 5).get("bars")
     assert str(refusal.value) == "The stored bars cannot be read from S3: EndpointConnectionError"
 
 
@@ -191,10 +191,10 @@ def test_stored_input_without_end_is_not_read() -> None:
             self.read_bytes += most
             return b" " * most
 
-    newest, endless = Newest("s3://bucket/latest.json", 5), Endless()
-    newest._client = endless
-    with pytest.raises(NewestUnavailableError, match="are larger than"):
-        newest.get("bars")
+    latest, endless = LatestInput("s3://bucket/latest.json", 5), Endless()
+    latest._client = endless
+    with pytest.raises(LatestInputUnavailableError, match="are larger than"):
+        latest.get("bars")
     assert endless.read_bytes <= MOST_BYTES + 1
 
 

@@ -86,7 +86,7 @@ CHANGES: dict[str, Change] = {
     "a shape below 0": header("(-1,)"),
     "a shape of more than 64 bits": header("(2**70,)"),
     "a type that there is not": header("(2,)", "'<q9'"),
-    "a head that is no literal": header("(2,), 'x': [" + "[" * 90),
+    "a head that is not a literal": header("(2,), 'x': [" + "[" * 90),
     "smoke without rows": text(
         "smoke.json",
         lambda smoke: smoke.update(
@@ -104,7 +104,7 @@ CHANGES: dict[str, Change] = {
     "nested JSON": lambda folder: (folder / "smoke.json").write_text("[" * 100_000),
     "a contract that is a list": text("contract.json", lambda contract: [contract]),
     "features that are a text": text("contract.json", lambda contract: contract.update(features="abc")),
-    "labels that are no list": text("contract.json", lambda contract: contract.update(labels=5)),
+    "labels that are not a list": text("contract.json", lambda contract: contract.update(labels=5)),
     "an engine of lists": text("contract.json", lambda contract: contract.update(engine=[])),
     "an engine that cannot be a key": text(
         "contract.json", lambda contract: contract["engine"].update(type=[])

@@ -85,7 +85,7 @@ def test_a_changed_file_is_read_and_one_that_is_damaged_is_not(
     assert asked("Bearer a new key").status_code == 200
     assert asked("Bearer slow").status_code == 200
     rewrite(keys, {"slow": hashed("slow", per_second=0.001)})
-    assert asked("Bearer slow").status_code == 429, "a change of the file is no way to more requests"
+    assert asked("Bearer slow").status_code == 429, "a change of the file is not a way to more requests"
     for damaged in ("", "{}", "[]", '{"slow": {}}', '{"slow": {"sha256": "0"}}', "[" * 100_000):
         rewrite(keys, damaged)
         assert asked("Bearer slow").status_code == 429
@@ -97,9 +97,9 @@ def test_a_changed_file_is_read_and_one_that_is_damaged_is_not(
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "is no list of clients"),
+        ("", "is not a list of clients"),
         ({}, "names no client"),
-        ({"shop": SHOP}, "is no list of clients"),
+        ({"shop": SHOP}, "is not a list of clients"),
         ({"shop": {"sha256": SHOP}}, "shop: sha256 must be 64 hexadecimal digits"),
         ({"shop": {"sha256": "0" * 64, "rate": 1}}, "shop must have sha256, and may have per_second"),
         ({"shop": {"sha256": "0" * 64, "per_second": 0}}, "per_second must be a number above 0"),

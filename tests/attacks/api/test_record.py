@@ -206,6 +206,6 @@ def test_a_pod_that_comes_before_its_role_is_ready_once_that_is_there(
 
 @pytest.mark.parametrize("url", ["http://u:sesame@host", "postgresql://u:open/sesame@host/db", "sesame"])
 def test_a_url_that_is_none_is_named_without_its_password(url: str) -> None:
-    with pytest.raises(ValueError, match="PROMOTION_RECORD_URL is no URL") as refusal:
+    with pytest.raises(ValueError, match="PROMOTION_RECORD_URL is not a URL") as refusal:
         Record(Settings(mlflow_model_name="forest", promotion_record_url=url))
     assert not re.search("open|sesame", str(refusal.value))

@@ -17,7 +17,7 @@ func main() {
 	decoder := json.NewDecoder(os.Stdin)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&pods); err != nil {
-		log.Fatalf("standard input is no array of pods: %v", err)
+		log.Fatalf("standard input is not an array of pods: %v", err)
 	}
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks())
 	if err != nil {

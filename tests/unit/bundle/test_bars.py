@@ -91,10 +91,10 @@ def test_missing_hours_are_counted(history: Bars) -> None:
 @pytest.mark.parametrize(
     ("name", "at", "value", "sentence"),
     [
-        ("low", 3, 10.0**9, "bar 3 is none"),
-        ("close", 4, -1.0, "bar 4 is none"),
-        ("open", 0, np.nan, "bar 0 is none"),
-        ("volume", 5, np.inf, "bar 5 is none"),
+        ("low", 3, 10.0**9, "bar 3 is invalid"),
+        ("close", 4, -1.0, "bar 4 is invalid"),
+        ("open", 0, np.nan, "bar 0 is invalid"),
+        ("volume", 5, np.inf, "bar 5 is invalid"),
         ("open_time", 6, 0.0, "bar 6 opens"),
         ("open_time", 7, 1672531200000.0 + 7 * HOUR + 1, "bar 7 opens"),
     ],

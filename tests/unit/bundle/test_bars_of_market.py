@@ -162,7 +162,7 @@ def test_a_bar_that_is_none_is_named(change: dict[str, float]) -> None:
     assert check(bars_of([sound, *following]), HOUR) == 0
     following[0] |= change
     assert refusal([sound, *following]) == (
-        "bar 1 is none: its prices must be positive and within low and high, its volume at least 0"
+        "bar 1 is invalid: its prices must be positive and within low and high, its volume at least 0"
     )
 
 
@@ -185,4 +185,4 @@ def test_a_field_that_is_absent_is_named() -> None:
     assert str(refused.value) == f"bar 1 has no high: a bar has {fields}"
     with pytest.raises(UnusableBars) as refused:
         bars_of([row, {**row, "volume": "x"}])
-    assert str(refused.value) == "bar 1: volume is 'x', which is no number"
+    assert str(refused.value) == "bar 1: volume is 'x', which is not a number"

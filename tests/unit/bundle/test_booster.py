@@ -97,19 +97,19 @@ def test_what_is_at_a_bound_is_taken(place: Place, value: Any) -> None:
 NO_SCORE = "one number, or one a class"
 NO_LEAF = "tree 0 has parameters that do not fit it"
 NO_NAMES = "feature_names are not one a column"
-NO_PROBABILITY = "which is no probability"
+NO_PROBABILITY = "which is not a probability"
 NO_GROUPS = "iteration_indptr or tree_info give trees to rounds and classes that there are not"
 NO_TARGET = "num_target is not 1, or boost_from_average neither 0 nor 1"
 NO_CATEGORIES = "it splits by categories, which no bundle's booster does"
-NO_FLAG = "tree 0: default_left or split_type holds what is none"
+NO_FLAG = "tree 0: default_left or split_type holds an invalid entry"
 NO_COLUMN = "tree 0: split_indices names a column that the model does not have"
 NO_PLACE = "tree 0: a child is out of place"
 REFUSED: list[tuple[Place, Any, str]] = [
     ((*LEARNER, "feature_names"), "ab", NO_NAMES),
     ((*LEARNER, "feature_names"), ["a"], NO_NAMES),
     ((*LEARNER, "feature_names"), ["a", "b", "c"], NO_NAMES),
-    ((*LEARNER, "feature_names"), ["a", 1], "feature_names holds what is none"),
-    ((*LEARNER, "feature_types"), ["float", "c"], "feature_types holds what is none"),
+    ((*LEARNER, "feature_names"), ["a", 1], "feature_names holds an invalid entry"),
+    ((*LEARNER, "feature_types"), ["float", "c"], "feature_types holds an invalid entry"),
     ((*LEARNER, "feature_types"), ["float"], "feature_types are not one a column"),
     ((*LEARNER, "attributes"), ["a"], "attributes are not strings"),
     ((*LEARNER, "attributes"), {"a": "b", "c": 1}, "attributes are not strings"),
@@ -123,7 +123,7 @@ REFUSED: list[tuple[Place, Any, str]] = [
     ((*NUMBERS, "num_class"), "3", "it tells 3 classes apart; the contract has 2"),
     ((*NUMBERS, "num_target"), "2", NO_TARGET),
     ((*NUMBERS, "boost_from_average"), "2", NO_TARGET),
-    ((*NUMBERS, "base_score"), 1, "base_score is no string"),
+    ((*NUMBERS, "base_score"), 1, "base_score is not a string"),
     *(
         ((*NUMBERS, "base_score"), score, NO_SCORE)
         for score in ("x", "", "inf", "nan", "1e101", "0_1", " 0.5", "[0.5,0.5]")
@@ -134,7 +134,7 @@ REFUSED: list[tuple[Place, Any, str]] = [
     ((*OBJECTIVE, "name"), "multi:softprob", "'multi:softprob' does not tell 2 classes apart"),
     ((*OBJECTIVE, "name"), "reg:squarederror", "(binary:logistic for 2, multi:softprob for more)"),
     *(
-        ((*OBJECTIVE, "reg_loss_param", "scale_pos_weight"), weight, "scale_pos_weight is no number")
+        ((*OBJECTIVE, "reg_loss_param", "scale_pos_weight"), weight, "scale_pos_weight is not a number")
         for weight in ("-1", "x", "1e", "", 1)
     ),
     ((*MODEL, "cats", "enc"), ["a"], NO_CATEGORIES),
@@ -144,8 +144,8 @@ REFUSED: list[tuple[Place, Any, str]] = [
     ((*MODEL, "trees"), [], "num_trees is 1, which is not how many trees there are"),
     ((*MODEL, "trees"), [tree(0), tree(1)], "num_trees is 1, which is not how many trees there are"),
     ((*MODEL, "gbtree_model_param", "num_trees"), "x", "num_trees is 'x': not a whole number"),
-    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "0", "1 trees are no whole rounds of 0"),
-    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "2", "1 trees are no whole rounds of 2"),
+    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "0", "1 trees are not whole rounds of 0"),
+    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "2", "1 trees are not whole rounds of 2"),
     ((*MODEL, "iteration_indptr"), [0, 2], NO_GROUPS),
     ((*MODEL, "iteration_indptr"), "01", NO_GROUPS),
     ((*MODEL, "tree_info"), [1], NO_GROUPS),
@@ -263,7 +263,7 @@ OF_SEVERAL: list[tuple[Place, Any, str]] = [
     ((*OBJECTIVE, "name"), "binary:logistic", "'binary:logistic' does not tell 3 classes apart"),
     ((*OBJECTIVE, "softmax_multiclass_param", "more"), "4", "softmax_multiclass_param does not hold exactly"),
     ((*OBJECTIVE, "more"), "4", "objective does not hold exactly name, softmax_multiclass_param"),
-    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "2", "3 trees are no whole rounds of 6"),
+    ((*MODEL, "gbtree_model_param", "num_parallel_tree"), "2", "3 trees are not whole rounds of 6"),
     ((*MODEL, "tree_info"), [0, 2, 1], NO_GROUPS),
     ((*MODEL, "trees", 2, "id"), 1, "tree 2 has parameters that do not fit it"),
     ((*MODEL, "trees", 1, "parents"), ints(0, 0, 0), "tree 1: its root has a parent"),

@@ -14,7 +14,7 @@ import pytest
 
 import bundle
 from bundle import Contract, Engine, Feature, Label, Split
-from bundle.preparation import Preparation
+from bundle.preprocessing import Preprocessing
 
 HELD = Feature("distance", "number", imputed=5.0, low=0.0, high=9.0, log=True, mean=1.0, scale=2.0)
 ROWS = pd.DataFrame({"distance": [-3.0, 4.0, 100.0, np.nan]})
@@ -36,19 +36,19 @@ def contract(class_weights: tuple[float, ...] | None = None) -> Contract:
 
 
 def test_a_number_is_held_within_its_bounds_before_its_logarithm() -> None:
-    matrix, _ = Preparation([HELD]).apply({"distance": ROWS["distance"].to_numpy()})
+    matrix, _ = Preprocessing([HELD]).apply({"distance": ROWS["distance"].to_numpy()})
     np.testing.assert_allclose(matrix[:, 0], (np.log1p([0.0, 4.0, 9.0, 5.0]) - 1.0) / 2.0)
 
 
 def test_a_bound_may_be_a_whole_number_that_no_integer_of_64_bits_holds() -> None:
     feature = Feature("distance", "number", imputed=5.0, low=-(2**64), high=2**64, mean=2**64, scale=2**65)
-    matrix, _ = Preparation([feature]).apply({"distance": np.array([1e30])})
+    matrix, _ = Preprocessing([feature]).apply({"distance": np.array([1e30])})
     assert matrix.tolist() == [[0.0]]
 
 
 def test_a_logarithm_without_a_lower_bound_is_refused() -> None:
     with pytest.raises(bundle.BundleError, match="distance has a logarithm and no bound above -1"):
-        Preparation([Feature("distance", "number", imputed=0.0, log=True)])
+        Preprocessing([Feature("distance", "number", imputed=0.0, log=True)])
 
 
 def test_class_weights_take_back_the_balance_of_training(tmp_path: Path) -> None:

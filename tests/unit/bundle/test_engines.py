@@ -21,8 +21,8 @@ from sklearn.svm import LinearSVC
 
 import bundle
 from bundle.engines import native
-from bundle.fitted import columns_of
-from bundle.preparation import Preparation
+from bundle.exporter import columns_of
+from bundle.preprocessing import Preprocessing
 
 Export = Callable[..., Path]
 CLASSIFIERS = {
@@ -163,12 +163,12 @@ def test_samples_make_the_matrix_that_columns_make(
     rows.loc[1::7, "soil_type"] = [f" {name.lower()}" for name in rows.loc[1::7, "soil_type"]]
     rows.loc[2::7, "soil_type"] = None
     rows.loc[3::7, "slope"] = None
-    expected, unknown = opened.preparation.apply(columns_of(rows))
+    expected, unknown = opened.preprocessing.apply(columns_of(rows))
     given = rows.astype(object).where(rows.notna(), None).to_dict("records")
-    matrix, new = opened.preparation.apply_to_samples(given)
+    matrix, new = opened.preprocessing.apply_to_samples(given)
     np.testing.assert_array_equal(matrix, expected)
     assert new == {"soil_type": np.flatnonzero(unknown["soil_type"]).tolist()}
-    assert opened.preparation.apply_to_samples(rows[1:2].to_dict("records"))[1] == {}
+    assert opened.preprocessing.apply_to_samples(rows[1:2].to_dict("records"))[1] == {}
 
 
 @pytest.mark.parametrize("order", [("number", "category", "number"), ("category", "number", "category")])
@@ -183,7 +183,7 @@ def test_samples_may_have_their_numbers_anywhere(order: tuple[Any, ...]) -> None
         )
         for at, kind in enumerate(order)
     ]
-    preparation = Preparation(features)
+    preprocessing = Preprocessing(features)
     samples = [
         {each.name: float(row * 5 - 1) if each.type == "number" else "aB"[row % 2] for each in features}
         for row in range(3)
@@ -194,7 +194,7 @@ def test_samples_may_have_their_numbers_anywhere(order: tuple[Any, ...]) -> None
         )
         for each in features
     }
-    np.testing.assert_array_equal(preparation.apply_to_samples(samples)[0], preparation.apply(columns)[0])
+    np.testing.assert_array_equal(preprocessing.apply_to_samples(samples)[0], preprocessing.apply(columns)[0])
 
 
 def test_a_matrix_of_another_width_is_refused(fitted: Pipeline, export: Export) -> None:

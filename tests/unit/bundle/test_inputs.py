@@ -15,7 +15,7 @@ import pytest
 
 import bundle
 from bundle import BundleError, BundleRefused, Contract, Feature, Transform
-from bundle.fitted import columns_of
+from bundle.exporter import columns_of
 from bundle.inputs import Inputs
 from bundle.transforms import UnusableInput
 from bundle.transforms.bars import FEATURES as OF_BARS
@@ -52,9 +52,9 @@ def test_samples_get_the_features_that_training_had(tmp_path: Path) -> None:
     opened, frame = bundle.load(written(tmp_path / "bundle")), rows()
     samples = [{"latitude": None, "longitude": None, **each} for each in samples_of(frame)]
     made = opened.inputs.complete(samples)
-    matrix, unknown = opened.preparation.apply_to_samples(made)
+    matrix, unknown = opened.preprocessing.apply_to_samples(made)
     assert not unknown
-    expected, _ = opened.preparation.apply(columns_of(frame))
+    expected, _ = opened.preprocessing.apply(columns_of(frame))
     np.testing.assert_array_equal(matrix, expected)
     assert (made[9]["nearest_station"], made[9]["station_distance_m"]) == (None, None)
     assert "season" not in samples[0], "what the client sent stays as it was"
@@ -62,7 +62,7 @@ def test_samples_get_the_features_that_training_had(tmp_path: Path) -> None:
 
 def test_a_value_that_cannot_be_transformed_has_the_place_of_its_sample() -> None:
     samples = [{"latitude": None, "longitude": None, "occurred_at": each} for each in ("2026-01-01T00", "x")]
-    with pytest.raises(UnusableInput, match="row 1, occurred_at: 'x' is no time"):
+    with pytest.raises(UnusableInput, match="row 1, occurred_at: 'x' is not a time"):
         Inputs(contract()).complete(samples)
 
 
@@ -85,7 +85,7 @@ MISFITS: dict[str, tuple[Callable[[], Contract], str]] = {
     "parameters": (lambda: contract((Transform("times", {}),)), "the transform times has the parameters []"),
     "no feature": (
         lambda: replace(contract((CLOCKS,)), features=contract().features[1:]),
-        "the transform times makes day_of_week, which is no feature of the model",
+        "the transform times makes day_of_week, which is not a feature of the model",
     ),
     "another kind": (
         lambda: contract(day_of_week=Feature("day_of_week", "category", imputed="0", categories=("0",))),
@@ -158,7 +158,7 @@ def test_the_one_transform_of_a_contract_of_format_1_is_read() -> None:
         ),
         (lambda smoke: smoke["columns"]["station_distance_m"].__setitem__(0, 1.5), "row 0: place makes st"),
         (lambda smoke: smoke["inputs"]["latitude"].__setitem__(1, None), "row 1: place makes latitude nan"),
-        (lambda smoke: smoke["inputs"]["occurred_at"].__setitem__(2, "soon"), "'soon' is no time"),
+        (lambda smoke: smoke["inputs"]["occurred_at"].__setitem__(2, "soon"), "'soon' is not a time"),
         (lambda smoke: smoke["inputs"].update(longitude=[]), "cannot be understood: ValueError"),
         (lambda smoke: smoke["columns"].update(latitude=41.8), "cannot be understood: IndexError"),
         (lambda smoke: smoke.pop("inputs"), "cannot be understood: KeyError"),

@@ -1,4 +1,4 @@
-"""Places: the projection agrees with PROJ, the nearest station is found, what is no place is none."""
+"""Places: the projection agrees with PROJ, the nearest station is found, what is not a place gives none."""
 
 from __future__ import annotations
 

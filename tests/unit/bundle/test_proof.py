@@ -22,10 +22,10 @@ from sklearn.svm import LinearSVC
 from xgboost import XGBClassifier
 
 import bundle
-from bundle import Bundle, BundleRefused, Contract, Engine, Feature, Label, fitted, proof
+from bundle import Bundle, BundleRefused, Contract, Engine, Feature, Label, exporter, proof
 from bundle.engines import BOOSTER, ENGINES
 from bundle.engines.arrays import Matrix
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.training import proven_bundle
 
 CLASSIFIERS: dict[str, list[Any]] = {
@@ -93,10 +93,10 @@ def published(
         scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
         categories = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder)
-        preparation = ColumnTransformer(
+        preprocessing = ColumnTransformer(
             [("numbers", scaled, ["elevation", "slope"]), ("categories", categories, ["soil_type"])]
         )
-        steps = make_pipeline(preparation, *CLASSIFIERS[engine])
+        steps = make_pipeline(preprocessing, *CLASSIFIERS[engine])
         pipeline = steps.fit(samples[:FIRST_TEST_ROW], target)
         return pipeline, bundle.load(export(pipeline)), test
 
@@ -131,9 +131,9 @@ def test_one_wrong_row_is_refused(published: Published, engine: str, by: float) 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_rows_have_no_answers(published: Published, engine: str) -> None:
     _, opened, rows = published(engine, 7)
-    answer = opened.predict(fitted.columns_of(rows[:0]))
+    answer = opened.predict(exporter.columns_of(rows[:0]))
     assert answer.probabilities.shape == (0, 7)
-    assert (len(answer.labels), len(opened.predict(fitted.columns_of(rows[:1])).labels)) == (0, 1)
+    assert (len(answer.labels), len(opened.predict(exporter.columns_of(rows[:1])).labels)) == (0, 1)
 
 
 FAR = {"linear": 1e-11, "kernel_map": 1e-8, "forest": 1e-14, "xgboost": 1e-5}
@@ -153,7 +153,7 @@ def test_a_tenth_is_disturbed_in_each_way(published: Published) -> None:
     disturbed = proof._disturbed(rows, opened.contract)
     for name in rows:
         assert 0.07 < disturbed[name].isna().mean() < 0.13
-    new = disturbed["soil_type"] == fitted.UNSEEN
+    new = disturbed["soil_type"] == exporter.UNSEEN
     assert 0.07 < new.mean() < 0.13
     holes = [disturbed[name].isna() for name in rows]
     assert not (holes[0] == holes[1]).all()
@@ -185,13 +185,13 @@ def test_an_exporter_that_triples_is_not_published(
     published: Published, samples: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline, _, rows = published("linear", 7)
-    linear = fitted._linear
+    linear = exporter._linear
 
     def tripled(classifier: Any) -> dict[str, NDArray[Any]]:
         return {name: 3 * array for name, array in linear(classifier).items()}
 
-    monkeypatch.setattr(fitted, "_linear", tripled)
-    with pytest.raises(RefusedInput, match="the model is not published"):
+    monkeypatch.setattr(exporter, "_linear", tripled)
+    with pytest.raises(InvalidInput, match="the model is not published"):
         proven_bundle(
             pipeline,
             samples[:FIRST_TEST_ROW],

@@ -159,7 +159,7 @@ def test_another_bundle_than_the_expected_one_is_refused(path: Path) -> None:
         ("contract.json", lambda fields: fields["labels"].pop(), r"arrays/distributions\.npy has shape"),
         ("contract.json", lambda fields: fields["features"][0].update(type="date"), "unknown type 'date'"),
         ("contract.json", lambda fields: fields["features"][2].update(imputed="x"), "no category 'x'"),
-        ("digests.json", lambda fields: fields.update({"../../x": "00"}), "no file of a bundle"),
+        ("digests.json", lambda fields: fields.update({"../../x": "00"}), "not a file of a bundle"),
         ("digests.json", lambda fields: fields.pop("contract.json"), "must list"),
     ],
 )

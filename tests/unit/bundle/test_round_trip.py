@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import bundle
-from bundle.fitted import columns_of
+from bundle.exporter import columns_of
 from bundle.proof import TOLERANCES
 
 NUMBERS, WORDS = ["height", "depth"], ["soil", "shade"]

@@ -15,7 +15,7 @@ from xgboost import XGBClassifier
 from bundle import BundleError, Contract, Engine, Feature, Label, load
 from bundle.engines import BOOSTER
 from bundle.engines.xgboost import XGBoost
-from bundle.fitted import columns_of, write
+from bundle.exporter import columns_of, write
 from bundle.transforms.bars import FEATURES
 
 

@@ -12,9 +12,9 @@ import pytest
 from dags.pod_report import REPORT_KEY, PodReport
 from quintet import why
 from quintet.airflow_api import AirflowApi
-from quintet.causes import Kind, cause_of
-from quintet.causes.evidence import Evidence, Run, Said
 from quintet.cluster_evidence import ClusterRuns
+from quintet.diagnosis import Kind, cause_of
+from quintet.diagnosis.evidence import Evidence, Run, Said
 from quintet.kube import Kube
 from quintet.progress import UserError
 

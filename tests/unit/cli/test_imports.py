@@ -47,7 +47,7 @@ def write(root: Path, **code: str) -> None:
 
 
 def held(root: Path, *files: str) -> set[str]:
-    """Gives what the image of the step `load` holds, beside the package's own file."""
+    """Returns what the image of the step `load` holds, beside the package's own file."""
     found = {path.relative_to(root).as_posix() for path in needed(root, "weather", "load", files)}
     assert "pipelines/weather/__init__.py" in found
     return found - {"pipelines/weather/__init__.py", "pipelines/weather/load.py"}
@@ -76,7 +76,7 @@ def held(root: Path, *files: str) -> set[str]:
 )
 def test_a_module_is_found_however_it_is_imported(root: Path, code: str, expected: set[str]) -> None:
     write(root, load=code, table="ROWS = 1", other="")
-    for name in ("log", "http", "promotion/metrics", "promotion/contest"):
+    for name in ("log", "http", "promotion/metrics", "promotion/policy"):
         (root / "stepkit" / f"{name}.py").touch()
     assert held(root) == expected
 
@@ -87,9 +87,9 @@ def test_what_an_imported_module_imports_is_held_too(root: Path) -> None:
 
 
 def test_a_relative_import_of_a_package_starts_at_the_package(root: Path) -> None:
-    write(root, load="import stepkit.promotion.contest")
+    write(root, load="import stepkit.promotion.policy")
     (root / "stepkit/promotion/__init__.py").write_text("from . import metrics\nfrom ..log import start")
-    for name in ("log", "promotion/metrics", "promotion/contest"):
+    for name in ("log", "promotion/metrics", "promotion/policy"):
         (root / "stepkit" / f"{name}.py").touch()
     assert held(root) >= {"stepkit/log.py", "stepkit/promotion/metrics.py"}
 

@@ -153,12 +153,12 @@ def test_a_prediction_is_asked_for_with_the_example_of_the_models_pipeline(
 
 @pytest.mark.usefixtures("release")
 def test_each_model_that_is_served_has_a_door_and_a_port_of_its_own(kube: Kube) -> None:
-    doors = ui.doors_of(kube)
+    forwards = ui.doors_of(kube)
     known = len(models())
-    assert {name: door.local for name, door in doors.items() if name not in ui.DOORS} == {
+    assert {name: forward.local for name, forward in forwards.items() if name not in ui.PORT_FORWARDS} == {
         name: ui.FIRST_PORT + known + place for place, name in enumerate(("rain", "hail", "another"))
     }
-    assert doors["rain"].service == "inference-rain"
+    assert forwards["rain"].service == "inference-rain"
 
 
 def test_a_model_of_this_checkout_keeps_its_port_whatever_else_is_served(
@@ -167,9 +167,9 @@ def test_a_model_of_this_checkout_keeps_its_port_whatever_else_is_served(
     first, second, *_ = models()
     answers[SECRETS] = releases({})
     answers[DEPLOYMENTS] = {"items": [api_of(second)]}
-    doors = ui.doors_of(kube)
-    assert doors[second].local == ui.FIRST_PORT + 1
-    assert first not in doors
+    forwards = ui.doors_of(kube)
+    assert forwards[second].local == ui.FIRST_PORT + 1
+    assert first not in forwards
 
 
 def test_ui_takes_the_port_of_each_model_and_opens_the_first_by_the_name_api(
@@ -190,9 +190,9 @@ def test_ui_takes_the_port_of_each_model_and_opens_the_first_by_the_name_api(
 
 
 def test_a_model_with_the_name_of_a_part_does_not_take_its_door() -> None:
-    doors = ui._doors(["s3", "rain"])
-    assert doors["s3"] == ui.DOORS["s3"]
-    assert (doors["inference-s3"].local, doors["rain"].local) == (ui.FIRST_PORT, ui.FIRST_PORT + 1)
+    forwards = ui._doors(["s3", "rain"])
+    assert forwards["s3"] == ui.PORT_FORWARDS["s3"]
+    assert (forwards["inference-s3"].local, forwards["rain"].local) == (ui.FIRST_PORT, ui.FIRST_PORT + 1)
 
 
 def test_first_runs_begin_with_what_the_training_learns_from(

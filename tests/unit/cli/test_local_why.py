@@ -15,12 +15,12 @@ import pytest
 from forest.capture import parse_capture
 from forest.load import read_csv
 from quintet import why
-from quintet.causes import Kind, cause_of
+from quintet.diagnosis import Kind, cause_of
 from quintet.local.evidence import LocalRuns
 from quintet.progress import UserError
 from stepkit import postgres, tracking
+from stepkit.errors import NothingToDo
 from stepkit.http import Client
-from stepkit.outcomes import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import execute

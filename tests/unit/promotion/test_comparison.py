@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.promotion import comparison
 from stepkit.promotion.comparison import Comparison, Thresholds, compare, decide
 from stepkit.promotion.decisions import Model
-from stepkit.promotion.evaluation import best
+from stepkit.promotion.evaluate_step import best
 from stepkit.promotion.metrics import Accuracy, F1Macro
 
 THRESHOLDS = Thresholds(min_metric=0.5, min_gain=0.01)
@@ -144,14 +144,14 @@ def test_the_best_candidate_is_the_first_of_the_highest() -> None:
 @pytest.mark.parametrize("candidates", [[{"algorithm": "svc"}], ["svc"], [{"f1_macro": None}]])
 def test_candidates_that_are_none_are_refused(candidates: list[object]) -> None:
     with pytest.raises(
-        RefusedInput, match=r"^--candidates \(CANDIDATES\) holds what is no result"
+        InvalidInput, match=r"^--candidates \(CANDIDATES\) holds what is not a result"
     ) as refused:
         best(candidates, "f1_macro", "d")
     assert refused.value.code == Code.INVALID_SETTING
 
 
 def test_without_candidates_nobody_is_best() -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         best([], "f1_macro", "d")
     assert str(refused.value) == "--candidates (CANDIDATES) is empty: no model was trained"
     assert refused.value.code == Code.EMPTY_INPUT

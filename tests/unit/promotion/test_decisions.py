@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from stepkit import postgres
-from stepkit.outcomes import POSTGRES, Code, NothingToDo, OutsideDown, RefusedInput
+from stepkit.errors import POSTGRES, Code, DependencyUnavailable, InvalidInput, NothingToDo
 from stepkit.promotion.comparison import Comparison
 from stepkit.promotion.decisions import (
     Decision,
@@ -160,7 +160,7 @@ def test_a_run_finds_what_it_has_decided(settings: Settings) -> None:
 
 
 def test_a_decision_needs_a_run(settings: Settings) -> None:
-    with pytest.raises(RefusedInput, match="--run-id"), decisions(settings, run=Run("training")):
+    with pytest.raises(InvalidInput, match="--run-id"), decisions(settings, run=Run("training")):
         pass
 
 
@@ -180,7 +180,7 @@ def test_a_promotion_whose_session_ends_has_decided_nothing(settings: Settings, 
             record.record(PROMOTED)
             end_sessions(query)
 
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         decide_and_lose_the_session()
     # Whoever waited has the lock by then, and decides on what the record says.
     with exclusive(settings, "forest") as record:
@@ -190,7 +190,7 @@ def test_a_promotion_whose_session_ends_has_decided_nothing(settings: Settings, 
 
 def test_a_step_that_may_promote_nothing_is_told_so(settings: Settings, forest_database: str) -> None:
     of_a_step = replace(settings, database_url=forest_database)
-    with pytest.raises(OutsideDown) as refused, exclusive(of_a_step, "forest"):
+    with pytest.raises(DependencyUnavailable) as refused, exclusive(of_a_step, "forest"):
         pass
     assert (refused.value.code, refused.value.service) == (Code.ACCESS_REFUSED, POSTGRES)
     assert "(permission denied for table promotion_lock)" in str(refused.value)

@@ -1,4 +1,4 @@
-"""How often the default rule promotes a challenger that is no better, and one that is better by 0.01."""
+"""How often the default rule promotes a challenger that is not better, and one that is better by 0.01."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def corrected(
 
 
 def promoted(metric: Metric, challenge: Challenge) -> float:
-    """Gives the share of challengers that the defaults promote; each meets a champion on rows of its own."""
+    """Returns the share of challengers that the defaults promote; each meets a champion on its own rows."""
     generator = np.random.default_rng(12)
     verdicts = []
     for _ in range(COMPARISONS):

@@ -11,7 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_DOES_NOT_EXIST
 
-from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
+from stepkit.errors import MLFLOW, Code, DependencyUnavailable, InvalidInput
 from stepkit.promotion import registry
 from stepkit.promotion.decisions import Model
 from stepkit.promotion.registry import LatestModelFile, MlflowRegistry
@@ -153,7 +153,7 @@ def test_a_champion_whose_version_and_run_are_gone_is_not_shown(
     assert client.told == []
     assert "toy has no version of the champion, and MLflow no run run 2" in caplog.text
     client.code = INTERNAL_ERROR
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         opened(client).show(CHAMPION, lambda: None)
 
 
@@ -161,19 +161,19 @@ def test_a_version_whose_run_is_gone_is_nothing_to_go_back_to(opened: Opened) ->
     client = Client(version(1), version(2))
     client.gone = {"run 1"}
     with pytest.raises(
-        RefusedInput, match=r"version 1 of toy has nothing to serve any more: .* run 1"
+        InvalidInput, match=r"version 1 of toy has nothing to serve any more: .* run 1"
     ) as refused:
         opened(client).model(1)
     assert (refused.value.code, refused.value.service) == (Code.UNUSABLE_MODEL, MLFLOW)
     client.code = INTERNAL_ERROR
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         opened(client).model(1)
 
 
 def test_an_mlflow_that_fails_is_down(opened: Opened) -> None:
     client = Client()
     client.code = INTERNAL_ERROR
-    with pytest.raises(OutsideDown):
+    with pytest.raises(DependencyUnavailable):
         opened(client).show(CHAMPION, lambda: None)
     assert client.told == []
 
@@ -191,7 +191,7 @@ def test_a_version_leads_to_its_model(opened: Opened) -> None:
     found = opened(Client(version(1), version(2), person))
     assert found.model(2) == CHAMPION
     for number in (3, 4):
-        with pytest.raises(RefusedInput) as refused:
+        with pytest.raises(InvalidInput) as refused:
             found.model(number)
         assert (refused.value.code, refused.value.service) == (Code.MISSING_INPUT, MLFLOW)
         assert str(refused.value) == (
@@ -220,7 +220,7 @@ def test_without_a_registry_a_file_names_the_champion(monkeypatch: pytest.Monkey
     }
     assert body.startswith(b'{\n "run_id"')
     assert file.version(CHAMPION) is None
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         file.model(1)
     assert refused.value.code == Code.INVALID_SETTING
     assert str(refused.value) == (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stepkit.addresses import addresses_of
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 PUBLIC = "93.184.215.14"
 
@@ -43,7 +43,7 @@ def test_each_address_is_dialled_once_in_the_resolvers_order_and_eight_at_most(
 
 def test_a_refusal_says_what_the_name_stands_for_and_what_to_do(resolver: dict[str, list[str]]) -> None:
     resolver["a.example"] = [f"10.0.0.{last}" for last in range(9)]
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         addresses_of("a.example", 8443)
     shown = ", ".join(f"10.0.0.{last}" for last in range(8))
     assert str(refused.value) == (
@@ -102,5 +102,5 @@ def test_a_name_may_not_stand_for(
 ) -> None:
     resolver[host] = [address]
     monkeypatch.setenv("PRIVATE_SOURCES", setting)
-    with pytest.raises(RefusedInput):
+    with pytest.raises(InvalidInput):
         addresses_of(host, 8443)

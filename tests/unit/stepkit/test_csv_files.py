@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stepkit.csv_files import lines
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 
 HEADER = ("name", "mass")
 
@@ -59,6 +59,6 @@ def test_a_line_keeps_its_number_behind_blank_ones(tmp_path: Path) -> None:
 def test_another_file_is_refused_with_what_to_do(
     body: bytes, code: Code, sentence: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RefusedInput, match=sentence) as refusal:
+    with pytest.raises(InvalidInput, match=sentence) as refusal:
         read(tmp_path / "a.csv", body)
     assert refusal.value.code == code

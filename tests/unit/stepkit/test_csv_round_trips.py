@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stepkit import csv_files, csv_tables, postgres
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.settings import Settings
 
 HEADER = ("one", "two")
@@ -27,7 +27,7 @@ WORST = [("a\rb", "\r"), ("\n", "\r\n"), ("\\.", None), (None, "\\."), ('"', "a,
 
 
 def kept(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Gives rows as they come back: an empty text is a missing one."""
+    """Returns rows as they come back: an empty text is a missing one."""
     return [tuple(cell or None for cell in row) for row in rows]
 
 
@@ -79,7 +79,7 @@ def test_a_text_with_line_breaks_may_stand_where_a_block_ends(tmp_path: Path) ->
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("one\n1,2\n")
-    with pytest.raises(RefusedInput, match=r"rows\.csv is not a file of crimes: "):
+    with pytest.raises(InvalidInput, match=r"rows\.csv is not a file of crimes: "):
         csv_tables.read(tmp_path / "rows.csv", {}, "crimes")
 
 

@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from stepkit import documents
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectMissing, ObjectStore, client, split
 
 
@@ -17,7 +17,7 @@ def test_a_document_is_read_as_it_was_written(bucket: str) -> None:
 def test_one_that_was_changed_is_refused(bucket: str) -> None:
     uri = documents.write(f"s3://{bucket}/run", "evaluation", b"{}")
     ObjectStore().put(uri, b'{"verdict": "promote"}', "application/json")
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         documents.read(uri)
     found = hashlib.sha256(b'{"verdict": "promote"}').hexdigest()
     assert str(refused.value) == (
@@ -32,7 +32,7 @@ def test_one_that_was_changed_is_refused(bucket: str) -> None:
 def test_a_name_without_a_hash_is_refused(bucket: str, name: str) -> None:
     ObjectStore().put(f"s3://{bucket}/run/{name}", b"{}", "application/json")
     uri = f"s3://{bucket}/run/{name}"
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         documents.read(uri)
     assert str(refused.value) == (
         f"{uri} does not end in the sha256 of its bytes: give the URI that the step before returned, or"

@@ -13,8 +13,8 @@ import urllib3
 
 from stepkit import http
 from stepkit.connections import Budget
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput, StepError
 from stepkit.http import Answer, Client, Limits, Stream, Unfinished
-from stepkit.outcomes import Code, OutsideDown, RefusedInput, StepEnd
 from stepkit.urls import same_host
 from tests.scripted_http import response, serving
 
@@ -25,14 +25,14 @@ def client(limits: Limits = FAST, waits: list[float] | None = None) -> Client:
     return Client(limits, sleep=([] if waits is None else waits).append)
 
 
-def place(end: StepEnd) -> tuple[Any, ...]:
+def place(end: StepError) -> tuple[Any, ...]:
     return end.code, end.file, end.service
 
 
 def test_an_answer_may_be_as_long_as_the_limit() -> None:
     with serving(response(200, "x" * 1000)) as server:
         assert len(client().get(server.url).body) == 1000
-    with serving(response(200, "x" * 1001)) as server, pytest.raises(RefusedInput) as refused:
+    with serving(response(200, "x" * 1001)) as server, pytest.raises(InvalidInput) as refused:
         client().get(server.url)
     host = server.url.removeprefix("http://")
     assert str(refused.value) == f"{server.url} sent more than 1000 bytes"
@@ -46,7 +46,7 @@ def test_so_many_redirects_are_followed(redirects: int, followed: bool) -> None:
         if followed:
             assert client().get(server.url).url == f"{server.url}/2"
             return
-        with pytest.raises(RefusedInput) as refused:
+        with pytest.raises(InvalidInput) as refused:
             client().get(server.url)
     host = server.url.removeprefix("http://")
     assert str(refused.value) == f"{server.url}/3 redirects more than 3 times"
@@ -61,7 +61,7 @@ def test_a_redirect_to_nowhere_is_an_answer() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_a_post_that_would_become_a_get_is_refused(status: int) -> None:
-    with serving(response(status, Location="/there")) as server, pytest.raises(RefusedInput) as refused:
+    with serving(response(status, Location="/there")) as server, pytest.raises(InvalidInput) as refused:
         client().post(server.url, b"body")
     host = server.url.removeprefix("http://")
     assert str(refused.value) == (
@@ -79,14 +79,14 @@ def test_a_get_follows_every_redirect(status: int) -> None:
 
 @pytest.mark.parametrize("url", ["api-data", "ftp://host/x", "httpx://host"])
 def test_what_is_no_url_is_refused_with_its_code(url: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         client().get(url)
     assert str(refused.value) == f"{url!r} is not a URL: it must begin with http:// or https://"
     assert refused.value.code == Code.INVALID_SETTING
 
 
 def test_a_url_without_a_host_is_refused_with_its_code() -> None:
-    with pytest.raises(RefusedInput, match=r"^'http://' is not a URL: .*host") as refused:
+    with pytest.raises(InvalidInput, match=r"^'http://' is not a URL: .*host") as refused:
         client().get("http://")
     assert refused.value.code == Code.INVALID_SETTING
 
@@ -121,7 +121,7 @@ def test_a_redirect_may_lead_elsewhere_on_the_same_host(url: str, location: str,
     ],
 )
 def test_a_redirect_that_is_not_followed_is_told(location: str, sentence: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         same_host("https://me:secret@a.example:8443/x", location)
     assert str(refused.value).endswith(f" redirects to {location}, {sentence}")
     assert place(refused.value) == (Code.INVALID_SETTING, "", "a.example:8443")
@@ -129,14 +129,14 @@ def test_a_redirect_that_is_not_followed_is_told(location: str, sentence: str) -
 
 def test_an_outage_names_its_service_and_how_often_it_was_asked() -> None:
     waits: list[float] = []
-    with serving(response(503)) as server, pytest.raises(OutsideDown) as down:
+    with serving(response(503)) as server, pytest.raises(DependencyUnavailable) as down:
         client(waits=waits).get(server.url)
     host = server.url.removeprefix("http://")
     assert str(down.value) == f"{server.url} answered 503, 3 times over"
     assert place(down.value) == (Code.SERVICE_DOWN, "", host)
     assert len(waits) == 2
     asked = response(503, Retry_After="3600")
-    with serving(asked) as server, pytest.raises(OutsideDown) as down:
+    with serving(asked) as server, pytest.raises(DependencyUnavailable) as down:
         client().get(server.url)
     assert re.fullmatch(
         rf"{server.url} answered 503 and asks to wait 3600 s, where 600 s are left to wait:"

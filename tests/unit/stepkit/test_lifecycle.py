@@ -6,7 +6,7 @@ import pytest
 
 from crime.setup_s3 import setup_s3
 from stepkit import lifecycle
-from stepkit.outcomes import OutsideDown, RefusedInput
+from stepkit.errors import DependencyUnavailable, InvalidInput
 from stepkit.s3 import client
 from stepkit.settings import Settings
 
@@ -47,12 +47,12 @@ def test_the_step_says_what_it_has_corrected(bucket: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["1-enriched-data", "/1-enriched-data/", ""])
 def test_a_prefix_that_would_take_too_much_is_refused(bucket: str, prefix: str) -> None:
-    with pytest.raises(RefusedInput, match="a prefix ends with /"):
+    with pytest.raises(InvalidInput, match="a prefix ends with /"):
         setup_s3(Settings(), bucket=bucket, temporary_prefixes=[prefix])
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
-    with pytest.raises(OutsideDown, match="there is no bucket"):
+    with pytest.raises(DependencyUnavailable, match="there is no bucket"):
         lifecycle.expire(f"{bucket}-not", {"a/": 60})
 
 

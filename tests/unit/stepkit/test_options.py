@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stepkit.errors import Code, InvalidInput
 from stepkit.options import Option, parse_options
-from stepkit.outcomes import Code, RefusedInput
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -64,7 +64,7 @@ def test_a_value_survives_its_text(name: str, data: st.DataObject) -> None:
 def test_any_text_is_a_value_of_the_type_or_refused_by_name(name: str, text: str) -> None:
     try:
         found = parse_options(step, [f"--{name}={text}"], {})[name]
-    except RefusedInput as refusal:
+    except InvalidInput as refusal:
         assert f"--{name} ({name.upper()}) got {text!r}: " in str(refusal)  # noqa: PT017 - it may not be refused
     else:
         default = step.__kwdefaults__[name]
@@ -84,7 +84,7 @@ def test_any_text_is_a_value_of_the_type_or_refused_by_name(name: str, text: str
     ],
 )
 def test_a_refusal_says_what_an_option_takes(name: str, text: str, problem: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         parse_options(step, [f"--{name}={text}"], {})
     assert str(refused.value) == f"--{name} ({name.upper()}) got {text!r}: {problem}"
     assert refused.value.code == Code.INVALID_SETTING
@@ -94,6 +94,6 @@ def test_a_refusal_says_what_an_option_takes(name: str, text: str, problem: str)
 def test_a_range_holds_both_its_ends(number: int) -> None:
     try:
         assert LOW <= parse_options(step, [f"--bounded={number}"], {})["bounded"] <= HIGH
-    except RefusedInput as refusal:
+    except InvalidInput as refusal:
         assert not LOW <= number <= HIGH
         assert f"it must be at least {LOW} and at most {HIGH}" in str(refusal)  # noqa: PT017

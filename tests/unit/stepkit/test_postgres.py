@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from stepkit import postgres
-from stepkit.outcomes import POSTGRES, Code, OutsideDown, RefusedInput
+from stepkit.errors import POSTGRES, Code, DependencyUnavailable, InvalidInput
 from stepkit.settings import Run, Settings
 from tests.pooler import pooler
 
@@ -41,9 +41,9 @@ def test_an_error_in_the_block_leaves_nothing_and_stays_itself(settings: Setting
     def refuse() -> None:
         with postgres.transaction(settings) as rows:
             postgres.copy(rows, "kept", ("number", "Text"), [(1, "a")])
-            raise RefusedInput("row 2 is none")
+            raise InvalidInput("row 2 is invalid")
 
-    with pytest.raises(RefusedInput, match="row 2 is none"):
+    with pytest.raises(InvalidInput, match="row 2 is invalid"):
         refuse()
     assert kept(settings) == []
 
@@ -51,9 +51,9 @@ def test_an_error_in_the_block_leaves_nothing_and_stays_itself(settings: Setting
 def test_a_refusal_while_rows_are_read_stays_itself(settings: Settings) -> None:
     def broken() -> Iterator[tuple[int, str]]:
         yield 1, "a"
-        raise RefusedInput("row 2 is none")
+        raise InvalidInput("row 2 is invalid")
 
-    with pytest.raises(RefusedInput, match="row 2 is none"), postgres.transaction(settings) as rows:
+    with pytest.raises(InvalidInput, match="row 2 is invalid"), postgres.transaction(settings) as rows:
         postgres.copy(rows, "kept", ("number", "Text"), broken())
     assert kept(settings) == []
 
@@ -89,7 +89,9 @@ def test_a_server_that_takes_no_writes_is_an_outage(settings: Settings) -> None:
             rows.execute("SET TRANSACTION READ ONLY")
             postgres.copy(rows, "kept", ("number", "Text"), [(1, "a")])
 
-    with pytest.raises(OutsideDown, match="in a read-only transaction: it is a standby, or") as down:
+    with pytest.raises(
+        DependencyUnavailable, match="in a read-only transaction: it is a standby, or"
+    ) as down:
         write_on_a_standby()
     assert (down.value.code, down.value.service) == (Code.SERVICE_DOWN, POSTGRES)
     assert kept(settings) == []
@@ -97,7 +99,7 @@ def test_a_server_that_takes_no_writes_is_an_outage(settings: Settings) -> None:
 
 def test_a_url_that_is_none_is_refused_without_its_password() -> None:
     with (
-        pytest.raises(RefusedInput, match="DATABASE_URL is no URL like postgresql:") as refused,
+        pytest.raises(InvalidInput, match="DATABASE_URL is not a URL like postgresql:") as refused,
         postgres.transaction(Settings(database_url="postgresql://forest:100%secret@127.0.0.1/quintet")),
     ):
         pass
@@ -106,13 +108,16 @@ def test_a_url_that_is_none_is_refused_without_its_password() -> None:
 
 
 def test_a_cut_connection_is_an_outage(settings: Settings) -> None:
-    with pytest.raises(OutsideDown, match="Postgres did not finish"), postgres.transaction(settings) as rows:
+    with (
+        pytest.raises(DependencyUnavailable, match="Postgres did not finish"),
+        postgres.transaction(settings) as rows,
+    ):
         rows.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def test_a_missing_server_is_an_outage() -> None:
     gone = Settings(database_url="postgresql://forest@127.0.0.1:1/quintet")
-    with pytest.raises(OutsideDown, match="Connection refused"), postgres.transaction(gone):
+    with pytest.raises(DependencyUnavailable, match="Connection refused"), postgres.transaction(gone):
         pass
 
 
@@ -122,7 +127,7 @@ def test_a_login_that_is_refused_is_told_from_a_server_that_is_down(settings: Se
     nobody = address._replace(netloc=f"nobody:no@{address.netloc.rpartition('@')[2]}").geturl()
     codes = {gone: Code.SERVICE_DOWN, replace(settings, database_url=nobody): Code.ACCESS_REFUSED}
     for each, code in codes.items():
-        with pytest.raises(OutsideDown) as down, postgres.transaction(each):
+        with pytest.raises(DependencyUnavailable) as down, postgres.transaction(each):
             pass
         assert (down.value.code, down.value.service) == (code, POSTGRES)
 
@@ -136,7 +141,7 @@ def test_a_full_disk_of_postgres_is_told_through_what_libraries_wrap_it_in() -> 
 
 
 def test_a_missing_url_is_refused() -> None:
-    with pytest.raises(RefusedInput, match="DATABASE_URL"), postgres.transaction(Settings()):
+    with pytest.raises(InvalidInput, match="DATABASE_URL"), postgres.transaction(Settings()):
         pass
 
 

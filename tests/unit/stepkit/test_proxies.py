@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from stepkit.errors import Code, InvalidInput
 from stepkit.http import Client
-from stepkit.outcomes import Code, RefusedInput
 from stepkit.proxies import proxy_of
 from tests.scripted_http import response, serving
 
@@ -62,8 +62,8 @@ def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, scheme: str, proxy: str
 ) -> None:
     monkeypatch.setenv(f"{scheme}_proxy", proxy)
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         Client().get(f"{scheme}://source.example/")
-    said = f"{scheme.upper()}_PROXY is no proxy over http or https: write http://host:port ("
+    said = f"{scheme.upper()}_PROXY is not a proxy over http or https: write http://host:port ("
     assert str(refused.value).startswith(said)
     assert refused.value.code is Code.INVALID_SETTING

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from stepkit.errors import DependencyUnavailable
 from stepkit.http import Client, Limits
-from stepkit.outcomes import OutsideDown
 from stepkit.rate_limits import seconds_to_wait
 from tests.scripted_http import response, serving
 
@@ -41,7 +41,7 @@ def test_a_ban_of_hours_is_told_after_one_request() -> None:
     waits: list[float] = []
     with serving(response(418, banned(3 * 3600))) as server:
         with pytest.raises(
-            OutsideDown, match=r"answered 418 .*: next try after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+            DependencyUnavailable, match=r"answered 418 .*: next try after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
         ) as end:
             client(waits).get(server.url)
         assert len(server.requests) == 1
@@ -52,11 +52,11 @@ def test_who_is_limited_without_a_word_of_how_long_waits_out_a_minute() -> None:
     waits: list[float] = []
     with (
         serving(response(429, "Throttled")) as server,
-        pytest.raises(OutsideDown, match="answered 429, 3 times"),
+        pytest.raises(DependencyUnavailable, match="answered 429, 3 times"),
     ):
         client(waits).get(server.url)
     assert waits == [15, 15]
-    with serving(response(503)) as server, pytest.raises(OutsideDown):
+    with serving(response(503)) as server, pytest.raises(DependencyUnavailable):
         client(waits).get(server.url)
     assert max(waits[2:]) < 1
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stepkit.outcomes import Code, InvalidRowError, RefusedInput
+from stepkit.errors import Code, InvalidInput, InvalidRow
 from stepkit.refused_rows import REASONS_KEPT, RefusedRows
 
 URI = "s3://data/raw"
@@ -15,7 +15,7 @@ URI = "s3://data/raw"
 def refused(count: int, read: int) -> RefusedRows:
     rows = RefusedRows(read=read)
     for number in range(count):
-        rows.refuse(7 + number, InvalidRowError("'x' is not a price", "price"))
+        rows.refuse(7 + number, InvalidRow("'x' is not a price", "price"))
     return rows
 
 
@@ -52,7 +52,7 @@ def test_up_to_the_share_the_others_go_in(
 def test_above_the_share_the_whole_is_refused_with_the_first(
     count: int, read: int, share: float, much: str
 ) -> None:
-    with pytest.raises(RefusedInput) as refusal:
+    with pytest.raises(InvalidInput) as refusal:
         refused(count, read).check(URI, share)
     assert refusal.value.fields == {
         "code": str(Code.INVALID_ROW),

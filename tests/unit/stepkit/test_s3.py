@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.s3 import ObjectMissing, ObjectStore
 from tests.scripted_http import response, serving
 
@@ -99,7 +99,7 @@ def test_writes_that_never_settle_are_a_store_that_is_down(
 ) -> None:
     with serving(response(409, refusal("ConditionalRequestConflict"))) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-        with pytest.raises(OutsideDown, match=r"S3 is at work on another write of .*/once"):
+        with pytest.raises(DependencyUnavailable, match=r"S3 is at work on another write of .*/once"):
             ObjectStore().put_if_absent(f"{folder}/once", b"bytes")
         assert len(server.requests) == 6
 
@@ -111,13 +111,13 @@ def test_a_missing_object_is_named(folder: str) -> None:
 
 @pytest.mark.parametrize("uri", ["data/key", "s3://bucket", "s3:///key", "http://bucket/key"])
 def test_what_is_no_uri_is_refused(folder: str, uri: str) -> None:
-    with pytest.raises(RefusedInput, match="is not an S3 URI"):
+    with pytest.raises(InvalidInput, match="is not an S3 URI"):
         ObjectStore().get(uri)
 
 
 @pytest.mark.usefixtures("bucket")
 def test_a_missing_bucket_is_named() -> None:
-    with pytest.raises(OutsideDown, match="there is no bucket for s3://nowhere-at-all/key"):
+    with pytest.raises(DependencyUnavailable, match="there is no bucket for s3://nowhere-at-all/key"):
         ObjectStore().get("s3://nowhere-at-all/key")
 
 
@@ -129,13 +129,13 @@ def a_file(tmp_path: Path) -> Path:
 
 def test_a_wrong_key_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key") as refused:
+    with pytest.raises(DependencyUnavailable, match=r"refuses access to .*: check the access key") as refused:
         ObjectStore().put(f"{folder}/a", b"")
     assert (
         refused.value.fields.items()
         >= {"code": "ACCESS_REFUSED", "file": f"{folder}/a", "service": "s3"}.items()
     )
-    with pytest.raises(OutsideDown, match=r"refuses access to .*: check the access key"):
+    with pytest.raises(DependencyUnavailable, match=r"refuses access to .*: check the access key"):
         ObjectStore().upload(a_file, f"{folder}/a")
 
 
@@ -143,10 +143,10 @@ def test_a_wrong_key_is_said(folder: str, a_file: Path, monkeypatch: pytest.Monk
 def test_a_full_store_is_said(folder: str, a_file: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     with serving(response(507, refusal(code))) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-        with pytest.raises(OutsideDown, match="has no room for") as full:
+        with pytest.raises(DependencyUnavailable, match="has no room for") as full:
             ObjectStore().put(f"{folder}/a", b"bytes")
         assert full.value.code == Code.STORAGE_FULL
-        with pytest.raises(OutsideDown, match="has no room for"):
+        with pytest.raises(DependencyUnavailable, match="has no room for"):
             ObjectStore().upload(a_file, f"{folder}/a")
 
 
@@ -157,7 +157,7 @@ def test_the_parts_of_a_file_that_a_full_store_took_are_given_up(
     (tmp_path / "large").write_bytes(bytes(9 << 20))
     with serving(response(200, begun), response(507, refusal("XMinioStorageFull"))) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-        with pytest.raises(OutsideDown, match="has no room for"):
+        with pytest.raises(DependencyUnavailable, match="has no room for"):
             ObjectStore().upload(tmp_path / "large", f"{folder}/large")
         assert server.requests[-1].endswith("/forest/large?uploadId=u1")
 
@@ -165,7 +165,7 @@ def test_the_parts_of_a_file_that_a_full_store_took_are_given_up(
 def test_a_store_that_is_not_there_is_down(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(b"") as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-    with pytest.raises(OutsideDown, match="S3 does not answer"):
+    with pytest.raises(DependencyUnavailable, match="S3 does not answer"):
         ObjectStore().exists(f"{folder}/a")
 
 
@@ -174,7 +174,7 @@ def test_missing_credentials_are_named(folder: str, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(RefusedInput, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+    with pytest.raises(InvalidInput, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         ObjectStore().get(f"{folder}/a")
 
 

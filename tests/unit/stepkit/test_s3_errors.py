@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.s3 import Listed, ObjectMissing, ObjectStore
 from stepkit.s3_errors import Conflict
 from tests.scripted_http import ScriptedServer, response, serving
@@ -45,34 +45,40 @@ def says(server: ScriptedServer, status: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("status", "answer", "ending", "code", "sentence"),
     [
-        (400, "KeyTooLongError", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
-        (400, "XMinioInvalidObjectName", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
-        (400, "XMinioInvalidResourceName", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
-        (400, "InvalidURI", RefusedInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "KeyTooLongError", InvalidInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "XMinioInvalidObjectName", InvalidInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "XMinioInvalidResourceName", InvalidInput, Code.INVALID_INPUT, BAD_KEY),
+        (400, "InvalidURI", InvalidInput, Code.INVALID_INPUT, BAD_KEY),
         (409, "ConditionalRequestConflict", Conflict, Code.SERVICE_DOWN, AT_WORK),
         (409, "OperationAborted", Conflict, Code.SERVICE_DOWN, AT_WORK),
         (404, "NoSuchKey", ObjectMissing, Code.MISSING_INPUT, "there is no object at s3://bucket/forest/a"),
         (
             404,
             "NoSuchBucket",
-            OutsideDown,
+            DependencyUnavailable,
             Code.SERVICE_DOWN,
             "there is no bucket for s3://bucket/forest/a: create it, or correct the bucket's name",
         ),
-        (401, "Unauthorized", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
-        (403, "AccessDenied", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
-        (400, "XMinioStorageFull", OutsideDown, Code.STORAGE_FULL, FULL),
-        (400, "InsufficientStorage", OutsideDown, Code.STORAGE_FULL, FULL),
-        (400, "QuotaExceeded", OutsideDown, Code.STORAGE_FULL, FULL),
-        (507, "Other", OutsideDown, Code.STORAGE_FULL, FULL),
-        (400, "ExpiredToken", OutsideDown, Code.ACCESS_REFUSED, CLOSED),
-        (400, "Other", OutsideDown, Code.SERVICE_DOWN, "S3 answered 400 Other for s3://bucket/forest/a"),
+        (401, "Unauthorized", DependencyUnavailable, Code.ACCESS_REFUSED, CLOSED),
+        (403, "AccessDenied", DependencyUnavailable, Code.ACCESS_REFUSED, CLOSED),
+        (400, "XMinioStorageFull", DependencyUnavailable, Code.STORAGE_FULL, FULL),
+        (400, "InsufficientStorage", DependencyUnavailable, Code.STORAGE_FULL, FULL),
+        (400, "QuotaExceeded", DependencyUnavailable, Code.STORAGE_FULL, FULL),
+        (507, "Other", DependencyUnavailable, Code.STORAGE_FULL, FULL),
+        (400, "ExpiredToken", DependencyUnavailable, Code.ACCESS_REFUSED, CLOSED),
+        (
+            400,
+            "Other",
+            DependencyUnavailable,
+            Code.SERVICE_DOWN,
+            "S3 answered 400 Other for s3://bucket/forest/a",
+        ),
     ],
 )
 def test_an_answer_ends_the_step_by_what_it_means(
     status: int,
     answer: str,
-    ending: type[RefusedInput | OutsideDown],
+    ending: type[InvalidInput | DependencyUnavailable],
     code: Code,
     sentence: str,
     server: ScriptedServer,
@@ -92,9 +98,9 @@ def test_an_answer_without_a_code_of_s3_is_told_by_its_status(
     status: int, body: str, server: ScriptedServer, store: ObjectStore
 ) -> None:
     ending, sentence = {
-        400: (OutsideDown, f"S3 answered 400 .*for {URI}"),
+        400: (DependencyUnavailable, f"S3 answered 400 .*for {URI}"),
         404: (ObjectMissing, f"there is no object at {URI}"),
-        403: (OutsideDown, f"S3 refuses access to {URI} "),
+        403: (DependencyUnavailable, f"S3 refuses access to {URI} "),
     }[status]
     server.scripts = [response(status, body)]
     with pytest.raises(ending, match=f"^{sentence}"):
@@ -124,7 +130,7 @@ def test_each_call_names_the_object_that_it_was_about(
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
     says(server, 403, "AccessDenied")
-    with pytest.raises(OutsideDown, match=f"^S3 refuses access to {URI} ") as refused:
+    with pytest.raises(DependencyUnavailable, match=f"^S3 refuses access to {URI} ") as refused:
         CALLS[call](store, tmp_path / "file")
     assert (refused.value.code, refused.value.file) == (Code.ACCESS_REFUSED, URI)
 
@@ -135,13 +141,20 @@ def test_each_call_names_the_object_that_it_was_about(
     [
         (
             *(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-nl-1'"),
-            *(RefusedInput, Code.INVALID_SETTING, "correct AWS_DEFAULT_REGION"),
+            *(InvalidInput, Code.INVALID_SETTING, "correct AWS_DEFAULT_REGION"),
         ),
         (
             *(403, "RequestTimeTooSkewed", "The difference between the request time and the server's time"),
-            *(OutsideDown, Code.SERVICE_DOWN, "the clocks of this machine and of S3 must agree"),
+            *(DependencyUnavailable, Code.SERVICE_DOWN, "the clocks of this machine and of S3 must agree"),
         ),
-        (400, "InvalidRequest", "Missing required header: TE", OutsideDown, Code.SERVICE_DOWN, f"for {URI}"),
+        (
+            400,
+            "InvalidRequest",
+            "Missing required header: TE",
+            DependencyUnavailable,
+            Code.SERVICE_DOWN,
+            f"for {URI}",
+        ),
     ],
     ids=["region", "clock", "other"],
 )
@@ -150,7 +163,7 @@ def test_a_refusal_is_told_in_the_words_of_s3(
     status: int,
     answer: str,
     words: str,
-    ending: type[RefusedInput | OutsideDown],
+    ending: type[InvalidInput | DependencyUnavailable],
     code: Code,
     advice: str,
     server: ScriptedServer,
@@ -175,7 +188,7 @@ def test_an_address_that_leads_elsewhere_is_refused_with_the_place(
     status: int, server: ScriptedServer, store: ObjectStore
 ) -> None:
     server.scripts = [response(status, "<html>", Location="https://s3.example.org/bucket/forest/a")]
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         store.exists(URI)
     assert str(refused.value) == (
         f"S3 answers {status} at {server.url}/bucket/forest/a, which leads to"
@@ -188,7 +201,7 @@ def test_an_address_that_leads_elsewhere_is_refused_with_the_place(
 def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: ObjectStore) -> None:
     uri = "s3://bucket/" + "a" * 1000
     says(server, 400, "KeyTooLongError")
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         store.get(uri)
     assert str(refused.value).startswith(f"S3 does not take the key {uri[:300]} (KeyTooLongError)")
     assert refused.value.file == uri
@@ -196,6 +209,6 @@ def test_a_long_key_is_cut_in_the_sentence_alone(server: ScriptedServer, store: 
 
 def test_an_answer_that_breaks_off_is_an_outage(server: ScriptedServer, store: ObjectStore) -> None:
     server.scripts = [response(200, b"half", length=8)]
-    with pytest.raises(OutsideDown, match=f"S3 does not answer for {URI}: ") as down:
+    with pytest.raises(DependencyUnavailable, match=f"S3 does not answer for {URI}: ") as down:
         store.get(URI)
     assert (down.value.code, down.value.file, down.value.service) == (Code.SERVICE_DOWN, URI, "s3")

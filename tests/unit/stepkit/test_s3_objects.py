@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stepkit.outcomes import Code, OutsideDown, RefusedInput
+from stepkit.errors import Code, DependencyUnavailable, InvalidInput
 from stepkit.s3 import ObjectStore, client, split
 from tests.scripted_http import ScriptedServer, response, serving
 
@@ -178,7 +178,7 @@ def test_a_uri_has_a_bucket_and_a_key(uri: str, parts: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("uri", ["", "b/k", "s3://", "s3://b", "s3://b/", "s3:///k", "S3://b/k", "s3:/b/k"])
 def test_what_is_no_uri_is_a_wrong_setting(uri: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         split(uri)
     assert str(refused.value) == f"{uri!r} is not an S3 URI: write s3://bucket/key"
     assert refused.value.code is Code.INVALID_SETTING
@@ -199,7 +199,7 @@ def test_a_busy_store_is_asked_again_four_times_without_what_other_servers_lack(
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waits.append))
     with serving(response(503, "<Error><Code>SlowDown</Code></Error>")) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
-        with pytest.raises(OutsideDown, match=f"S3 answered 503 SlowDown for {folder}/a") as down:
+        with pytest.raises(DependencyUnavailable, match=f"S3 answered 503 SlowDown for {folder}/a") as down:
             ObjectStore().put(f"{folder}/a", BODY)
     assert (down.value.code, down.value.file, down.value.service) == (Code.SERVICE_DOWN, f"{folder}/a", "s3")
     assert len(server.requests) == 1 + len(waits) == 5

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from stepkit import log
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.settings import Run, Settings
 
 ENVIRONMENT = {
@@ -87,7 +87,7 @@ def test_what_is_not_set_is_as_its_default(environment: dict[str, str]) -> None:
     ],
 )
 def test_a_setting_that_says_nothing_is_refused(name: str, value: str, sentence: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         Settings.from_environment({name: value})
     assert (str(refused.value), refused.value.code) == (sentence, Code.INVALID_SETTING)
 

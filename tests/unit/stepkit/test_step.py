@@ -14,17 +14,17 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from stepkit.options import Option
-from stepkit.outcomes import (
+from stepkit.errors import (
     POSTGRES,
     S3,
     Code,
-    InvalidRowError,
+    DependencyUnavailable,
+    InvalidInput,
+    InvalidRow,
     NothingToDo,
-    OutsideDown,
-    RefusedInput,
     Terminated,
 )
+from stepkit.options import Option
 from stepkit.settings import Settings
 from stepkit.step import MAX_RESULT_BYTES, execute, run
 
@@ -136,9 +136,9 @@ def test_help_names_every_option_and_its_environment_name(capsys: pytest.Capture
     ("raised", "code", "result"),
     [
         (NothingToDo("no new rows"), 99, {"code": "NOTHING_TO_DO", "message": "no new rows"}),
-        (RefusedInput("it is odd"), 2, {"code": "INVALID_INPUT", "message": "it is odd"}),
+        (InvalidInput("it is odd"), 2, {"code": "INVALID_INPUT", "message": "it is odd"}),
         (
-            RefusedInput("no", Code.MISSING_INPUT, file=Path("/data/a.csv"), row=3, column="c", service=S3),
+            InvalidInput("no", Code.MISSING_INPUT, file=Path("/data/a.csv"), row=3, column="c", service=S3),
             2,
             {
                 "code": "MISSING_INPUT",
@@ -150,18 +150,18 @@ def test_help_names_every_option_and_its_environment_name(capsys: pytest.Capture
             },
         ),
         (
-            InvalidRowError("'high' is no number", "Elevation").at("s3://data/x", 4),
+            InvalidRow("'high' is not a number", "Elevation").at("s3://data/x", 4),
             2,
             {
                 "code": "INVALID_ROW",
-                "message": "s3://data/x: row 4 column Elevation: 'high' is no number",
+                "message": "s3://data/x: row 4 column Elevation: 'high' is not a number",
                 "file": "s3://data/x",
                 "row": 4,
                 "column": "Elevation",
             },
         ),
         (
-            OutsideDown("Postgres sleeps", service=POSTGRES),
+            DependencyUnavailable("Postgres sleeps", service=POSTGRES),
             75,
             {"code": "SERVICE_DOWN", "message": "Postgres sleeps", "service": "postgres"},
         ),
@@ -233,7 +233,7 @@ def test_a_result_that_the_kubelet_would_cut_is_a_bug(outcome: Any) -> None:
 
 def test_a_long_sentence_is_shortened_to_valid_json(outcome: Any) -> None:
     def lament(settings: Settings) -> None:
-        raise RefusedInput("é" * 3 * MAX_RESULT_BYTES, row=4, file="s3://data/x")
+        raise InvalidInput("é" * 3 * MAX_RESULT_BYTES, row=4, file="s3://data/x")
 
     ended = outcome(lament)
     assert ended.code == 2
@@ -244,7 +244,7 @@ def test_a_long_sentence_is_shortened_to_valid_json(outcome: Any) -> None:
 
 def test_a_sentence_is_shortened_no_more_than_it_needs(outcome: Any) -> None:
     def lament(settings: Settings) -> None:
-        raise RefusedInput("x" * (MAX_RESULT_BYTES + 100))
+        raise InvalidInput("x" * (MAX_RESULT_BYTES + 100))
 
     message = outcome(lament).result["message"]
     assert len(message) == MAX_RESULT_BYTES * 3 // 4 + 1
@@ -255,10 +255,10 @@ def test_texts_are_written_as_they_are(outcome: Any, tmp_path: Path) -> None:
         return {"text": "día"}
 
     def refuse(settings: Settings) -> None:
-        raise RefusedInput("día")
+        raise InvalidInput("día")
 
     def lament(settings: Settings) -> None:
-        raise RefusedInput("día " * MAX_RESULT_BYTES)
+        raise InvalidInput("día " * MAX_RESULT_BYTES)
 
     for step in (say, refuse, lament):
         outcome(step)
@@ -285,7 +285,7 @@ def test_a_process_ends_with_the_code_of_its_step(
 def test_a_run_id_becomes_a_safe_key() -> None:
     settings = Settings.from_environment({"RUN_ID": "manual__2026-11-21T10:00:00+00:00"})
     assert settings.run.key == "manual__2026-11-21T10-00-00-00-00"
-    with pytest.raises(RefusedInput, match="--run-id"):
+    with pytest.raises(InvalidInput, match="--run-id"):
         _ = Settings.from_environment({}).run.key
 
 

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from stepkit import tracking
-from stepkit.outcomes import MLFLOW, Code, OutsideDown, RefusedInput
+from stepkit.errors import MLFLOW, Code, DependencyUnavailable, InvalidInput
 from stepkit.settings import Run, Settings
 from tests.scripted_http import response, serving
 
@@ -67,7 +67,7 @@ def test_an_experiment_that_was_deleted_is_refused_with_the_way_to_restore_it(se
     mlflow.MlflowClient(settings.tracking_uri).delete_experiment(deleted)
     gone = replace(settings, experiment_name="deleted")
     with (
-        pytest.raises(RefusedInput, match=f"deleted in MLflow: .*--experiment-id {deleted}") as refused,
+        pytest.raises(InvalidInput, match=f"deleted in MLflow: .*--experiment-id {deleted}") as refused,
         tracking.run(gone, "train"),
     ):
         pass
@@ -76,7 +76,7 @@ def test_an_experiment_that_was_deleted_is_refused_with_the_way_to_restore_it(se
 
 def test_a_step_without_a_server_is_refused(settings: Settings) -> None:
     with (
-        pytest.raises(RefusedInput, match="MLFLOW_TRACKING_URI"),
+        pytest.raises(InvalidInput, match="MLFLOW_TRACKING_URI"),
         tracking.run(replace(settings, tracking_uri=""), "t"),
     ):
         pass
@@ -98,7 +98,7 @@ def test_a_server_that_does_not_serve_is_an_outage(
     with serving(answer or b"") as server:
         url = server.url if answer else "http://127.0.0.1:1"
         with (
-            pytest.raises(OutsideDown, match="MLflow") as down,
+            pytest.raises(DependencyUnavailable, match="MLflow") as down,
             tracking.run(replace(settings, tracking_uri=url), "t"),
         ):
             pass

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import bundle
 from stepkit import tracking
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.settings import Run, Settings
 from stepkit.training import log_bundle, log_pipeline, proven_bundle
 
@@ -65,7 +65,7 @@ def test_a_proven_bundle_says_what_it_was_told(
 
 def test_a_model_that_cannot_be_a_bundle_is_refused(rows: pd.DataFrame, tmp_path: Path) -> None:
     dummy = fit(rows, DummyClassifier())
-    with pytest.raises(RefusedInput, match="DummyClassifier") as refused:
+    with pytest.raises(InvalidInput, match="DummyClassifier") as refused:
         proven_bundle(dummy, rows[:60], rows[60:], tmp_path, **FACTS)
     assert refused.value.code is Code.UNUSABLE_MODEL
 

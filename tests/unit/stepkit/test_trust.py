@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 
 from stepkit import postgres, tracking, trust
+from stepkit.errors import MLFLOW, POSTGRES, S3, Code, DependencyUnavailable, InvalidInput
 from stepkit.http import Client, Limits
-from stepkit.outcomes import MLFLOW, POSTGRES, S3, Code, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from tests.certificates import DAY, authority
 from tests.encrypted_server import encrypted
@@ -62,7 +62,7 @@ def test_a_bundle_that_is_none_is_refused_by_its_variable(
     for path in (tmp_path / "absent.pem", tmp_path / "empty.pem"):
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
         with pytest.raises(
-            RefusedInput, match=rf"^SSL_CERT_FILE is {path}, which holds no certificate"
+            InvalidInput, match=rf"^SSL_CERT_FILE is {path}, which holds no certificate"
         ) as end:
             get(1)
         assert end.value.code == Code.INVALID_SETTING
@@ -71,7 +71,7 @@ def test_a_bundle_that_is_none_is_refused_by_its_variable(
 
 def test_a_certificate_that_nobody_vouches_for_ends_at_once_and_is_named(tmp_path: Path) -> None:
     authority(tmp_path)
-    with encrypted(tmp_path, say) as server, pytest.raises(RefusedInput) as end:
+    with encrypted(tmp_path, say) as server, pytest.raises(InvalidInput) as end:
         get(server.port)
     assert re.fullmatch(
         rf"localhost:{server.port} is refused for its certificate \(subject server of {tmp_path.name}; issuer"
@@ -89,7 +89,7 @@ def test_a_certificate_that_has_ended_says_when(tmp_path: Path, monkeypatch: pyt
     with (
         encrypted(tmp_path, say) as server,
         pytest.raises(
-            RefusedInput, match=r"until .* GMT.*: certificate has expired\. Whoever runs the server"
+            InvalidInput, match=r"until .* GMT.*: certificate has expired\. Whoever runs the server"
         ),
     ):
         get(server.port)
@@ -101,7 +101,7 @@ def test_a_certificate_of_another_name_says_of_which(tmp_path: Path, monkeypatch
     with (
         encrypted(tmp_path, say) as server,
         pytest.raises(
-            RefusedInput, match=r"for DNS:localhost.*not valid for 'other\.example'\. Use an address"
+            InvalidInput, match=r"for DNS:localhost.*not valid for 'other\.example'\. Use an address"
         ),
     ):
         get(server.port, "other.example")
@@ -116,7 +116,7 @@ def test_a_port_without_encryption_is_refused() -> None:
     with create_server(("127.0.0.1", 0)) as listener:
         server = Thread(target=answer)
         server.start()
-        with pytest.raises(RefusedInput, match=r"does not speak TLS.*http://") as end:
+        with pytest.raises(InvalidInput, match=r"does not speak TLS.*http://") as end:
             get(listener.getsockname()[1])
         server.join()
     assert end.value.code == Code.INVALID_SETTING
@@ -126,7 +126,10 @@ def test_a_server_that_hangs_up_is_down_and_says_how() -> None:
     def hang_up(connection: socket) -> None:
         connection.close()
 
-    with serving(hang_up) as server, pytest.raises(OutsideDown, match=r"did not answer \(\w+: .+\), 3 times"):
+    with (
+        serving(hang_up) as server,
+        pytest.raises(DependencyUnavailable, match=r"did not answer \(\w+: .+\), 3 times"),
+    ):
         Client(LIMITS, sleep=lambda seconds: None).get(server.url)
 
 
@@ -154,7 +157,7 @@ def test_a_certificate_is_proved_through_a_proxy_too(tmp_path: Path, monkeypatch
     with encrypted(tmp_path, say) as server, serving(lambda client: tunnel(client, server.port)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
-        with pytest.raises(RefusedInput, match=r"^localhost:443 is refused.*issuer ca of"):
+        with pytest.raises(InvalidInput, match=r"^localhost:443 is refused.*issuer ca of"):
             get(443)
         assert len(server.names) == 1
         monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
@@ -172,7 +175,7 @@ def test_a_redirect_through_a_tunnel_stays_on_its_host(
     with encrypted(tmp_path, lead_away) as server, serving(lambda it: tunnel(it, server.port)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
-        with pytest.raises(RefusedInput, match="another host"):
+        with pytest.raises(InvalidInput, match="another host"):
             get(443)
     assert proxy.requests == ["localhost:443"]
 
@@ -194,7 +197,7 @@ def test_a_proxy_that_refuses_ends_it_at_once(
     with serving(response(status)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "")
-        with pytest.raises(RefusedInput, match=sentence) as end:
+        with pytest.raises(InvalidInput, match=sentence) as end:
             get(443)
     assert (end.value.code, len(proxy.requests)) == (code, 1)
 
@@ -202,7 +205,7 @@ def test_a_proxy_that_refuses_ends_it_at_once(
 def test_a_proxy_that_wants_a_login_is_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(response(407)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(RefusedInput, match=r"wants a login.*HTTP_PROXY"):
+        with pytest.raises(InvalidInput, match=r"wants a login.*HTTP_PROXY"):
             Client(LIMITS).get("http://source.example/")
 
 
@@ -217,7 +220,7 @@ def test_s3_that_nobody_vouches_for_is_asked_once(tmp_path: Path, monkeypatch: p
         ):
             monkeypatch.setenv(name, value)
         refused = rf"^S3 at localhost:{server.port} is refused for its certificate.*global\.caSecret"
-        with pytest.raises(RefusedInput, match=refused) as end:
+        with pytest.raises(InvalidInput, match=refused) as end:
             ObjectStore().get("s3://data/a")
         assert (end.value.code, end.value.service) == (Code.UNTRUSTED_CERTIFICATE, S3)
         assert len(server.names) == 1
@@ -230,7 +233,7 @@ def test_mlflow_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with (
         encrypted(tmp_path, say) as server,
-        pytest.raises(RefusedInput, match=r"^MLflow is refused for its certificate") as end,
+        pytest.raises(InvalidInput, match=r"^MLflow is refused for its certificate") as end,
         tracking.errors(),
     ):
         mlflow.MlflowClient(f"https://localhost:{server.port}").get_run("r")
@@ -247,6 +250,6 @@ def test_mlflow_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: 
 )
 def test_postgres_that_nobody_vouches_for_is_refused(said: str) -> None:
     end = postgres.down(psycopg2.OperationalError(f'connection to server at "db" failed: {said}'))
-    assert isinstance(end, RefusedInput)
+    assert isinstance(end, InvalidInput)
     assert (end.code, end.service) == (Code.UNTRUSTED_CERTIFICATE, POSTGRES)
     assert said in str(end)

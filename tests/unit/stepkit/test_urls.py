@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.urls import Origin, checked_url, host_of, joined, origin_of, same_host
 
 UNSAFE = "it holds a space, a backslash or a control character"
@@ -44,7 +44,7 @@ def test_what_is_dialled_for_a_url(url: str, origin: tuple[str, str, int]) -> No
 def test_what_is_no_url_is_refused_with_the_reason(url: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
         origin_of(url)
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         checked_url(url)
     assert str(refused.value) == f"{url!r} is not a URL: {reason}"
     assert refused.value.code is Code.INVALID_SETTING
@@ -54,14 +54,14 @@ def test_what_is_no_url_is_refused_with_the_reason(url: str, reason: str) -> Non
     "url", ["http://me:secret@a/", "http://me:se/cret@a/", "http://me:se\\cret@a/", "ftp://me@secret@a/"]
 )
 def test_a_url_with_a_login_is_refused_without_it(url: str) -> None:
-    with pytest.raises(RefusedInput, match=r"^the URL that ends in 'a/' is not taken.* a login") as refused:
+    with pytest.raises(InvalidInput, match=r"^the URL that ends in 'a/' is not taken.* a login") as refused:
         checked_url(url)
     assert refused.value.code is Code.INVALID_SETTING
     assert "cret" not in str(refused.value)
 
 
 def test_a_long_url_is_cut_in_a_refusal() -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         checked_url(LONG)
     assert str(refused.value) == f"{CUT!r} is not a URL: {SCHEME}"
 
@@ -80,11 +80,11 @@ def test_a_reference_means_what_it_does_at_its_base(reference: str, target: str)
 
 def test_a_reference_that_makes_no_url_is_refused() -> None:
     base, reference = "http://a.example/soap/", "http://[" + "1" * 300
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         joined(base, reference)
     assert str(refused.value).startswith(f"{reference[:200]!r} at {base} is not a URL: ")
     assert (refused.value.code, refused.value.file) == (Code.INVALID_SETTING, base)
-    with pytest.raises(RefusedInput, match=f"'ftp://b/' is not a URL: {SCHEME}"):
+    with pytest.raises(InvalidInput, match=f"'ftp://b/' is not a URL: {SCHEME}"):
         joined(base, "ftp://b/")
 
 
@@ -124,6 +124,6 @@ def test_a_redirect_may_keep_what_the_url_has(url: str, location: str, target: s
     ],
 )
 def test_a_redirect_that_is_refused_is_shown(location: str, told: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         same_host("http://a.example/x", location)
     assert str(refused.value) == f"http://a.example/x redirects to {told}"

@@ -48,7 +48,7 @@ def value_of(thing: Pool | Variable | Connection) -> str:
 
 
 def follow(there: Pool | Variable | Connection, wanted: Pool | Variable | Connection) -> None:
-    """Give an object the value of another one of its kind."""
+    """Set an object to the value of another one of its kind."""
     if isinstance(there, Pool) and isinstance(wanted, Pool):
         there.slots = wanted.slots
     elif isinstance(there, Variable) and isinstance(wanted, Variable):

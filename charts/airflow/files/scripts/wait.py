@@ -32,7 +32,7 @@ def known_revisions(folder: Path) -> tuple[set[str], str]:
 
 
 def refuse_unreadable(variable: str, url: str) -> None:
-    """Let libpq see only a URL whose parts it finds where they are meant: its errors quote most of them.
+    """Refuse a URL whose parts libpq does not find where they are meant: its errors quote most of them.
 
     Raises:
         SystemExit: with a sentence, when parts of a password would be a port, a host or a database.
@@ -44,16 +44,16 @@ def refuse_unreadable(variable: str, url: str) -> None:
     ports = parts.get("port", "5432").split(",")
     if not all(map(str.isdecimal, ports)) or "@" in parts.get("host", "") + parts.get("dbname", ""):
         sys.exit(
-            f"{variable} is no URL like postgresql://role:...@host:5432/database: characters of its password "
-            "that are no letters or digits are written as %XX. Correct the Secret that it comes from."
+            f"{variable} is not a URL like postgresql://role:...@host:5432/database: in its password characters "
+            "that are not letters or digits are written as %XX. Correct the Secret that it comes from."
         )
 
 
 def lacking(goal: str) -> str | None:
-    """Say what is still lacking for `goal`, or return None when it is reached.
+    """Return what is still lacking for `goal`; None when it is reached.
 
     Raises:
-        SystemExit: with a sentence, when the schema is from ahead, or the URL is none.
+        SystemExit: with a sentence, when the schema is from ahead, or the URL is invalid.
     """
     variable = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
     url = os.environ[variable].replace("+psycopg2", "", 1)

@@ -50,7 +50,7 @@ def _is_taken() -> bool:
 
 
 def _is_of_its_run() -> bool:
-    """Say whether a version's files are artifacts of the run that it names, and lie nowhere else."""
+    """Return whether a version's files are artifacts of the run that it names, and lie nowhere else."""
     asked = handlers._get_request_message(CreateModelVersion())
     try:
         place = handlers._get_tracking_store().get_run(asked.run_id).info.artifact_uri

@@ -90,7 +90,7 @@ def ensure_user(server: Server, username: str, password: str) -> None:
 
 
 def ensure_own_password(url: str, username: str, password: str, former: Path) -> None:
-    """Gives the admin the password of its Secret, by the former one, unless the server knows it already."""
+    """Sets the admin's password to its Secret's, by the former one, unless the server knows it already."""
     try:
         Server(url, username, password).get("2.0/mlflow/users/get", username=username)
     except urllib.error.HTTPError as error:
@@ -99,7 +99,7 @@ def ensure_own_password(url: str, username: str, password: str, former: Path) ->
         if not former.exists():
             raise SystemExit(
                 f"MLflow knows another password of {username} than the Secret mlflow-admin holds: that was"
-                " made anew, or edited. Bring the former one back, or put it beside this one under"
+                " made again, or edited. Bring the former one back, or put it beside this one under"
                 " former-password."
             ) from error
         current = former.read_text()

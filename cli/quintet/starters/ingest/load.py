@@ -9,7 +9,7 @@ from typing import Annotated
 
 from stepkit import postgres
 from stepkit.options import Option
-from stepkit.outcomes import InvalidRowError
+from stepkit.errors import InvalidRow
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run
@@ -50,15 +50,15 @@ def parse(text: str, source: str) -> dict[str, float]:
     """Returns the degrees of each station.
 
     Raises:
-        RefusedInput: a line holds no station or no temperature, or repeats a station; names line and column.
+        InvalidInput: a line holds no station or no temperature, or repeats a station; names line and column.
     """
     found: dict[str, float] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         station, _, degrees = (part.strip() for part in line.partition(","))
         if not station or station in found:
-            raise InvalidRowError(f"{station!r} is empty or repeated", "station").at(source, number, "line")
+            raise InvalidRow(f"{station!r} is empty or repeated", "station").at(source, number, "line")
         if not re.fullmatch(r"-?\d{1,2}(\.\d+)?", degrees):
-            raise InvalidRowError(f"{degrees!r} is not like -3.5", "degrees").at(source, number, "line")
+            raise InvalidRow(f"{degrees!r} is not like -3.5", "degrees").at(source, number, "line")
         found[station] = float(degrees)
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from stepkit.options import Option
-from stepkit.outcomes import NothingToDo
+from stepkit.errors import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Settings
 from stepkit.step import run

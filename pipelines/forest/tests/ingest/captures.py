@@ -10,7 +10,7 @@ GROUP = 3
 
 
 def made_row(number: int) -> list[str]:
-    """Gives a sample of its own for each number: elevation and distance to water tell them apart."""
+    """Returns a sample of its own for each number: elevation and distance to water tell them apart."""
     draw = random.Random(number)  # noqa: S311 - the same rows every time
     numbers = [2000 + number % 1500, draw.randrange(361), draw.randrange(60), number // 1500]
     numbers += [draw.randrange(-100, 500), draw.randrange(7000)]

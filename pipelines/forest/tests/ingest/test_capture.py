@@ -10,11 +10,11 @@ import pytest
 from forest.capture import parse_capture
 from forest.schema import COLUMNS, TABLES, Table
 from forest.tests.ingest.captures import answer, made_row
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 
 
 def spoiled(**fields: Any) -> list[Any]:
-    """Gives a good row but for these fields, each named `f<position>`."""
+    """Returns a good row but for these fields, each named `f<position>`."""
     row: list[Any] = made_row(1)
     for name, value in fields.items():
         row[int(name[1:])] = value
@@ -77,9 +77,9 @@ def test_too_many_rows_that_are_no_samples_refuse_the_capture() -> None:
     rows = [made_row(number) for number in range(250)]
     rows[7] = rows[100] = spoiled(f0="high")
     assert len(parse_capture(answer(rows), "the source").rows) == 248
-    with pytest.raises(RefusedInput, match=r"^the source: 2 of 250 rows are refused, more .*: row 8 column"):
+    with pytest.raises(InvalidInput, match=r"^the source: 2 of 250 rows are refused, more .*: row 8 column"):
         parse_capture(answer(rows), "the source", 0.001)
-    with pytest.raises(RefusedInput, match="1 of 1 rows are refused, all; the first: row 1 has 12 fields"):
+    with pytest.raises(InvalidInput, match="1 of 1 rows are refused, all; the first: row 1 has 12 fields"):
         parse_capture(answer([made_row(1)[:12]]), "the source")
 
 
@@ -107,7 +107,7 @@ def test_a_field_is_refused_whatever_stood_in_its_column_before(known: Any, fiel
     ],
 )
 def test_an_answer_that_is_no_capture_is_refused(body: bytes, sentence: str) -> None:
-    with pytest.raises(RefusedInput) as refused:
+    with pytest.raises(InvalidInput) as refused:
         parse_capture(body, "the source")
     assert sentence in str(refused.value)
 

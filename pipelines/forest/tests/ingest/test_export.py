@@ -13,7 +13,7 @@ import pytest
 from forest.export import Exported, export
 from forest.schema import NAMES, SOURCE_NAMES
 from forest.tests.ingest.captures import answer, rows
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectMissing, ObjectStore
 from stepkit.settings import Run, Settings
 from stepkit.step import execute
@@ -70,8 +70,8 @@ def test_a_retry_writes_the_same_bytes(run_export: Callable[..., Exported]) -> N
     ("body", "options", "ending", "sentence"),
     [
         (answer([]), {}, NothingToDo, "sent no rows"),
-        (b"<html>", {}, RefusedInput, "answered HTML"),
-        (answer([["1"] * 12]), {}, RefusedInput, "row 1 has 12 fields"),
+        (b"<html>", {}, InvalidInput, "answered HTML"),
+        (answer([["1"] * 12]), {}, InvalidInput, "row 1 has 12 fields"),
     ],
 )
 def test_what_load_does_not_take_is_not_written(

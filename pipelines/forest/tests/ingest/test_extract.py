@@ -9,8 +9,8 @@ import pytest
 
 from forest.extract import Extracted, ask, extract
 from forest.tests.ingest.captures import GROUP, answer, rows
+from stepkit.errors import DependencyUnavailable, InvalidInput, NothingToDo
 from stepkit.http import Client, Limits
-from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.scripted_http import Script, response, serving
@@ -52,7 +52,7 @@ def test_groups_whose_runs_share_an_id_do_not_share_an_answer(bucket: str) -> No
 def test_a_refused_answer_is_kept_apart(bucket: str) -> None:
     body = b'{"error": "database is locked"}'
     with serving(response(200, body), response(200, answer(rows(5)))) as server:
-        with pytest.raises(RefusedInput, match="the whole answer: ") as refused:
+        with pytest.raises(InvalidInput, match="the whole answer: ") as refused:
             run(server.url, bucket)
         assert ObjectStore().get(refused.value.file) == body
         assert refused.value.service == urlsplit(server.url).netloc
@@ -61,7 +61,7 @@ def test_a_refused_answer_is_kept_apart(bucket: str) -> None:
 
 def test_an_answer_for_another_group_is_refused(bucket: str) -> None:
     other = response(200, answer(rows(5), group=8))
-    with serving(other) as server, pytest.raises(RefusedInput, match="for group 8, not for our group 3"):
+    with serving(other) as server, pytest.raises(InvalidInput, match="for group 8, not for our group 3"):
         run(server.url, bucket)
 
 
@@ -71,21 +71,21 @@ def test_an_answer_for_another_group_is_refused(bucket: str) -> None:
         (response(400, END), NothingToDo, "has served all its data"),
         (
             response(400, '{"detail": "Número de grupo inválido"}'),
-            RefusedInput,
+            InvalidInput,
             "refuses --group-number 3: 400",
         ),
         (
             response(422, '{"detail": [{"type": "int_parsing"}]}'),
-            RefusedInput,
+            InvalidInput,
             "refuses --group-number 3: 422",
         ),
-        (response(404, "<html>"), RefusedInput, "answered 404: check --source-url"),
-        (response(500, "Internal Server Error"), OutsideDown, "answered 500, 2 times over"),
-        (response(503), OutsideDown, "answered 503, 2 times over"),
-        (response(429), OutsideDown, "answered 429, 2 times over"),
-        (response(501), OutsideDown, "answered 501"),
-        (response(200, "{", length=9), OutsideDown, "broke off after 1 bytes"),
-        (lambda connection: connection.recv(1), OutsideDown, "ReadTimeoutError"),
+        (response(404, "<html>"), InvalidInput, "answered 404: check --source-url"),
+        (response(500, "Internal Server Error"), DependencyUnavailable, "answered 500, 2 times over"),
+        (response(503), DependencyUnavailable, "answered 503, 2 times over"),
+        (response(429), DependencyUnavailable, "answered 429, 2 times over"),
+        (response(501), DependencyUnavailable, "answered 501"),
+        (response(200, "{", length=9), DependencyUnavailable, "broke off after 1 bytes"),
+        (lambda connection: connection.recv(1), DependencyUnavailable, "ReadTimeoutError"),
     ],
 )
 def test_each_refusal_has_its_ending(script: Script, ending: type[Exception], sentence: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from forest.export import export
 from forest.extract import extract
 from forest.load import load
-from stepkit.outcomes import NothingToDo, RefusedInput
+from stepkit.errors import InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests.services import answers, free_ports, process
@@ -69,5 +69,5 @@ def test_distinct_rows_served_are_the_rows_kept_and_the_end_is_a_skip(
     after = Settings(run=Run(run_id="r10"))
     with pytest.raises(NothingToDo, match="has served all its data"):
         extract(after, source_url=source_url, group_number=GROUP, bucket=bucket)
-    with pytest.raises(RefusedInput, match="refuses --group-number 11: 400"):
+    with pytest.raises(InvalidInput, match="refuses --group-number 11: 400"):
         extract(after, source_url=source_url, group_number=11, bucket=bucket)

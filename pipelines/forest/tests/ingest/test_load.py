@@ -15,7 +15,7 @@ import pytest
 from forest.load import Loaded, load
 from forest.schema import NAMES, SOURCE_NAMES
 from forest.tests.ingest.captures import answer, rows
-from stepkit.outcomes import NothingToDo, OutsideDown, RefusedInput
+from stepkit.errors import DependencyUnavailable, InvalidInput, NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 
@@ -146,7 +146,7 @@ def test_a_file_that_holds_no_samples_is_refused(
     local: Settings, query: Callable[[str], list[Any]], tmp_path: Path, content: str, sentence: str
 ) -> None:
     (tmp_path / "all.csv").write_text(content)
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         load(local, table=TABLE, file=tmp_path / "all.csv")
     assert query("SELECT count(*) FROM forest.ingest_audit") == [(0,)]
 
@@ -154,16 +154,16 @@ def test_a_file_that_holds_no_samples_is_refused(
 def test_a_cut_gzip_file_is_refused(local: Settings, tmp_path: Path) -> None:
     path = written(tmp_path / "all.csv.gz", rows(1000))
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(RefusedInput, match="cannot be read as CSV"):
+    with pytest.raises(InvalidInput, match="cannot be read as CSV"):
         load(local, table=TABLE, file=path)
 
 
 def test_options_that_do_not_fit_are_refused(local: Settings, tmp_path: Path) -> None:
-    with pytest.raises(RefusedInput, match="either --raw-uri"):
+    with pytest.raises(InvalidInput, match="either --raw-uri"):
         load(local, table=TABLE)
-    with pytest.raises(RefusedInput, match="there is no file"):
+    with pytest.raises(InvalidInput, match="there is no file"):
         load(local, table=TABLE, file=tmp_path / "none.csv")
-    with pytest.raises(RefusedInput, match=r"--run-after .* is required"):
+    with pytest.raises(InvalidInput, match=r"--run-after .* is required"):
         load(local, table=TABLE, raw_uri="s3://data/key")
 
 
@@ -182,5 +182,5 @@ def test_a_step_cannot_change_or_remove_what_is_written(
 
 def test_postgres_away_is_an_outage(tmp_path: Path) -> None:
     gone = Settings(database_url="postgresql://forest@127.0.0.1:1/quintet")
-    with pytest.raises(OutsideDown, match="Postgres"):
+    with pytest.raises(DependencyUnavailable, match="Postgres"):
         load(gone, table=TABLE, file=written(tmp_path / "all.csv", rows(1)))

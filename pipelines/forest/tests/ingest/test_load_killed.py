@@ -31,7 +31,7 @@ def load_file(database_url: str, path: Path, run: Run = RUN) -> Loaded:
 
 
 def kept(database_url: str) -> dict[str, list[Any]]:
-    """Gives all that a load leaves, but for row numbers and the time of day."""
+    """Returns all that a load leaves, but for row numbers and the time of day."""
     connection = psycopg2.connect(database_url)
     try:
         with connection.cursor() as cursor:
@@ -64,7 +64,7 @@ def captures(tmp_path: Path) -> tuple[Path, Path]:
 def fresh(
     postgres_server: PostgresServer, forest_database: str, captures: tuple[Path, Path]
 ) -> Callable[[], tuple[str, str]]:
-    """Gives the name and URL of a database in which the first capture is loaded."""
+    """Returns the name and URL of a database in which the first capture is loaded."""
     load_file(forest_database, captures[0], Run(dag_id="d", run_id="r1"))
     prepared = urlsplit(forest_database).path.removeprefix("/")
 

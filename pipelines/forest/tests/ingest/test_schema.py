@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forest.schema import COLUMNS, InvalidRowError, SampleParser
+from forest.schema import COLUMNS, InvalidRow, SampleParser
 
 ROW = ["2804", "139", "9", "268", "65", "3180", "234", "238", "135", "6121", "Rawah", "C7745", "1"]
 FIELDS = (
@@ -20,7 +20,7 @@ USED = SampleParser()
 def outcome(parser: SampleParser, row: Any) -> Any:
     try:
         return parser.parse(row)
-    except InvalidRowError as error:
+    except InvalidRow as error:
         return str(error)
 
 

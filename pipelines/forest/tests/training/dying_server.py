@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @contextlib.contextmanager
 def dying_server(url: str, dead: Callable[[], bool]) -> Iterator[str]:
-    """Gives the URL of a server that answers as another does until `dead`; then it refuses connections.
+    """Returns the URL of a server that answers as another does until `dead`; then it refuses connections.
 
     Args:
         url: the server that answers.

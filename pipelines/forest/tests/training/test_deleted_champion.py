@@ -19,7 +19,7 @@ from forest.evaluate import evaluate
 from forest.tests.training.conftest import Training
 from forest.train import Trained
 from quintet.local.platform import python
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from tests import services, shared_servers
 from tests.roles import as_serving
 from tests.serving.conftest import Server, started
@@ -30,7 +30,7 @@ SECONDS = 120
 
 @pytest.fixture
 def copied(training: Training, client: MlflowClient, tmp_path: Path) -> Callable[[str], Trained]:
-    """Gives a candidate with a run of its own, whose loss other tests do not notice."""
+    """Returns a candidate with a run of its own, whose loss other tests do not notice."""
 
     def copy(algorithm: str) -> Trained:
         trained, folder = training.candidates[algorithm], tmp_path / algorithm
@@ -109,7 +109,7 @@ def test_a_champion_that_mlflow_gc_has_deleted_is_served_on_and_stands_in_nobody
         assert serves(serving, "3")
         assert serves(again, "3")
 
-        with pytest.raises(RefusedInput, match=r"version 2 of .* has nothing to serve any more"):
+        with pytest.raises(InvalidInput, match=r"version 2 of .* has nothing to serve any more"):
             run_promote("4", None, rollback_to=2, reason="for the test")
         back = run_promote("5", None, rollback_to=1, reason="for the test")
         assert (back.verdict, back.champion, back.version) == ("rolled_back", "logistic_regression", 1)

@@ -10,7 +10,7 @@ import pytest
 from mlflow import MlflowClient
 
 from stepkit import documents
-from stepkit.outcomes import Code, RefusedInput
+from stepkit.errors import Code, InvalidInput
 from stepkit.s3 import ObjectStore
 
 Make = Callable[..., Any]
@@ -28,7 +28,7 @@ def test_an_evaluation_that_was_changed_promotes_nobody(
     forged = json.dumps({**json.loads(written), "verdict": "promote"}).encode()
     ObjectStore().put(uri, forged, "application/json")
     for given in (uri, documents.write(uri.rpartition("/")[0], "evaluation", forged).replace("-", "_")):
-        with pytest.raises(RefusedInput) as refused:
+        with pytest.raises(InvalidInput) as refused:
             run_promote("2", given)
         assert refused.value.code in (Code.INPUT_REPLACED, Code.INVALID_SETTING)
     assert client.get_model_version_by_alias(model, "champion").version == "1"
@@ -40,5 +40,5 @@ def test_an_evaluation_that_was_changed_promotes_nobody(
 
 def test_an_evaluation_that_is_none_is_refused(run_promote: Make, bucket: str) -> None:
     uri = documents.write(f"s3://{bucket}/run", "evaluation", b'{"verdict": "promote"}')
-    with pytest.raises(RefusedInput, match="the evaluation cannot be read"):
+    with pytest.raises(InvalidInput, match="the evaluation cannot be read"):
         run_promote("1", uri)

@@ -14,7 +14,7 @@ from forest.preprocess import Preprocessed, parameters_hash, preprocess
 from forest.schema import SOURCE_NAMES
 from forest.snapshot import NUMBERS
 from forest.tests.training.conftest import TABLE
-from stepkit.outcomes import NothingToDo
+from stepkit.errors import NothingToDo
 from stepkit.settings import Settings
 from stepkit.step import execute
 from tests.roles import as_promotion

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from bundle.fitted import columns_of
+from bundle.exporter import columns_of
 from forest.promote import promote
 from forest.snapshot import FEATURES, NUMBERS, clean
 from forest.tests.training.conftest import Training
 from forest.train import train
-from stepkit.outcomes import OutsideDown, RefusedInput, Terminated
+from stepkit.errors import DependencyUnavailable, InvalidInput, Terminated
 from stepkit.promotion import registry
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
@@ -53,7 +53,7 @@ def test_a_retry_of_train_logs_to_the_same_run_and_makes_the_same_bundle(
 
 def test_train_refuses_a_snapshot_with_another_hash(training: Training, mlflow_url: str, bucket: str) -> None:
     settings = Settings(run=Run("training", "run-1"), tracking_uri=mlflow_url)
-    with pytest.raises(RefusedInput, match=r"has the data hash .*, not 00"):
+    with pytest.raises(InvalidInput, match=r"has the data hash .*, not 00"):
         train(settings, algorithm="svc", snapshot_uri=training.snapshot["snapshot_uri"], snapshot_sha256="00")
 
 
@@ -199,7 +199,7 @@ def test_a_promotion_that_loses_its_session_does_not_overrule_the_next(
         return (moved if deed == "set_registered_model_alias" else do)(*arguments, **named)
 
     monkeypatch.setattr(registry.MlflowClient, deed, lose_the_lock)
-    with pytest.raises(OutsideDown, match="ended the session that holds the promotion's lock"):
+    with pytest.raises(DependencyUnavailable, match="ended the session that holds the promotion's lock"):
         run_promote("2", second)
     champion = client.get_model_version_by_alias(world("any").model_name, "champion")
     assert (champion.tags["algorithm"], champion.tags["stage"]) == ("svc", "Production")
@@ -225,7 +225,7 @@ def test_without_a_registry_the_file_is_set_right_after_a_lost_session(
         return put(*arguments, **named)
 
     monkeypatch.setattr(ObjectStore, "put", lose_the_lock)
-    with pytest.raises(OutsideDown, match="the promotion's lock"):
+    with pytest.raises(DependencyUnavailable, match="the promotion's lock"):
         promote(promoting("1", registry_enabled=False), evaluation_uri=uris["1"], bucket=bucket)
     named = json.loads(ObjectStore().get(f"s3://{bucket}/forest/latest_model.json"))
     assert named["algorithm"] == "random_forest"
@@ -258,7 +258,7 @@ def test_with_mlflow_down_nothing_is_decided(
     uri = run_evaluate("1", "random_forest")
     (port,) = services.free_ports(1)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(OutsideDown, match="MLflow"):
+    with pytest.raises(DependencyUnavailable, match="MLflow"):
         promote(promoting("1", tracking_uri=f"http://127.0.0.1:{port}"), evaluation_uri=uri, bucket=bucket)
     assert query("SELECT count(*) FROM forest.promotion_decisions") == [(0,)]
 
@@ -289,12 +289,12 @@ def test_a_run_that_has_decided_decides_nothing_else(
         {"rollback_to": 1, "reason": "it favours one class"},
         {"uri": second},
     ):
-        with pytest.raises(RefusedInput, match=taken):
+        with pytest.raises(InvalidInput, match=taken):
             run_promote("back", **other)
-    with pytest.raises(RefusedInput, match="2 stands for decision"):
+    with pytest.raises(InvalidInput, match="2 stands for decision"):
         run_promote("2", first)
     run_promote("forth", rollback_to=2, reason="speed matters less")
-    with pytest.raises(RefusedInput, match=taken):
+    with pytest.raises(InvalidInput, match=taken):
         run_promote("back", **back)
     assert query("SELECT count(*) FROM forest.promotion_decisions") == [(4,)]
 
@@ -312,7 +312,7 @@ def test_a_way_back_that_leads_nowhere_is_refused(
     run_evaluate: Make, run_promote: Make, options: dict[str, Any], sentence: str
 ) -> None:
     run_promote("1", run_evaluate("1", "random_forest"))
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         run_promote("2", **options)
 
 

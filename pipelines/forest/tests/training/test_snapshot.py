@@ -10,7 +10,7 @@ import pytest
 
 from forest import snapshot as of_forest
 from forest.snapshot import FEATURES, NAMES, TEST, TEST_SHARE, TRAIN, Snapshot, clean, sides
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 
 
 def test_a_rows_side_does_not_depend_on_the_other_rows(covertype: pd.DataFrame) -> None:
@@ -78,12 +78,12 @@ def test_a_value_that_its_column_cannot_have_is_refused(
 ) -> None:
     rows = covertype[:10].astype({column: object})
     rows.loc[3, column] = value
-    with pytest.raises(RefusedInput, match=sentence):
+    with pytest.raises(InvalidInput, match=sentence):
         clean(rows)
 
 
 def test_a_table_without_a_column_is_refused(covertype: pd.DataFrame) -> None:
-    with pytest.raises(RefusedInput, match="the table has no column slope, soil_type"):
+    with pytest.raises(InvalidInput, match="the table has no column slope, soil_type"):
         clean(covertype.drop(columns=["slope", "soil_type"]))
 
 
@@ -106,5 +106,5 @@ def test_any_change_of_a_value_changes_the_hash(covertype: pd.DataFrame) -> None
 
 def test_a_file_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.parquet").write_bytes(b"PAR1 cut off")
-    with pytest.raises(RefusedInput, match=r"s\.parquet is no snapshot"):
+    with pytest.raises(InvalidInput, match=r"s\.parquet is not a snapshot"):
         Snapshot.read(tmp_path / "s.parquet")

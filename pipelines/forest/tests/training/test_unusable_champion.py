@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from forest.evaluate import evaluate
 from forest.tests.training.conftest import Training
 from stepkit import postgres
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.promotion import registry
 from stepkit.promotion.decisions import Decision, Decisions, Model
 
@@ -35,7 +35,7 @@ def record(promoting: Make) -> Callable[[Model], None]:
 
 @pytest.fixture
 def damaged(training: Training, client: MlflowClient, tmp_path: Path) -> Callable[..., Model]:
-    """Gives a model like a trained one, whose bundle has one byte flipped, or is not there."""
+    """Returns a model like a trained one, whose bundle has one byte flipped, or is not there."""
 
     def make(*, bundle: bool) -> Model:
         trained = training.candidates["logistic_regression"]
@@ -120,7 +120,7 @@ def test_there_is_a_way_back_from_a_champion_of_which_nothing_is_left_but_none_t
     source = f"{client.get_run(emptied.mlflow_run_id).info.artifact_uri}/model"
     tags = {"algorithm": "svc", "bundle_digest": "00", "data_sha256": "00"}
     client.create_model_version(name, source, run_id=emptied.mlflow_run_id, tags=tags)
-    with pytest.raises(RefusedInput, match=r"version 2 of .* has nothing to serve any more"):
+    with pytest.raises(InvalidInput, match=r"version 2 of .* has nothing to serve any more"):
         run_promote("2", None, rollback_to=2, reason="for the test")
     record(Model("svc", uuid4().hex, "00", "00"))
     back = run_promote("3", None, rollback_to=1, reason="nothing is left of the champion")
@@ -134,5 +134,5 @@ def test_a_challenger_that_cannot_answer_is_refused(
 ) -> None:
     broken = damaged(bundle=True)
     candidate = asdict(training.candidates["logistic_regression"]) | {"mlflow_run_id": broken.mlflow_run_id}
-    with pytest.raises(RefusedInput, match="is damaged"):
+    with pytest.raises(InvalidInput, match="is damaged"):
         evaluate(world("1"), candidates=[candidate], bucket=bucket, **training.snapshot)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stepkit import postgres
-from stepkit.outcomes import RefusedInput
+from stepkit.errors import InvalidInput
 from stepkit.settings import Run, Settings
 from weather.load import load, parse
 from weather.observe import observe
@@ -30,5 +30,5 @@ def test_a_repeat_leaves_the_same_rows(make_database: Callable[[str], str], buck
 
 @pytest.mark.parametrize("line", ["roof,warm", "roof", "roof,nan"])
 def test_a_line_without_a_reading_is_refused(line: str) -> None:
-    with pytest.raises(RefusedInput, match=r"a\.csv: line 2 column degrees"):
+    with pytest.raises(InvalidInput, match=r"a\.csv: line 2 column degrees"):
         parse(f"yard,2\n{line}", "a.csv")
