@@ -10,9 +10,9 @@ from datetime import datetime
 from kubernetes import watch
 
 from bench.steps import await_arrival, edit
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
-from quintet.run import follow
+from quintet.follow import follow
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 
 DAG = "bench_kills"
 WORK_SECONDS = 60

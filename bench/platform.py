@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 
 MEBIBYTE = 1 << 20
 

@@ -8,10 +8,10 @@ import time
 from datetime import datetime
 from itertools import pairwise
 
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
+from quintet.follow import follow
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
-from quintet.run import follow
 
 DAG = "bench_steps"
 LENGTH = 6

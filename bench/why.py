@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from tests.e2e.failures import FAILURES, failing_dags
 
 

@@ -18,8 +18,8 @@ from bench.serving.load import Load, write_requests
 from bench.serving.models import COVERTYPE
 from forest.schema import NAMES
 from forest.snapshot import FEATURES, clean
-from quintet.kube import Kube
-from quintet.predict import EXAMPLE
+from quintet.ops.kube import Kube
+from quintet.ops.predict import EXAMPLE
 from quintet.progress import UserError
 from tests.e2e.evidence import wait_for
 

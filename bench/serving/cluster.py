@@ -24,9 +24,9 @@ from kubernetes.client import AutoscalingV2Api
 from bench.platform import MEBIBYTE, working_sets
 from bench.serving.client_job import API, WAIT_SECONDS, job, phase_of, results, run, words
 from bench.serving.load import Load
-from quintet import status
-from quintet.env import connections
-from quintet.kube import Kube
+from quintet.ops import status
+from quintet.ops.env import connections
+from quintet.ops.kube import Kube
 from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from tests.e2e.evidence import wait_for

@@ -7,26 +7,13 @@ from collections.abc import Callable
 
 import urllib3
 
-from quintet import (
-    dev,
-    env,
-    land,
-    predict,
-    retention,
-    rotate,
-    run,
-    run_all,
-    services,
-    status,
-    terminal,
-    ui,
-    why,
-)
-from quintet.kube import Kube, refusal
+from quintet import dev, terminal
 from quintet.local import commands as local
 from quintet.local.state import State
+from quintet.ops import env, land, predict, retention, rotate, run, run_all, services, status, ui, why
+from quintet.ops.kube import Kube, refusal
+from quintet.ops.shell_variables import OF_POSTGRES, forget
 from quintet.progress import UserError
-from quintet.shell_variables import OF_POSTGRES, forget
 
 Describe = Callable[[argparse.ArgumentParser], None]
 OnPlatform = Callable[[Kube, argparse.Namespace], None]

@@ -7,10 +7,12 @@ from typing import Any
 
 import yaml
 
-from quintet import audit, bump, cluster, generated, images, machine, new, release, sbom, tools
-from quintet.cluster import Cluster
-from quintet.first_runs import first_runs
-from quintet.kube import Kube
+from quintet import generated, new
+from quintet.kind import audit, bump, cluster, images, machine, sbom, tools
+from quintet.kind.cluster import Cluster
+from quintet.ops import release
+from quintet.ops.first_runs import first_runs
+from quintet.ops.kube import Kube
 from quintet.paths import REPOSITORY
 from quintet.progress import stage
 

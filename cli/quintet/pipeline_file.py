@@ -105,7 +105,7 @@ def _mistakes(folder: Path, given: Any) -> Iterator[Mistake]:
         return
     yield from _of_name(folder, given)
     yield from _of_dags(given["dags"])
-    yield from _of_model(given)
+    yield from _of_model(folder, given)
     yield from _of_steps(folder, given)
     yield from _of_keys(given)
     if given.get("schemas") and not any((folder / "migrations").glob("*.sql")):
@@ -171,8 +171,10 @@ def _of_dags(dags: dict[str, Any]) -> Iterator[Mistake]:
         yield ["dags"], f"these DAGs wait for each other: {circle}; drop an `after`."
 
 
-def _of_model(given: dict[str, Any]) -> Iterator[Mistake]:
+def _of_model(folder: Path, given: dict[str, Any]) -> Iterator[Mistake]:
     promotion, place = given.get("model", {}).get("promotion"), ["model", "promotion"]
+    if "model" in given and not (folder / "example.json").exists():
+        yield ["model"], f"a model needs {folder / 'example.json'}, a request that it answers: add it."
     if promotion and promotion["step"] not in given["steps"]:
         steps = ", ".join(given["steps"])
         yield place, f"promotion names the step {promotion['step']}, which steps does not: {steps}."
@@ -190,6 +192,10 @@ def _of_keys(given: dict[str, Any]) -> Iterator[Mistake]:
 
 
 def _of_steps(folder: Path, given: dict[str, Any]) -> Iterator[Mistake]:
+    groups = list(dict.fromkeys(step["lock"] for step in given["steps"].values() if "lock" in step))
+    if len(groups) > 1:
+        sentence = f"steps have the locks {', '.join(groups)}: keep one beside requirements.lock, as the"
+        yield ["steps"], f"{sentence} environment without a cluster is made from that one."
     for name, step in given["steps"].items():
         if step.get("source") and "source" not in given:
             sentence = f"the step {name} asks a source, and the pipeline has none: add source, or drop this."

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from quintet import __main__ as command_line
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from quintet.progress import UserError, stage
 from stepkit.log import JsonLines
 from stepkit.settings import Run

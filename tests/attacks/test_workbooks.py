@@ -16,8 +16,8 @@ import pytest
 
 from excel import reader
 from excel.tests import workbooks
-from quintet.dockerfile import Dockerfile
-from quintet.images import read_artifacts
+from quintet.kind.dockerfile import Dockerfile
+from quintet.kind.images import read_artifacts
 from quintet.paths import REPOSITORY
 
 DAILY = workbooks.daily()

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.client import ApiException
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from tests import pod_requests
 
 

@@ -11,9 +11,10 @@ import pytest
 from urllib3.exceptions import HTTPError
 
 from bench.platform import MEBIBYTE, working_sets
-from quintet import cluster, release
-from quintet.cluster import Cluster, Platform
-from quintet.kube import Kube
+from quintet.kind import cluster
+from quintet.kind.cluster import Cluster, Platform
+from quintet.ops import release
+from quintet.ops.kube import Kube
 from quintet.paths import cache_dir
 from quintet.progress import CommandError, output
 

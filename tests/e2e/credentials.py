@@ -13,7 +13,7 @@ import psycopg2
 import requests
 from botocore.exceptions import ClientError
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 
 PERMISSION_DENIED = 403
 RECORD = (

@@ -18,7 +18,7 @@ import requests
 from kubernetes import client, watch
 from urllib3.exceptions import HTTPError
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from quintet.pipelines import pipelines
 
 FOREST = pipelines()["forest"]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from quintet.airflow_api import AirflowApi
 from quintet.diagnosis import Kind
-from quintet.kube import Kube
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from tests.e2e.evidence import s3, wait_for
 
 FILE = "why_failing_dags.py"

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from quintet.kube import Kube
-from quintet.predict import EXAMPLE
+from quintet.ops.kube import Kube
+from quintet.ops.predict import EXAMPLE
 
 SECONDS = 240
 CLIENTS = 4

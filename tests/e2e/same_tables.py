@@ -10,8 +10,8 @@ from typing import Any
 
 import mlflow
 
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from stepkit.s3 import split
 from tests import table_hash
 from tests.e2e import evidence

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from quintet import predict, run_all
-from quintet.airflow_api import AirflowApi
-from quintet.cluster import Platform
-from quintet.kube import Kube
+from quintet.kind.cluster import Platform
+from quintet.ops import predict, run_all
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from tests.e2e import evidence
 from tests.e2e.evidence import CAPTURE, TRAINING
 

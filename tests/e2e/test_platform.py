@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from quintet import predict, release, status
-from quintet.airflow_api import AirflowApi
-from quintet.cluster import Platform
-from quintet.first_runs import await_champion, await_dags, start
-from quintet.kube import Kube
-from quintet.run import follow
+from quintet.follow import follow
+from quintet.kind.cluster import Platform
+from quintet.ops import predict, release, status
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.first_runs import await_champion, await_dags, start
+from quintet.ops.kube import Kube
 from tests.e2e import admission, credentials, evidence, load, same_tables
 from tests.e2e.conftest import E2E, helm, helm_command, install
 from tests.e2e.evidence import CAPTURE, FOREST, TRAINING

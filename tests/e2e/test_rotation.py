@@ -11,11 +11,11 @@ import psycopg2
 import requests
 from botocore.exceptions import ClientError
 
-from quintet import rotate
-from quintet.airflow_api import AirflowApi
-from quintet.cluster import Platform
-from quintet.kube import Kube
-from quintet.run import follow
+from quintet.follow import follow
+from quintet.kind.cluster import Platform
+from quintet.ops import rotate
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from tests.e2e import evidence, load
 
 DAG = "modelo_penguin"

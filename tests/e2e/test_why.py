@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from quintet import why
-from quintet.cluster import Platform
-from quintet.kube import Kube
+from quintet.kind.cluster import Platform
+from quintet.ops import why
+from quintet.ops.kube import Kube
 from tests.e2e import failures
 
 SECONDS = 5

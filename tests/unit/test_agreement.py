@@ -16,7 +16,7 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 
-from quintet.images import read_artifacts
+from quintet.kind.images import read_artifacts
 from quintet.pipelines import pipelines
 from quintet.skaffold import NOT_IN_THE_RELEASE
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from quintet.dockerfile import Dockerfile
-from quintet.images import STEP, read_artifacts
 from quintet.imports import assemble, needed
+from quintet.kind.dockerfile import Dockerfile
+from quintet.kind.images import STEP, read_artifacts
 from quintet.pipelines import Step, pipelines
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from quintet.dockerfile import Dockerfile
-from quintet.images import plan, read_artifacts
 from quintet.imports import needed
+from quintet.kind.dockerfile import Dockerfile
+from quintet.kind.images import plan, read_artifacts
 from quintet.pipelines import pipelines
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -14,12 +14,12 @@ from typing import Any
 import psycopg2
 import psycopg2.extras
 
+from quintet.follow import follow
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED, WITHOUT_A_PROXY, Running, end_of
 from quintet.local.state import RUNNER
 from quintet.pipelines import Pipeline, pipeline_of, pipelines
 from quintet.progress import UserError
-from quintet.run import follow
 from stepkit.settings import Run
 
 END_SECONDS = 30
@@ -103,7 +103,7 @@ class Runner:
 
 
 class LocalAirflow:
-    """What became of runs, with the same questions as :class:`quintet.airflow_api.AirflowApi`.
+    """What became of runs, with the same questions as :class:`quintet.ops.airflow_api.AirflowApi`.
 
     Args:
         platform: whose Airflow.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from quintet.diagnosis.explanation import explain
 from quintet.local import demo, services, step
 from quintet.local.airflow import LocalAirflow, follow_one, pipeline_with
 from quintet.local.evidence import LocalRuns
@@ -16,7 +17,6 @@ from quintet.local.state import State
 from quintet.local.task_graph import interruptible
 from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
-from quintet.why import explain
 
 
 def add_commands(commands: Any) -> None:

@@ -20,7 +20,7 @@ from quintet.local.state import State
 from quintet.paths import REPOSITORY, cache_dir
 from quintet.pipelines import PIPELINES, Pipeline, pipelines
 from quintet.progress import UserError
-from quintet.release import revision
+from quintet.revision import revision
 from run_in import environment, folder_of
 
 ROOTS = (".", "pipelines", "sources", "serving")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from quintet import airgap
-from quintet.machine import ImageSource, Machine
+from quintet.kind import airgap
+from quintet.kind.machine import ImageSource, Machine
 from quintet.paths import AIRGAP, versions
 from quintet.progress import Stage
 

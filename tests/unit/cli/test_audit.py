@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from quintet import __main__ as command_line
-from quintet import dev, sbom
-from quintet.audit import NotChecked, Package, Vulnerable, audit, fixes
+from quintet import dev
+from quintet.kind import sbom
+from quintet.kind.audit import NotChecked, Package, Vulnerable, audit, fixes
 from tests.scripted_http import response, serving
 
 FOUND: dict[str, Any] = {
@@ -93,7 +94,7 @@ def test_a_command_that_could_not_check_exits_with_2(
 ) -> None:
     monkeypatch.setattr(dev, "_bills", lambda: bills)
     with serving(response(503)) as server:
-        monkeypatch.setattr("quintet.audit.OSV", server.url)
+        monkeypatch.setattr("quintet.kind.audit.OSV", server.url)
         assert command_line.main(["audit"]) == 2
     assert "Not checked" in capsys.readouterr().err
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from quintet import bump
-from quintet.machine import ImageSource, Machine
+from quintet.kind import bump
+from quintet.kind.machine import ImageSource, Machine
 from quintet.progress import UserError
 from tests.scripted_http import Script, ScriptedServer, response, serving
 

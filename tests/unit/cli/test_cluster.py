@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import yaml
 
-from quintet import cluster
-from quintet.cluster import Cluster
+from quintet.kind import cluster
+from quintet.kind.cluster import Cluster
+from quintet.kind.tools import Tools
 from quintet.paths import REPOSITORY
 from quintet.progress import CommandError, Stage, UserError
-from quintet.tools import Tools
 
 TOOLS = Tools(Path("kind"), Path("helm"), Path("kubectl"), "node")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dags.pod_report import REPORT_KEY, PodReport
-from quintet import why
-from quintet.airflow_api import AirflowApi
-from quintet.cluster_evidence import ClusterRuns
-from quintet.diagnosis import Kind, cause_of
+from quintet.diagnosis import Kind, cause_of, explanation
 from quintet.diagnosis.evidence import Evidence, Run, Said
-from quintet.kube import Kube
+from quintet.ops import why
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.cluster_evidence import ClusterRuns
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
 
 PODS = Path(__file__).with_name("pods")
@@ -106,7 +106,7 @@ def test_facts_come_before_the_cause_and_the_log_is_the_steps_own(
     }
     answers[f"{RUN}/taskInstances/extract/logs/1"] = {"content": STEP_LOG}
     answers[f"{RUN}/taskInstances/extract/xcomEntries/{REPORT_KEY}"] = {"value": report.fields()}
-    why.explain(runs, [])
+    explanation.explain(runs, [])
     assert capsys.readouterr().out.splitlines() == [
         "forest manual-1: failed",
         "  task       extract, try 1 of 3, failed, after 2.5 s",
@@ -141,7 +141,7 @@ def test_a_second_try_that_is_at_work_does_not_hide_why_the_first_failed(
     answers["/api/v2/dags/forest/dagRuns"] = {"dag_runs": [run("running")]}
     answers[f"{RUN}/taskInstances"] = {"task_instances": [task("running", try_number=2, end_date=None)]}
     answers[f"{RUN}/taskInstances/extract/logs/1"] = {"content": STEP_LOG}
-    why.explain(runs, ["forest"])
+    explanation.explain(runs, ["forest"])
     said = capsys.readouterr().out
     assert "extract, try 1 of 3, up_for_retry" in said
     assert "source down" in said
@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_read_is_told_whatever_has_run(
     answers["/api/v2/importErrors"] = {"import_errors": [error]}
     answers["/api/v2/dags/~/dagRuns"] = {"dag_runs": []}
     with pytest.raises(UserError, match="No run has failed or stands still"):
-        why.explain(runs, [])
+        explanation.explain(runs, [])
     said = capsys.readouterr().out
     assert "crime.py" in said
     assert "DAG import error" in said
@@ -201,14 +201,14 @@ def test_a_file_that_cannot_be_read_is_told_whatever_has_run(
 def test_runs_that_share_an_id_are_told_apart(runs: ClusterRuns, answers: dict[str, Any]) -> None:
     answers["/api/v2/dags/~/dagRuns"] = {"dag_runs": [run("failed"), run("failed", dag="crime")]}
     with pytest.raises(UserError, match="crime and forest each have a run manual-1"):
-        why.explain(runs, ["manual-1"])
+        explanation.explain(runs, ["manual-1"])
 
 
 def test_a_run_that_goes_well_is_passed_over(runs: ClusterRuns, answers: dict[str, Any]) -> None:
     answers["/api/v2/dags/forest/dagRuns"] = {"dag_runs": [run("running")]}
     answers[f"{RUN}/taskInstances"] = {"task_instances": [task("running", end_date=None)]}
     with pytest.raises(UserError, match="No run of forest has failed or stands still"):
-        why.explain(runs, ["forest"])
+        explanation.explain(runs, ["forest"])
 
 
 def test_the_command_takes_a_dag_and_a_run() -> None:

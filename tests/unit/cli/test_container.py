@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet.container import Container
+from quintet.kind.container import Container
 from quintet.progress import Stage
 
 FAKE_DOCKER = """\

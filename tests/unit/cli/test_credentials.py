@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from quintet.credentials import finished, readers, renewed
+from quintet.ops.credentials import finished, readers, renewed
 
 POSTGRES = {
     "username": "mlflow",

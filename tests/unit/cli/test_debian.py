@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from quintet import debian, images
-from quintet.machine import ImageSource, Machine
+from quintet.kind import debian, images
+from quintet.kind.machine import ImageSource, Machine
 from quintet.paths import REPOSITORY, versions
 from quintet.progress import Stage
 

@@ -14,7 +14,7 @@ from kubernetes.client import ApiClient
 from dags.pod_report import PodReport
 from quintet.diagnosis import Kind, cause_of
 from quintet.diagnosis.evidence import Evidence, Said
-from quintet.why import facts
+from quintet.diagnosis.explanation import facts
 from stepkit.errors import Code
 
 PODS = Path(__file__).with_name("pods")

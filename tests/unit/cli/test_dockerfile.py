@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet.dockerfile import Dockerfile
+from quintet.kind.dockerfile import Dockerfile
 from quintet.progress import UserError
 
 TEXT = """\

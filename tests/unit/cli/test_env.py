@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from quintet import env, shell_variables
-from quintet.env import chosen, connections
-from quintet.kube import Kube
+from quintet.ops import env, shell_variables
+from quintet.ops.env import chosen, connections
+from quintet.ops.kube import Kube
 from quintet.pipelines import PIPELINES, Pipeline
 from quintet.progress import UserError
 from tests.unit.cli.test_kube import SECRETS, releases

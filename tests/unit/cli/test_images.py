@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from quintet import images
-from quintet.images import Artifact, Plan
-from quintet.machine import ImageSource, Machine
+from quintet.kind import images
+from quintet.kind.images import Artifact, Plan
+from quintet.kind.machine import ImageSource, Machine
 from quintet.progress import UserError
 
 SKAFFOLD = """\

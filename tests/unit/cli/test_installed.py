@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from quintet import first_runs, installed, predict, status, ui
-from quintet.airflow_api import AirflowApi
-from quintet.installed import model_of, models_of, pipelines_of
-from quintet.kube import Kube
+from quintet.ops import first_runs, installed, predict, status, ui
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.installed import model_of, models_of, pipelines_of
+from quintet.ops.kube import Kube
 from quintet.pipelines import models
 from quintet.progress import UserError
 from tests.unit.cli.test_kube import SECRETS, releases

@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import Any
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 
 SECRETS = "/api/v1/namespaces/quintet/secrets"
 

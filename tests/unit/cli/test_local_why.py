@@ -14,8 +14,7 @@ import pytest
 
 from forest.capture import parse_capture
 from forest.load import read_csv
-from quintet import why
-from quintet.diagnosis import Kind, cause_of
+from quintet.diagnosis import Kind, cause_of, explanation
 from quintet.local.evidence import LocalRuns
 from quintet.progress import UserError
 from stepkit import postgres, tracking
@@ -176,7 +175,7 @@ def test_cause_of_a_failed_step_is_named(
 
 
 def explain(folder: Path, *words: str) -> None:
-    why.explain(LocalRuns(folder), words)
+    explanation.explain(LocalRuns(folder), words)
 
 
 def test_a_refused_row_is_told_with_file_row_and_column(

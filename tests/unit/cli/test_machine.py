@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from quintet import machine
+from quintet.kind import machine
+from quintet.kind.machine import ImageSource, MachineError
 from quintet.local.processes import free_ports
-from quintet.machine import ImageSource, MachineError
 from tests import scripted_http
 
 

@@ -97,6 +97,7 @@ def test_a_file_that_is_no_mapping_is_refused(folder: Path, text: str | bytes, s
         ("schemas: weather\n", "8: schemas is weather and must be a list, as [a, b]."),
         ("schemas: [weather]\n", "8: schemas have no tables: migrations has no .sql file: add one."),
         ("source: {url: 'ftp://sky'}\n", "8: source.url is ftp://sky, which must match ^https?://."),
+        ("model: {name: weather, experiment: weather}\n", "8: a model needs example.json, a request that it"),
         ("model: {name: weather}\n", "8: model lacks experiment: add it."),
         ("enabled: false\n", "8: enabled is for the values of a release: drop it here."),
         ("s3: {expireDays: {other/raw/: 1}}\n", "8: s3.expireDays names other/raw/, which is not below its"),
@@ -118,6 +119,11 @@ def test_a_wrong_entry_is_named_with_its_line(folder: Path, added: str, said: st
         ("observe: {}", "observe: {source: maybe}", "7: steps.observe.source is maybe and must be true or"),
         ("observe: {}", "observe: {source: true}", "7: the step observe asks a source, and the pipeline has"),
         ("observe: {}", "observe: {lock: train}", "7: the step observe needs requirements-train.lock, which"),
+        (
+            "observe: {}",
+            "observe: {lock: a}\n  b: {lock: c}",
+            "6: steps have the locks a, c: keep one beside",
+        ),
         ("observe: {}", "observe: {files: [data]}", "7: the step observe needs data, which is not there"),
         ("observe: {}", "observe: {files: [../data]}", "7: steps.observe.files.0 is ../data, which must"),
         ("observe: {}", "observe: {files: [a b]}", "7: steps.observe.files.0 is a b, which must match"),
@@ -146,6 +152,7 @@ def test_a_wrong_line_is_named(folder: Path, old: str, new: str, said: str) -> N
     ],
 )
 def test_a_promotion_without_a_step_or_a_record_is_refused(folder: Path, step: str, said: str) -> None:
+    (folder / "example.json").touch()
     model = f"model:\n  promotion: {{step: {step}}}\n  name: weather\n  experiment: weather\n"
     assert refusal(folder, GOOD + model).startswith(said)
 

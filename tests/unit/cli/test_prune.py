@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from quintet.prune import superseded
+from quintet.kind.prune import superseded
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 OLD, NEW = "2026-11-01 10:00:00 +0100 CET", "2026-11-24 10:00:00 +0000 UTC"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from quintet import release
+from quintet.ops import release
 
 RUNNING = {"running": {}}
 

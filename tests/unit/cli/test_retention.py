@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from quintet import retention
-from quintet.kube import Kube
+from quintet.ops import retention
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
 from stepkit import lifecycle, s3
 from stepkit.s3 import ObjectStore

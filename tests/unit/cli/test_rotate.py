@@ -12,9 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from quintet import rotate
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
+from quintet.ops import rotate
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
 from tests.unit.cli.rotation import CONNECTIONS, SECRETS, Cluster
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from quintet.airflow_api import AirflowApi
+from quintet.follow import follow
+from quintet.ops.airflow_api import AirflowApi
 from quintet.progress import UserError
-from quintet.run import follow
 
 RUN = "/api/v2/dags/forest/dagRuns/manual-1"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from quintet import land
+from quintet.ops import land
+from quintet.ops.run_all import Outcome, examples, show, waves_of
 from quintet.pipelines import in_order, pipelines
 from quintet.progress import UserError
-from quintet.run_all import Outcome, examples, show, waves_of
 
 
 def task(task_id: str, state: str, second: int, result: Any = None) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from quintet import image_contents, sbom
-from quintet.machine import ImageSource, Machine
+from quintet.kind import image_contents, sbom
+from quintet.kind.machine import ImageSource, Machine
 from quintet.progress import UserError
 from tests.charts.render import helm
 

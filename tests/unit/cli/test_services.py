@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from quintet import services
-from quintet.kube import Kube
+from quintet.ops import services
+from quintet.ops.kube import Kube
 
 CORE = "/api/v1/namespaces/quintet"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from quintet.status import pod_state, trouble
+from quintet.ops.status import pod_state, trouble
 
 
 def pod(status: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet import tools
+from quintet.kind import tools
 from quintet.paths import versions
 
 

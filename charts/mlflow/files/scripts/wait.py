@@ -58,8 +58,8 @@ def refuse_unreadable(variable: str, url: str) -> None:
     ports = parts.get("port", "5432").split(",")
     if not all(map(str.isdecimal, ports)) or "@" in parts.get("host", "") + parts.get("dbname", ""):
         sys.exit(
-            f"{variable} is not a URL like postgresql://role:...@host:5432/database: in its password characters "
-            "that are not letters or digits are written as %XX. Correct the Secret that it comes from."
+            f"{variable} is not a URL like postgresql://role:...@host:5432/database: characters of its "
+            "password that are not letters or digits are written as %XX. Correct the Secret that holds it."
         )
 
 

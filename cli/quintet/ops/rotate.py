@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from quintet import services
-from quintet.airflow_api import AirflowApi
-from quintet.credentials import Credential, credentials_of, finished, read, readers, renewed, write
-from quintet.kube import Kube
+from quintet.ops import services
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.credentials import Credential, credentials_of, finished, read, readers, renewed, write
+from quintet.ops.kube import Kube
 from quintet.progress import Stage, UserError, stage
 
 ALL = "all"

@@ -12,13 +12,13 @@ import requests
 import yaml
 
 from quintet import loopback
-from quintet.debian import base_arguments
-from quintet.dockerfile import Dockerfile
 from quintet.imports import StepError, needed
-from quintet.machine import Machine, prepare
+from quintet.kind.debian import base_arguments
+from quintet.kind.dockerfile import Dockerfile
+from quintet.kind.machine import Machine, prepare
+from quintet.kind.prune import prune
 from quintet.paths import REPOSITORY
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
-from quintet.prune import prune
 
 STEP = Path("images/step/Dockerfile")
 PICKS = Path("cli/quintet/imports.py")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 
 FORMER = "former-"
 """What a key begins with that holds a value from before, until nobody needs it."""

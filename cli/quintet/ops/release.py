@@ -1,7 +1,6 @@
 """The Helm release of the platform: installed or upgraded, with a view of what its pods wait for."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from quintet.cluster import Platform
+from quintet.kind.cluster import Platform
 from quintet.paths import REPOSITORY
 from quintet.progress import CommandError, output, stage, succeeds
+from quintet.revision import revision
 
 RELEASE = "quintet"
 CHART = REPOSITORY / "charts" / "quintet"
@@ -101,15 +101,6 @@ def values_of(images: dict[str, str]) -> dict[str, Any]:
         "global": {"images": images},
         "airflow": {"steps": {"env": {"GIT_REVISION": revision()}}},
     }
-
-
-def revision() -> str:
-    """Return the commit of this checkout, `-dirty` when files differ from it; "" without Git or a commit."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:
-        return ""
 
 
 def waiting(platform: Platform) -> list[str]:

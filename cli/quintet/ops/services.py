@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from quintet.kube import Kube, is_ready, own_container
+from quintet.ops.kube import Kube, is_ready, own_container
 from quintet.progress import Stage, UserError, stage
 
 RESTART_SECONDS = 300

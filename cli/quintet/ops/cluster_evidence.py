@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dags.pod_report import CONTAINER, REPORT_KEY, PodReport
-from quintet.airflow_api import AirflowApi, NotFound
 from quintet.diagnosis.evidence import Evidence, Run, Said, StepLog, is_ending, parse_object
-from quintet.kube import Kube
+from quintet.follow import task_name
+from quintet.ops.airflow_api import AirflowApi, NotFound
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
-from quintet.run import task_name
 
 NOT_ENDED_WELL = ("failed", "running", "queued")
 ENDED = ("failed", "up_for_retry", "skipped")

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from quintet.airgap import registry_image
-from quintet.container import Container
-from quintet.images import push_images
-from quintet.machine import ImageSource, Machine, prepare
+from quintet.kind.airgap import registry_image
+from quintet.kind.container import Container
+from quintet.kind.images import push_images
+from quintet.kind.machine import ImageSource, Machine, prepare
+from quintet.kind.tools import Tools, ensure, ensure_tools
 from quintet.paths import AIRGAP, REPOSITORY, cache_dir
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
-from quintet.tools import Tools, ensure, ensure_tools
 
 KEPT_BYTES = 8 * 2**30
 """Images of some different states of the sources; one state is a quarter of it."""

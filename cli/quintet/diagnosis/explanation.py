@@ -1,38 +1,14 @@
-"""``quintet why``: which task of a run failed or stands still, the facts about it, and the likely cause."""
+"""A run explained: which task failed or stands still, the facts about it, and the likely cause."""
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
 
-from quintet.airflow_api import AirflowApi
-from quintet.cluster_evidence import ClusterRuns
 from quintet.diagnosis import Cause, Kind, cause_of
 from quintet.diagnosis.evidence import Evidence, Run, Runs
-from quintet.kube import Kube
 from quintet.progress import UserError
 
 HARMLESS = (Kind.AT_WORK, Kind.SKIPPED, Kind.UPSTREAM_FAILED)
 WAITING = (Kind.WAITS_FOR_POOL, Kind.WAITS_FOR_RUN)
 EVENTS_SHOWN = 4
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[DAG] [RUN]",
-        help="a DAG, a run's id, or both; default: the latest run that failed or stands still",
-    )
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
-    """Print why a run on a platform failed or stands still.
-
-    Raises:
-        UserError: when there is no such run, or more than one.
-    """
-    with AirflowApi.connect(kube) as airflow:
-        explain(ClusterRuns(kube, airflow), arguments.words)
 
 
 def explain(runs: Runs, words: Sequence[str]) -> None:

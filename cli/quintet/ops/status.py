@@ -7,9 +7,9 @@ from typing import Any
 import requests
 
 from quintet import loopback
-from quintet.airflow_api import AirflowApi
-from quintet.installed import API, models_of, pipelines_of
-from quintet.kube import Kube, is_ready
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.installed import API, models_of, pipelines_of
+from quintet.ops.kube import Kube, is_ready
 from quintet.progress import UserError
 
 ADVICE = {

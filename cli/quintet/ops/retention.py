@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quintet import loopback
-from quintet.kube import Kube, exit_code_of
+from quintet.ops.kube import Kube, exit_code_of
 from quintet.progress import UserError
 
 COMPONENT = {"app.kubernetes.io/component": "retention"}

@@ -1,7 +1,7 @@
 """What a release has: its pipelines, and the models that are served."""
 
 from quintet import pipelines
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from quintet.pipelines import PIPELINES, Pipeline
 from quintet.progress import UserError
 

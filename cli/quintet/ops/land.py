@@ -10,8 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from quintet import loopback
-from quintet.kube import Kube
 from quintet.local.state import State
+from quintet.ops.kube import Kube
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 

@@ -11,9 +11,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from quintet.debian import base_image, bootstrap
-from quintet.dockerfile import Dockerfile
-from quintet.machine import ImageSource, Machine
+from quintet.kind.debian import base_image, bootstrap
+from quintet.kind.dockerfile import Dockerfile
+from quintet.kind.machine import ImageSource, Machine
 from quintet.paths import AIRGAP, cache_dir, versions
 from quintet.progress import Stage, output, succeeds
 

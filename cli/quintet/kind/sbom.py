@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from quintet.machine import Machine
+from quintet.kind.machine import Machine
 from quintet.paths import REPOSITORY, cache_dir
 from quintet.progress import CommandError, UserError, output
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quintet.airgap import install, node_image
-from quintet.machine import Machine
+from quintet.kind.airgap import install, node_image
+from quintet.kind.machine import Machine
 from quintet.paths import cache_dir, versions
 from quintet.progress import CommandError, output, stage
 

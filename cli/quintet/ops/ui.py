@@ -7,8 +7,8 @@ import webbrowser
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from quintet.installed import API, model_of, models_of
-from quintet.kube import Kube
+from quintet.ops.installed import API, model_of, models_of
+from quintet.ops.kube import Kube
 from quintet.pipelines import models
 from quintet.progress import UserError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import requests
 
 from quintet import paths
-from quintet.debian import forget
-from quintet.machine import ImageSource, Machine
+from quintet.kind.debian import forget
+from quintet.kind.machine import ImageSource, Machine
 from quintet.progress import UserError
 
 AUTHORITY = "https://auth.docker.io/token"

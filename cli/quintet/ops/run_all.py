@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quintet import first_runs, land
-from quintet.airflow_api import AirflowApi
-from quintet.kube import Kube
+from quintet.follow import Airflow, follow
 from quintet.local import services
 from quintet.local.airflow import LocalAirflow, Runner, follow_one
 from quintet.local.platform import Platform
 from quintet.local.state import State
 from quintet.local.task_graph import interruptible
+from quintet.ops import first_runs, land
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.kube import Kube
 from quintet.pipelines import in_order, pipelines
 from quintet.progress import UserError
-from quintet.run import Airflow, follow
 
 EXAMPLES = "samples"
 """The folder, in the pipeline's, of the workbooks that are dropped into the landing zone first."""

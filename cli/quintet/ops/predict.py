@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from quintet.installed import model_of, pipelines_of
-from quintet.kube import Kube, exit_code_of
+from quintet.ops.installed import model_of, pipelines_of
+from quintet.ops.kube import Kube, exit_code_of
 from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 

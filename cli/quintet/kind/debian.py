@@ -9,7 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from quintet.machine import ImageSource, Machine
+from quintet.kind.machine import ImageSource, Machine
 from quintet.paths import cache_dir, versions
 from quintet.progress import Stage, succeeds
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from quintet.cluster import Cluster
+from quintet.kind.cluster import Cluster
 from quintet.progress import UserError
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
-from quintet.machine import Machine
+from quintet.kind.machine import Machine
 from quintet.progress import output, succeeds
 
 KEPT = timedelta(days=7)

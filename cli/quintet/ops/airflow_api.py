@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from quintet import loopback
-from quintet.kube import Kube
+from quintet.ops.kube import Kube
 from quintet.progress import UserError
 
 SECONDS = 30

@@ -6,16 +6,16 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from quintet.cluster import Cluster
-from quintet.debian import base_arguments
-from quintet.installed import pipelines_of
-from quintet.kube import Kube
-from quintet.machine import Machine, buildkit_cli, image_source
+from quintet.kind.cluster import Cluster
+from quintet.kind.debian import base_arguments
+from quintet.kind.machine import Machine, buildkit_cli, image_source
+from quintet.ops.installed import pipelines_of
+from quintet.ops.kube import Kube
+from quintet.ops.shell_variables import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
+from quintet.ops.ui import add_ports
 from quintet.paths import cache_dir
 from quintet.pipelines import Pipeline, showcase
 from quintet.progress import Stage, UserError
-from quintet.shell_variables import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
-from quintet.ui import add_ports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Collection
 
-from quintet import predict, status
-from quintet.airflow_api import AirflowApi
-from quintet.installed import API, models_of, pipelines_of
-from quintet.kube import Kube
+from quintet.follow import follow
+from quintet.ops import predict, status
+from quintet.ops.airflow_api import AirflowApi
+from quintet.ops.installed import API, models_of, pipelines_of
+from quintet.ops.kube import Kube
+from quintet.ops.ui import doors_of, login_hint
 from quintet.pipelines import Pipeline, showcase
 from quintet.progress import UserError, stage
-from quintet.run import follow
-from quintet.ui import doors_of, login_hint
 
 DAG_SECONDS = 120
 TICK_SECONDS = 10

@@ -1,0 +1,1 @@
+"""What makes the platform on this machine and ships it: images, tools, a cluster of kind."""

@@ -1,0 +1,1 @@
+"""What works on a platform that is installed, on any cluster."""
