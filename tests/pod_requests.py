@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,9 @@ def of_values(pods: Mapping[str, Any], steps: Iterable[str]) -> Iterator[Pod]:
         steps: by pipeline and step, such as ``forest-train``.
     """
     given = {step: _given(pods, step) for step in steps}
-    guarded = {ref["secret"] for own in pods["steps"].values() for ref in own.get("secret_env", {}).values()}
+    holders = Counter(secret for own in given.values() for secret in own)
+    # What one step alone is given, as promotion's, is for its program alone.
+    guarded = {secret for secret, steps_with_it in holders.items() if steps_with_it == 1}
     for step, own in given.items():
         for secret in sorted(set().union(*given.values())):
             for command in ([], ["python"]):
