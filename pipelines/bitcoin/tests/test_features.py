@@ -122,8 +122,8 @@ def test_features_of_the_table(settings: Callable[[str], Settings], loaded: None
     assert (found.rows, found.train_rows, found.test_rows) == (total, total - 96 - 24, 96)
     assert found.test_from == "2023-01-21T23:00:00+00:00"
     assert features(settings("r1"), min_rows=100, bucket=bucket) == found  # a retry
-    newest = features(settings("r2"), min_rows=100, max_bars=300, bucket=bucket)
-    assert newest.rows == 300 - LEAST_BARS
+    latest = features(settings("r2"), min_rows=100, max_bars=300, bucket=bucket)
+    assert latest.rows == 300 - LEAST_BARS
 
 
 def test_a_longer_horizon_widens_the_gap(

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 from optuna.storages._rdb import models
 
-from bitcoin.study import SCHEMA, opened, storage, turn
+from bitcoin.study import SCHEMA, opened, storage, trial_lock
 from stepkit.errors import InvalidInput
 from stepkit.settings import Run, Settings
 from tests.pooler import pooler
@@ -87,7 +87,7 @@ def test_a_url_is_read_as_postgres_reads_it(bitcoin_database: str) -> None:
 def test_a_study_works_through_a_pooler_that_takes_no_options(bitcoin_database: str) -> None:
     with pooler(bitcoin_database) as url:
         settings = Settings(run=Run(dag_id="d", run_id="r"), database_url=url)
-        with turn(settings) as turns, turns.taken():
+        with trial_lock(settings) as lock, lock.held():
             assert opened(settings).study_name == "d/r"
 
 

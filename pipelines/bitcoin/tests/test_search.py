@@ -43,11 +43,11 @@ def tried(settings: Settings, *workers: int, lost: int | None = None, seed: int 
 
     for worker in workers:
         ours = study.opened(settings)
-        with study.turn(settings) as turns:
+        with study.trial_lock(settings) as lock:
             try:
-                study.work(ours, turns, objective, worker, lambda _: None, seed)
+                study.work(ours, lock, objective, worker, lambda _: None, seed)
             except Lost:
-                study.work(ours, turns, objective, worker, lambda _: None, seed)
+                study.work(ours, lock, objective, worker, lambda _: None, seed)
     ended = ours.get_trials(deepcopy=False, states=study.ENDED)
     return sorted((trial.params for trial in ended), key=lambda parameters: sorted(parameters.items()))
 
@@ -75,8 +75,8 @@ def test_a_hopeless_trial_is_pruned(settings: Settings) -> None:
         return worth
 
     done: list[TrialState] = []
-    with study.turn(settings) as turns:
-        assert study.work(ours, turns, objective, 8, lambda trial: done.append(trial.state)) == 8
+    with study.trial_lock(settings) as lock:
+        assert study.work(ours, lock, objective, 8, lambda trial: done.append(trial.state)) == 8
     assert done == [TrialState.COMPLETE] * 6 + [TrialState.PRUNED] * 2
     assert ours.best_params == {}
     assert np.isfinite(ours.best_value)

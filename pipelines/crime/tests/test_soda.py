@@ -90,7 +90,7 @@ def test_what_the_portal_says_while_it_is_down_is_told() -> None:
         (response(404, json.dumps(MISSING)), InvalidInput, "dataset.missing.*--source-url"),
         (response(404, "<html>"), InvalidInput, "404: <html>"),
         (response(500, '{"message":"broken"}'), DependencyUnavailable, "answered 500, 3 times over"),
-        (response(200, "<html>welcome"), InvalidInput, "no JSON: <html>welcome"),
+        (response(200, "<html>welcome"), InvalidInput, "not JSON: <html>welcome"),
         (response(200, '{"error":true}'), InvalidInput, "something else than rows"),
         (response(200, '[{"date":"2026"}\n,{"date":"2026"}]'), InvalidInput, "a row without id"),
     ],
