@@ -143,6 +143,7 @@ def version_from(source: str) -> tuple[str, dict[str, str]]:
     return "/api/2.0/mlflow/model-versions/create", {"name": "forest", "source": source, "run_id": "{run}"}
 
 
+GRAPHQL = 'query { mlflowGetExperiment(input: {experimentId: "0"}) { __typename } }'
 ALLOWED = {
     "read the run": (
         ("GET", "/api/2.0/mlflow/runs/get?run_id={run}", None),
@@ -225,6 +226,7 @@ ALLOWED = {
         ("POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": {"trace_id": "tr-1"}}}),
         set(),
     ),
+    "ask as the browser's pages do": (("POST", "/graphql", {"query": GRAPHQL}), set()),
     "make a user": (
         ("POST", "/api/2.0/mlflow/users/create", {"username": "x", "password": "a long password"}),
         set(),
