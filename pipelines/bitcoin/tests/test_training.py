@@ -38,7 +38,7 @@ from tests import children
 from tests.roles import as_promotion
 from tests.services import PostgresServer, wait_until
 
-SMALL: dict[str, Any] = {"trials": 6, "folds": 2, "max_estimators": 40}
+SMALL: dict[str, Any] = {"trials": 3, "folds": 2, "max_estimators": 40}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def test_a_model_that_knows_something_becomes_champion(chain: Chain, tmp_path: P
     assert evaluated.walk_forward["roc_auc"] > float(evaluated.baseline.split()[1])
 
     runs = chain.runs()
-    assert set(runs) == {"tune", "train", "evaluate", *(f"trial-{number:03d}" for number in range(6))}
+    trials = {f"trial-{number:03d}" for number in range(SMALL["trials"])}
+    assert set(runs) == {"tune", "train", "evaluate"} | trials
     assert all(run.info.status == "FINISHED" for run in runs.values())
     trial = runs[f"trial-{trained.best_trial:03d}"].data
     assert trial.tags["mlflow.parentRunId"] == runs["tune"].info.run_id
@@ -151,8 +152,8 @@ def test_a_retry_of_each_step_changes_nothing(chain: Chain) -> None:
     trained, _, promoted = chain.run()
     again, _, promoted_again = chain.run()
     assert (again, promoted_again) == (trained, promoted)
-    assert len(chain.states()) == 6
-    assert len([name for name in chain.runs() if name.startswith("trial")]) == 6
+    assert len(chain.states()) == SMALL["trials"]
+    assert len([name for name in chain.runs() if name.startswith("trial")]) == SMALL["trials"]
     assert chain.query("SELECT count(*) FROM bitcoin.promotion_decisions") == [(1,)]
 
 
@@ -243,15 +244,15 @@ def test_two_workers_share_the_trials_and_no_more_are_made(chain: Chain) -> None
     snapshot = {"snapshot_uri": found.snapshot_uri, "snapshot_sha256": found.snapshot_sha256}
     with ThreadPoolExecutor(2, initializer=None) as pool:
         children = [
-            pool.submit(_in_a_process, chain.settings(), worker, {**snapshot, **SMALL, "trials": 9})
+            pool.submit(_in_a_process, chain.settings(), worker, {**snapshot, **SMALL, "trials": 6})
             for worker in range(2)
         ]
         assert [child.result() for child in children] == [0, 0]
-    assert len(chain.states()) == 9
+    assert len(chain.states()) == 6
     assert set(chain.states()) <= {"COMPLETE", "PRUNED"}
     assert chain.query("SELECT count(*) FROM bitcoin_optuna.studies") == [(1,)]
     names = [name for name in chain.runs() if name.startswith("trial")]
-    assert len(names) == 9
+    assert len(names) == 6
     assert list(chain.runs()).count("tune") == 1
 
 
@@ -262,13 +263,13 @@ def test_a_killed_worker_loses_one_trial_and_the_study_goes_on(
     found = chain.features()
     given = {
         **{"snapshot_uri": found.snapshot_uri, "snapshot_sha256": found.snapshot_sha256},
-        **{"trials": 8, "folds": 4, "max_estimators": 2000},
+        **{"trials": 5, "folds": 4, "max_estimators": 2000},
     }
     child = children.child(_tune, chain.settings(), 0, given)
     child.start()
     heard = (
         "SELECT count(*) FROM bitcoin_optuna.trials JOIN bitcoin_optuna.trial_heartbeats USING (trial_id)"
-        " WHERE state = 'RUNNING' AND number >= 2"
+        " WHERE state = 'RUNNING' AND number >= 1"
     )
     assert wait_until(lambda: chain.query(heard) == [(1,)], 120)
     assert child.pid
@@ -280,18 +281,18 @@ def test_a_killed_worker_loses_one_trial_and_the_study_goes_on(
     given["max_estimators"] = 40
     again = tune(chain.settings(), **given)
     # The lost trial still counts as running until it has been silent for a while.
-    assert again.trials == 8 - 1
-    assert again.trials_here == 8 - len(ended) - 1
+    assert again.trials == 5 - 1
+    assert again.trials_here == 5 - len(ended) - 1
     name = chain.database.rpartition("/")[2]
     postgres_server.execute(
         "UPDATE bitcoin_optuna.trial_heartbeats SET heartbeat = heartbeat - interval '10 minutes'", name
     )
     assert tune(chain.settings(), **given).trials_here == 1
     assert sorted(chain.states()).count("FAIL") == 1
-    assert len(chain.states()) == 8 + 1
+    assert len(chain.states()) == 5 + 1
     trained = train(chain.settings(), snapshot_uri=found.snapshot_uri, snapshot_sha256=found.snapshot_sha256)
-    assert trained.trials == 8
-    assert len([run for run in chain.runs() if run.startswith("trial")]) == 8
+    assert trained.trials == 5
+    assert len([run for run in chain.runs() if run.startswith("trial")]) == 5
 
 
 def test_train_logs_the_trials_that_a_killed_worker_did_not(chain: Chain) -> None:
