@@ -1,10 +1,12 @@
 {{- /*
 common.global: .Values.global over its defaults, as JSON, which Helm reads many times as fast as YAML: every image,
-Secret and rule of the network asks for it. A chart that is installed alone needs no global values. The pipelines are not in it, as
-they are ten times as long as the rest: common.pipelines has them.
+Secret and rule of the network asks for it. It is worked out once a chart and kept in .Values.commonGlobal. A chart that is
+installed alone needs no global values. The pipelines are not in it, as they are ten times as long as the rest: common.pipelines has
+them.
   {{- $global := include "common.global" $ | fromJson }}
 */ -}}
 {{- define "common.global" -}}
+{{- if not (hasKey .Values "commonGlobal") -}}
 {{- $defaults := dict
   "image" (dict "registry" "" "tag" "" "pullPolicy" "IfNotPresent" "pullSecrets" list)
   "images" dict
@@ -19,7 +21,9 @@ they are ten times as long as the rest: common.pipelines has them.
   "networkPolicy" (include "common.network" . | fromJson) -}}
 {{- $given := .Values.global | default dict -}}
 {{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}
-{{- omit (mergeOverwrite $defaults (omit $given "pipelines")) "pipelines" | toJson -}}
+{{- $_ := set .Values "commonGlobal" (omit (mergeOverwrite $defaults (omit $given "pipelines")) "pipelines" | toJson) -}}
+{{- end -}}
+{{- .Values.commonGlobal -}}
 {{- end }}
 
 {{- /*

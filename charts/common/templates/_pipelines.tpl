@@ -1,10 +1,12 @@
 {{- /*
 common.pipelines $: the pipelines of global.pipelines that are not left out, by name, as JSON; `schemas`, `s3`, `source` and `model`
-are always there, empty where a pipeline has none, and so is every key of a step.
+are always there, empty where a pipeline has none, and so is every key of a step. It is worked out once a chart and kept in
+.Values.commonPipelines.
   {{- range $name, $pipeline := include "common.pipelines" $ | fromJson }}
 What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.py derives the same from the same content.
 */ -}}
 {{- define "common.pipelines" -}}
+{{- if not (hasKey .Values "commonPipelines") -}}
 {{- $found := dict -}}
 {{- range $name, $given := ((.Values.global | default dict).pipelines | default dict) -}}
 {{- if dig "enabled" true $given -}}
@@ -29,5 +31,7 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 {{- $_ := set $found $name $pipeline -}}
 {{- end -}}
 {{- end -}}
-{{- toJson $found -}}
+{{- $_ := set .Values "commonPipelines" (toJson $found) -}}
+{{- end -}}
+{{- .Values.commonPipelines -}}
 {{- end }}
