@@ -100,8 +100,8 @@ def _job(kube: Kube, samples: str, program: str, seconds: int, **environment: st
     (container,) = made["spec"]["template"]["spec"]["containers"]
     container["image"] = kube.workloads("inference-forest")[0].spec.template.spec.containers[0].image
     container["args"] = [program]
-    container["env"] += [{"name": name, "value": value} for name, value in environment.items()]
-    next(entry for entry in container["env"] if entry["name"] == "BODY")["value"] = samples
+    told = {"URL": "http://inference-forest/predict", "BODY": samples, **environment}
+    container["env"] = [{"name": name, "value": value} for name, value in told.items()]
     made["spec"]["activeDeadlineSeconds"] = seconds
     made["metadata"] = {"name": "load"}
     kube.batch.create_namespaced_job(kube.namespace, made)
