@@ -187,7 +187,7 @@ def test_the_migration_mounts_what_it_adds_from(kind: str, given: dict[str, Any]
     (volume,) = [volume for volume in pod["volumes"] if volume["name"] == kind]
     names = [next(iter(source.values()))["name"] for source in volume["projected"]["sources"]]
     assert names == sources
-    mount = {"name": kind, "mountPath": f"/opt/quintet/setup/{kind}"}
+    mount = {"name": kind, "mountPath": f"/opt/quintet/setup/{kind}", "readOnly": True}
     assert mount in pod["containers"][0]["volumeMounts"]
 
 

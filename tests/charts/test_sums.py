@@ -33,7 +33,7 @@ SMALL = {"cpu": "200m"}
         (
             "inference",
             {"defaults": {"resources": {"requests": {"cpu": 2}}}},
-            r"forest\.resources\.requests\.cpu",
+            r"\w+\.resources\.requests\.cpu",
         ),
         ("minio", {"resources": {"requests": {"memory": "much"}}}, "much is not an amount of Kubernetes"),
         (
