@@ -8,7 +8,7 @@ from pathlib import Path
 from quintet import generated
 from quintet.paths import REPOSITORY
 from quintet.pipeline_file import refusal_of_name
-from quintet.pipelines import PIPELINES, read
+from quintet.pipelines import PIPELINES, pipelines, read
 from quintet.progress import UserError
 
 STARTER = REPOSITORY / "cli" / "quintet" / "starters" / "ingest"
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> None:
     """Write the folder, and the files that are derived from all pipelines."""
     folder = make(arguments.name, PIPELINES)
+    pipelines.cache_clear()
     generated.write()
     dag = next(iter(read(folder).dags))
     shown = folder.relative_to(REPOSITORY)
@@ -33,28 +34,28 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"Next: quintet --on local run {dag} --param readings=roof,21.5, then make test-fast")
 
 
-def make(name: str, pipelines: Path) -> Path:
+def make(name: str, place: Path) -> Path:
     """Write the folder of a new pipeline and return its path; a failure leaves nothing.
 
     Args:
         name: of the pipeline.
-        pipelines: the folder that takes it.
+        place: the folder that takes it.
 
     Raises:
         UserError: when the name cannot be a pipeline's, or is taken.
     """
     if reason := refusal_of_name(name):
         raise UserError(f"{name!r} cannot be the name of a pipeline: {reason}.")
-    folder = pipelines / name
-    unfinished = pipelines / f".{name}.unfinished"
+    folder = place / name
+    unfinished = place / f".{name}.unfinished"
     if folder.exists():
         raise UserError(f"{folder} is there already: take another name, or remove it.")
     shutil.rmtree(unfinished, ignore_errors=True)
     for source in sorted(path for path in STARTER.rglob("*") if path.is_file()):
-        place = unfinished / str(source.relative_to(STARTER)).replace(NAME, name)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        target = unfinished / str(source.relative_to(STARTER)).replace(NAME, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text(encoding="utf-8").replace(NAME, name).replace(NAME.title(), name.title())
-        place.write_text(IMPORTS.sub(_sorted, text) if place.suffix == ".py" else text, encoding="utf-8")
+        target.write_text(IMPORTS.sub(_sorted, text) if target.suffix == ".py" else text, encoding="utf-8")
     return unfinished.rename(folder)
 
 

@@ -74,7 +74,7 @@ def parse(row: Any, interval: str) -> Bar:
     if bar.close_time > LAST_TIME:
         raise InvalidRow(f"{bar.close_time} is after the year 9999", "close_time")
     if bar.open_time % LENGTHS[interval] or bar.close_time != bar.open_time + LENGTHS[interval] - 1:
-        raise InvalidRow(f"{bar.open_time} to {bar.close_time} is no {interval}", "open_time")
+        raise InvalidRow(f"{bar.open_time} to {bar.close_time} is not a {interval}", "open_time")
     return bar
 
 

@@ -61,7 +61,7 @@ WINDOW = Window(date(2025, 7, 1), date(2026, 7, 1))
 )
 @pytest.mark.parametrize("column", ["updated_on", "date"])
 def test_a_crime_whose_time_is_none_or_is_to_come_is_refused(column: str, updated_on: Any) -> None:
-    with pytest.raises(InvalidRow, match=f"column {column}: is .* no time until today"):
+    with pytest.raises(InvalidRow, match=f"column {column}: is .*, not a time until today"):
         crimes_file.check({**CRIME, column: updated_on})
     crimes_file.check(CRIME)
 
