@@ -39,7 +39,7 @@ status: ## Pods, releases, last runs, champion, and what to do about what is wro
 	@$(QUINTET) --on cluster status
 logs: ## Follow the logs of SERVICE=mlflow, or of all
 	@$(QUINTET) logs $(SERVICE)
-ui: ## Forward every port to this machine and print the addresses; ARGS="--airflow-port 8081" takes another
+ui: ## Forward every port to this machine and print the addresses; ARGS="--port airflow=8081" takes another
 	@$(QUINTET) ui $(ARGS)
 airflow mlflow minio api: ## Forward one of the four and open it
 	@$(QUINTET) ui $@ $(ARGS)

@@ -1,6 +1,5 @@
 """``quintet generate``: the files derived from each `pipeline.yaml`, and which of them are stale."""
 
-import argparse
 import json
 import re
 from collections.abc import Callable
@@ -65,7 +64,7 @@ def stale() -> list[str]:
     return [path for path, content in FILES.items() if _text(path) != content()]
 
 
-def main(_arguments: argparse.Namespace) -> None:
+def main() -> None:
     """Write the files that are stale."""
     changed = write()
     print(f"{len(changed)} of {len(FILES)} files were stale. Next: make test-fast")

@@ -1,6 +1,5 @@
 """``quintet new``: the folder of a new pipeline, which runs, has a test that passes, and a page."""
 
-import argparse
 import re
 import shutil
 from pathlib import Path
@@ -18,14 +17,9 @@ IMPORTS = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
 """A block of imports, whose order goes by the names of the modules."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("name", help="of the pipeline: its folder, Python package, Postgres role and schema")
-
-
-def main(arguments: argparse.Namespace) -> None:
+def main(name: str) -> None:
     """Write the folder, and the files that are derived from all pipelines."""
-    folder = make(arguments.name, PIPELINES)
+    folder = make(name, PIPELINES)
     pipelines.cache_clear()
     generated.write()
     dag = next(iter(read(folder).dags))

@@ -1,8 +1,10 @@
-"""Stages of a long command: what each does, its time and, on a terminal, the last line of its output."""
+"""Stages of a long command: what each does, its time and, on a terminal, the last line of its output.
+
+rich is imported where a terminal shows it.
+"""
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -10,13 +12,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quintet.paths import cache_dir
 from quintet.terminal import raw, visible
 
-CLEAR = "\r\033[K"
-"""Clears the line of a terminal: the one control sequence that we write, past the guard of the others."""
-_PRINT_LOCK = threading.Lock()
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+REFRESHES = 4
+"""Of the lines that move, each second."""
 
 
 class UserError(Exception):
@@ -76,7 +81,6 @@ class Stage:
         self.outcome = ""
         self._started = time.monotonic()
         self._tail: deque[str] = deque(maxlen=20)
-        self.live = sys.stderr.isatty()
         self.log.write_text("", encoding="utf-8")
 
     @property
@@ -89,26 +93,13 @@ class Stage:
         self._tail.append(line)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
-        self.show()
-
-    def show(self) -> None:
-        """Show the last line again, with the seconds until now; only on a terminal."""
-        if self.live:
-            line = visible(self._tail[-1]) if self._tail else ""
-            width = shutil.get_terminal_size().columns - 1
-            with _PRINT_LOCK:
-                print(
-                    f"{CLEAR}  {self.name} {self.seconds:4.0f} s  {line}"[: width + 4],
-                    end="",
-                    file=raw(sys.stderr),
-                    flush=True,
-                )
+        _board.say(self, line)
 
     def note(self, line: str) -> None:
         """Print a line that is worth a line of its own where there is no terminal."""
         self.say(line)
-        if not self.live:
-            _print(f"  {self.name} {self.seconds:.0f} s: {line}", live=False)
+        if not sys.stderr.isatty():
+            _board.print(f"  {self.name} {self.seconds:.0f} s: {line}")
 
     def run(
         self,
@@ -161,42 +152,82 @@ def stage(name: str, purpose: str) -> Iterator[Stage]:
         purpose: what it does and why, in a few words.
     """
     current = Stage(name)
-    _print(f"▸ {name}: {purpose}", live=current.live)
+    _board.print(f"▸ {name}: {purpose}")
     try:
-        with _ticking(current):
+        with _board.line(current):
             yield current
     except BaseException:
-        _print(f"✗ {name} failed after {current.seconds:.1f} s", live=current.live)
+        _board.print(f"✗ {name} failed after {current.seconds:.1f} s")
         raise
-    _print(
-        f"✓ {name} {current.seconds:.1f} s{'  ' + current.outcome if current.outcome else ''}",
-        live=current.live,
+    _board.print(f"✓ {name} {current.seconds:.1f} s{'  ' + current.outcome if current.outcome else ''}")
+
+
+class _Board:
+    """The stages at work, each a line that moves below what was printed; only on a terminal."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._lines: dict[Stage, TaskID] = {}
+        self._progress: Progress | None = None
+
+    @contextlib.contextmanager
+    def line(self, stage: Stage) -> Iterator[None]:
+        """Show the line of a stage while the body runs."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        with self._lock:
+            if self._progress is None:
+                self._progress = _moving()
+                self._progress.start()
+            self._lines[stage] = self._progress.add_task(stage.name, said="")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._progress.remove_task(self._lines.pop(stage))
+                if not self._lines:
+                    self._progress.stop()
+                    self._progress = None
+
+    def say(self, stage: Stage, line: str) -> None:
+        """Show the last line of a stage's output."""
+        with self._lock:
+            if self._progress and stage in self._lines:
+                self._progress.update(self._lines[stage], said=visible(line))
+
+    def print(self, line: str) -> None:
+        """Print a line that stays, above those that move."""
+        with self._lock:
+            if self._progress:
+                from rich.text import Text
+
+                self._progress.console.print(Text(visible(line)), soft_wrap=True)
+            else:
+                print(visible(line), file=sys.stderr, flush=True)
+
+
+_board = _Board()
+
+
+def _moving() -> "Progress":
+    """Return a display of lines; what it shows is text, whatever rich would read in it."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[said]}", markup=False, table_column=Column(no_wrap=True)),
+        # Its own control sequences pass the guard; `visible` has been over all else.
+        console=Console(file=raw(sys.stderr)),
+        refresh_per_second=REFRESHES,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
-
-
-@contextlib.contextmanager
-def _ticking(current: Stage) -> Iterator[None]:
-    """Show on a terminal that a stage is at work, also while what it runs says nothing."""
-    done = threading.Event()
-
-    def tick() -> None:
-        while not done.wait(1):
-            current.show()
-
-    ticker = threading.Thread(target=tick, daemon=True)
-    if current.live:
-        ticker.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if current.live:
-            ticker.join()
-
-
-def _print(line: str, *, live: bool) -> None:
-    with _PRINT_LOCK:
-        print(f"{CLEAR if live else ''}{visible(line)}", file=raw(sys.stderr), flush=True)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:

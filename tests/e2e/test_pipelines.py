@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import threading
 from typing import Any
@@ -59,7 +58,7 @@ def test_every_dag_ends_well_though_pods_are_killed(
     killer = threading.Thread(target=_kill, args=(kube, killed), daemon=True)
     killer.start()
     with capsys.disabled():
-        run_all.main(kube, argparse.Namespace(no_example=False))
+        run_all.main(kube, example=True)
         print(f"killed: {', '.join(sorted(killed))}; rows: {contents(kube)}")
     assert killed == KILLED_AT_WORK | KILLED_AT_ONCE
     assert {table for table, (count, _) in contents(kube).items() if not count} == EMPTY
@@ -70,7 +69,7 @@ def test_again_leaves_the_same_rows(
 ) -> None:
     before = contents(kube)
     with capsys.disabled():
-        run_all.main(kube, argparse.Namespace(no_example=False))
+        run_all.main(kube, example=True)
     assert contents(kube) == before
 
 

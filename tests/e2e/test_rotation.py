@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 from typing import Any
 
@@ -40,7 +39,7 @@ def test_every_password_is_changed_under_load_and_a_running_dag(kube: Kube, plat
     body = evidence.FOREST.example.read_text(encoding="utf-8")
     with load.steady(kube, body, RATE) as requested:
         evidence.wait_for("answers", lambda: requested.counts().get("answered", 0) > RATE, seconds=60)
-        rotate.main(kube, argparse.Namespace(secret="all", wait=5))
+        rotate.main(kube, "all", 5)
         with AirflowApi.connect(kube) as airflow:
             follow(airflow, DAG, run)
             assert airflow.run(DAG, run)["state"] == "success"

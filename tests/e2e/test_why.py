@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterator
 
@@ -40,7 +39,7 @@ def test_cause_is_named(
     name: str, runs: dict[str, str], kube: Kube, platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.monotonic()
-    why.main(kube, argparse.Namespace(words=[f"why_{name}", runs[name]]))
+    why.main(kube, [f"why_{name}", runs[name]])
     seconds = time.monotonic() - began
     said = capsys.readouterr().out
     assert f"{failures.FAILURES[name]}. " in said

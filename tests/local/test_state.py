@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import stat
@@ -194,14 +193,13 @@ def test_without_a_pipeline_that_shows_the_platform_a_demo_says_so(
 ) -> None:
     monkeypatch.setattr(demo, "showcase", lambda: None)
     with pytest.raises(UserError, match="nothing to show: no pipeline"):
-        demo.main(argparse.Namespace(state=str(tmp_path / "state"), exit=True))
+        demo.main(str(tmp_path / "state"), stay=False)
     assert not (tmp_path / "state").exists()
 
 
 def test_a_run_of_a_dag_that_no_pipeline_names_starts_nothing(tmp_path: Path) -> None:
-    asked = argparse.Namespace(state=str(tmp_path / "state"), dag="no_such_dag", date=None, param=[])
     with pytest.raises(UserError, match=r"There is no DAG no_such_dag; .*forest_training_pipeline"):
-        commands.run(asked)
+        commands.run(State(tmp_path / "state"), "no_such_dag", {}, None)
     assert not (tmp_path / "state").exists()
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from quintet.kind.machine import Machine
+from quintet.kind.images import build_images
+from quintet.kind.machine import Machine, prepare
 from quintet.paths import REPOSITORY, cache_dir
-from quintet.progress import CommandError, UserError, output
+from quintet.progress import CommandError, UserError, output, stage
 
 FOLDER = REPOSITORY / "dist" / "sbom"
 READER = Path(__file__).with_name("image_contents.py")
@@ -36,6 +37,14 @@ def write(machine: Machine, images: dict[str, str], folder: Path = FOLDER) -> li
     for path in set(folder.glob("*.cdx.json")) - set(written):
         path.unlink()
     return written
+
+
+def of_all_images() -> list[Path]:
+    """Build the images that changed, and write the bill of materials of each; return the files."""
+    machine = prepare()
+    references = build_images(machine=machine)
+    with stage("sbom", f"what is in {len(references)} images"):
+        return write(machine, references)
 
 
 def contents(machine: Machine, reference: str) -> tuple[str, dict[str, Any]]:

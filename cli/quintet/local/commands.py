@@ -1,12 +1,11 @@
-"""The commands of the local platform: ``up``, ``down``, ``demo``, ``step``, and its ``run``, ``status``."""
+"""The commands of the local platform: ``up``, ``down``, and its ``run``, ``status`` and ``why``."""
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from quintet.diagnosis.explanation import explain
-from quintet.local import demo, services, step
+from quintet.local import services
 from quintet.local.airflow import LocalAirflow, follow_one, pipeline_with
 from quintet.local.evidence import LocalRuns
 from quintet.local.parts import shown_services
@@ -19,26 +18,12 @@ from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
 
 
-def add_commands(commands: Any) -> None:
-    """Add these commands to the command line."""
-
-    def add(name: str, run: Callable[[argparse.Namespace], None], purpose: str) -> argparse.ArgumentParser:
-        command: argparse.ArgumentParser = commands.add_parser(name, help=purpose, description=purpose)
-        command.set_defaults(on_machine=run)
-        return command
-
-    add("up", up, "start the local services; needs no cluster")
-    add("down", down, "stop the local services; their data stay")
-    demo.add_arguments(add("demo", demo.main, "from nothing to predictions, without a cluster"))
-    step.add_arguments(add("step", step.main, "run one step in this terminal, where breakpoints work"))
-
-
-def up(arguments: argparse.Namespace) -> None:
+def up(state: State) -> None:
     """Start the services that do not run: of the pipeline that shows the platform, and those there were.
 
     Those of another start with its first run.
     """
-    state, shown = State.of(arguments.state), showcase()
+    shown = showcase()
     with interruptible(), state.alone():
         state.refuse_full_disk()
         services.Start(state, [shown.name] if shown else []).run()
@@ -47,37 +32,40 @@ def up(arguments: argparse.Namespace) -> None:
     print(f"Next: quintet run {first}")
 
 
-def down(arguments: argparse.Namespace) -> None:
+def down(state: State) -> None:
     """Stop the services."""
-    state = State.of(arguments.state)
     with interruptible(), state.alone(), stage("down", f"stop what runs; {state.folder} stays"):
         services.stop(state)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(state: State, dag: str, params: Mapping[str, Any], date: datetime | None) -> None:
     """Run a DAG here and follow it; starts the services that do not run.
+
+    Args:
+        state: of the platform.
+        dag: its id.
+        params: of the run.
+        date: of the run; None means now.
 
     Raises:
         UserError: when there is no such DAG, or the run fails, with the reason of the task that failed.
     """
-    state, pipeline = State.of(arguments.state), pipeline_with(arguments.dag)
-    date = arguments.date or datetime.now(UTC)
+    pipeline = pipeline_with(dag)
     with interruptible(), state.alone():
         state.refuse_full_disk()
         start = services.Start(state, [pipeline.name])
         start.run(keep_runner=True)
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:
-            follow_one(start.platform, runner, arguments.dag, date, dict(arguments.param))
+            follow_one(start.platform, runner, dag, date or datetime.now(UTC), dict(params))
 
 
-def status(arguments: argparse.Namespace) -> None:
+def status(state: State) -> None:
     """Print what runs, where, and what became of the last runs.
 
     Raises:
         UserError: when there is no such platform.
     """
-    state = State.of(arguments.state)
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
     _show(state)
@@ -94,13 +82,13 @@ def status(arguments: argparse.Namespace) -> None:
             print(f"dag      {dag['dag_id']:34} {said}")
 
 
-def why(arguments: argparse.Namespace) -> None:
+def why(state: State, words: list[str]) -> None:
     """Print why a run here failed.
 
     Raises:
         UserError: when there is no such run, or more than one.
     """
-    explain(LocalRuns(State.of(arguments.state).runs), arguments.words)
+    explain(LocalRuns(state.runs), words)
 
 
 def _show(state: State) -> None:

@@ -1,6 +1,5 @@
 """``quintet demo``: from nothing to predictions on this machine, in one command that shows what it does."""
 
-import argparse
 import contextlib
 import json
 import threading
@@ -25,13 +24,12 @@ MARK = "demo"
 """A folder in a demo's state: all that is in there may go when the next demo begins."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("--exit", action="store_true", help="end at once instead of serving until Ctrl-C")
-
-
-def main(arguments: argparse.Namespace) -> None:
+def main(folder: str | None, *, stay: bool) -> None:
     """Show the platform at work; its state is made again, and when this ends nothing of it runs.
+
+    Args:
+        folder: of the state; None takes the first that no demo holds.
+        stay: serve until Ctrl-C.
 
     Raises:
         UserError: when a part of it fails, with the reason.
@@ -42,7 +40,7 @@ def main(arguments: argparse.Namespace) -> None:
     ingestion, training = shown.training
     inference = f"inference-{shown.model}"
     seconds: dict[str, float] = {}
-    with interruptible(), fresh_state(arguments.state) as state, PeakMemory(state) as memory:
+    with interruptible(), fresh_state(folder) as state, PeakMemory(state) as memory:
         begun = time.monotonic()
         with services(state, [shown.name]) as started:
             seconds["environments and services"] = time.monotonic() - begun
@@ -68,7 +66,7 @@ def main(arguments: argparse.Namespace) -> None:
                 docs = "/docs" if name == inference else ""
                 print(f"url      {name:16} {platform.url(name)}{docs}")
             print(f"state    {state.folder}; passwords are in its credentials.json", flush=True)
-            if not arguments.exit:
+            if stay:
                 print("Ctrl-C ends.", flush=True)
                 with contextlib.suppress(KeyboardInterrupt):
                     threading.Event().wait()

@@ -1,6 +1,5 @@
 """``quintet step``: one step in this very terminal, with the connections that a task of a run would have."""
 
-import argparse
 import json
 import os
 from datetime import UTC, datetime
@@ -21,39 +20,32 @@ OUTWARD = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 """By which a source outside is reached, where `--source-url` names one; the platform's own ports are not."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument(
-        "--like",
-        metavar="RUN",
-        help="id of a local run: take options and environment of its task of this step",
-    )
-    parser.add_argument("pipeline", help="a folder of pipelines/")
-    parser.add_argument("step", help="such as train")
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="of the step; --help lists them")
-
-
-def main(arguments: argparse.Namespace) -> NoReturn:
+def main(state: State, pipeline: str, step: str, options: list[str], like: str) -> NoReturn:
     """Become the step: its exit code is ours, and stdin stays the terminal.
+
+    Args:
+        state: of the platform.
+        pipeline: its name.
+        step: its name, with hyphens or underscores.
+        options: of the step.
+        like: the id of a run whose task of this step had more options and an environment, or "".
 
     Raises:
         UserError: when there is no such step, platform or former task.
     """
-    pipeline, name = arguments.pipeline, arguments.step.replace("_", "-")
+    name = step.replace("_", "-")
     known = pipelines()
     if pipeline not in known:
         raise UserError(f"There is no pipeline {pipeline}; there are {', '.join(known)}.")
     steps = known[pipeline].steps
     if name not in steps:
         raise UserError(f"Pipeline {pipeline} has no step {name}; it has {', '.join(steps)}.")
-    state = State.of(arguments.state)
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
     plain, secret = Platform(state).step_environment(pipeline, name)
     module = steps[name].module
-    options = list(arguments.options)
-    if arguments.like:
-        former = former_task(state, module, arguments.like, options)
+    if like:
+        former = former_task(state, module, like, options)
         options = [*former["argv"][3:], *options]
         plain = {**former["env"], **plain}
         plain.pop("RESULT_PATH", None)

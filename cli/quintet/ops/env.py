@@ -1,6 +1,5 @@
 """``quintet env``: lines for a shell, by which tools here have the rights of a pipeline's step alone."""
 
-import argparse
 import os
 import shlex
 from collections.abc import Mapping
@@ -12,32 +11,31 @@ from quintet.kind.machine import Machine, buildkit_cli, image_source
 from quintet.ops.installed import pipelines_of
 from quintet.ops.kube import Kube
 from quintet.ops.shell_variables import OF_MLFLOW, OF_POSTGRES, OF_S3, OF_THE_CLUSTER
-from quintet.ops.ui import add_ports
+from quintet.ops.ui import PORT_FORWARDS, refuse_unknown
 from quintet.paths import cache_dir
 from quintet.pipelines import Pipeline, showcase
 from quintet.progress import Stage, UserError
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options: the ports that `quintet ui` was given, and whose rights are wanted."""
-    add_ports(parser, "postgres", "s3", "mlflow")
-    parser.add_argument("--pipeline", default="", metavar="NAME", help="default: the one that `up` shows")
-    parser.add_argument(
-        "--promotion",
-        action="store_true",
-        help="with the rights of the step that promotes, to go back to an older version",
-    )
+FORWARDED = ("postgres", "s3", "mlflow")
+"""What the tools of a shell ask, by the names of the forwards of `quintet ui`."""
 
 
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, ports: Mapping[str, int], pipeline: str, *, promotion: bool) -> None:
     """Print what a shell has to export, and to forget: the addresses are those that `quintet ui` forwards.
 
+    Args:
+        kube: the platform.
+        ports: those that `quintet ui` was given.
+        pipeline: whose rights; "" means the showcase's, else the first one's.
+        promotion: with the rights of the step that promotes.
+
     Raises:
-        UserError: when the release has no such pipeline, or it promotes nothing.
+        UserError: when the release has no such pipeline, it promotes nothing, or a port has no use here.
     """
-    ports = {"postgres": arguments.postgres_port, "s3": arguments.s3_port, "mlflow": arguments.mlflow_port}
+    forwarded = {name: PORT_FORWARDS[name].local for name in FORWARDED}
+    refuse_unknown(ports, forwarded)
     tools = _tools()
-    rights = connections(kube, ports, chosen(kube, arguments.pipeline), promotion=arguments.promotion)
+    rights = connections(kube, {**forwarded, **ports}, chosen(kube, pipeline), promotion=promotion)
     exports = {**rights, **direct(os.environ), **tools}
     print("unset", *OF_S3, *OF_POSTGRES, *OF_MLFLOW, *(OF_THE_CLUSTER if tools else ()))
     for name, value in exports.items():

@@ -196,9 +196,12 @@ class Kube:
 
 
 def refusal(error: Exception) -> str:
-    """Return what Kubernetes answered, as a sentence; "" for an error that is not one of its answers."""
+    """Return, as a sentence, what Kubernetes answered or that it does not; "" for any other error."""
+    import urllib3
     from kubernetes.client import ApiException
 
+    if isinstance(error, urllib3.exceptions.HTTPError):
+        return "The cluster does not answer: `make up` starts it."
     if not isinstance(error, ApiException):
         return ""
     try:

@@ -1,6 +1,5 @@
 """``quintet land``: drop workbooks into the landing zone, as a person would by MinIO's console."""
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -19,37 +18,32 @@ BUCKET, PREFIX = "data", "landing_zone/"
 LANDING_FOLDER = "landing_zone"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a workbook, .xls or .xlsx")
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, files: list[Path]) -> None:
     """Upload the files to the platform's S3.
 
     Raises:
         UserError: when one cannot be read, no pipeline takes it in, or S3 does not take it.
     """
-    refuse_absent(arguments.files)
+    refuse_absent(files)
     pipeline = _taker()
     with kube.forward("minio", 9000) as port:
         keys = (kube.secret(f"minio-{pipeline.name}", key) for key in ("access-key", "secret-key"))
         client = loopback.s3(port, *keys)
-        for file in arguments.files:
+        for file in files:
             _upload(client, file)
             print(f"landed   s3://{BUCKET}/{PREFIX}{file.name}")
 
 
-def on_machine(arguments: argparse.Namespace) -> None:
+def on_machine(state: State, files: list[Path]) -> None:
     """Copy the files to the local platform's landing folder, whose files the next run takes.
 
     Raises:
         UserError: when one cannot be read, or no pipeline takes it in.
     """
-    refuse_absent(arguments.files)
+    refuse_absent(files)
     _taker()
-    folder = State.of(arguments.state).path(LANDING_FOLDER)
-    for file in arguments.files:
+    folder = state.path(LANDING_FOLDER)
+    for file in files:
         # `scan` passes over hidden files, and over those that were written to just now.
         descriptor, hidden = tempfile.mkstemp(prefix=".", dir=folder)
         os.close(descriptor)

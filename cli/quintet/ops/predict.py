@@ -1,6 +1,5 @@
 """``quintet predict``: one prediction, asked for from inside the cluster."""
 
-import argparse
 import time
 from typing import Any
 
@@ -15,18 +14,13 @@ EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
 SECONDS = 120
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("model", nargs="?", default="", help="default: the first that `quintet status` names")
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, model: str) -> None:
     """Print a model's answer to its example.
 
     Raises:
         UserError: with the API's own sentence, when it refuses.
     """
-    print(ask(kube, arguments.model))
+    print(ask(kube, model))
 
 
 def ask(kube: Kube, model: str = "", body: str | None = None) -> str:

@@ -103,6 +103,18 @@ def values_of(images: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def write_values(images: dict[str, str]) -> Path:
+    """Write the values that name images to dist/images.yaml, and return its path in the repository.
+
+    Args:
+        images: name -> full reference.
+    """
+    path = REPOSITORY / "dist" / "images.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(values_of(images)), encoding="utf-8")
+    return path.relative_to(REPOSITORY)
+
+
 def waiting(platform: Platform) -> list[str]:
     """Return, for each pod of the release that is not ready, its name and what it waits for."""
     try:

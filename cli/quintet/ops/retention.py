@@ -1,6 +1,5 @@
 """``quintet retention``: delete what is older than the values say, or say what that would be."""
 
-import argparse
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,12 +15,7 @@ SECONDS = 3600
 MIB = 1 << 20
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("--dry-run", action="store_true", help="delete nothing, and say what would go")
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, *, dry_run: bool) -> None:
     """Run each CronJob of retention now, and print what it says and what S3 deletes by itself.
 
     Raises:
@@ -31,7 +25,7 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     found = kube.batch.list_namespaced_cron_job(kube.namespace, label_selector=selector).items
     for cron_job in sorted(found, key=lambda item: str(item.metadata.name)):
         print(f"▸ {cron_job.metadata.name}", flush=True)
-        print(run_now(kube, cron_job, dry_run=arguments.dry_run))
+        print(run_now(kube, cron_job, dry_run=dry_run))
     if not found:
         print("No CronJob deletes anything: retention.days of charts/airflow and charts/mlflow is 0.")
     print("▸ S3, which deletes by itself within a day")

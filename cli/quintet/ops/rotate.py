@@ -6,7 +6,6 @@ knows both for a while, the connections to Postgres that are open stay, predicti
 step that is refused is tried again by Airflow.
 """
 
-import argparse
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -30,27 +29,20 @@ STOP_SECONDS = 120
 OF_THE_COPIED_POD = ("controller-uid", "job-name", "batch.kubernetes.io/")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument("secret", nargs="?", default="", help=f"such as postgres-airflow, or {ALL}")
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=60,
-        metavar="MINUTES",
-        help="for steps that began with a former key of S3, before it is taken away (default: 60)",
-    )
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, secret: str, minutes: float) -> None:
     """Change one Secret, or all that are not the user's own, and everything that goes by them.
 
     The user's own Secret is not written to: what it holds now is brought to its server and to the pods.
 
+    Args:
+        kube: the platform.
+        secret: the name of one, or `all`.
+        minutes: to wait for steps that began with a former key of S3, before it is taken away.
+
     Raises:
         UserError: when there is no such Secret, or a part does not become ready in time.
     """
-    wanted = chosen(credentials_of(kube), arguments.secret)
+    wanted = chosen(credentials_of(kube), secret)
     names = [credential.object_name for credential in wanted.values()]
     to_restart = readers(kube.workloads(), names)
     began = datetime.now(UTC)
@@ -67,7 +59,7 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
         services.restart_each(
             kube, [name for name in to_restart if name not in ("minio", "mlflow", SCHEDULER)], current
         )
-    _finish(kube, wanted, began, arguments.wait)
+    _finish(kube, wanted, began, minutes)
     print(f"changed  {', '.join(wanted)}")
 
 
@@ -177,7 +169,7 @@ def _job(kube: Kube, name: str) -> Any:
 def _finish(kube: Kube, wanted: Mapping[str, Credential], began: datetime, minutes: float) -> None:
     """Bring what is stored to the new values, and take the former ones away once nothing uses them."""
     if "airflow-keys" in wanted and "," in read(kube, wanted["airflow-keys"])["fernet-key"]:
-        services.airflow_cli(kube, argparse.Namespace(arguments=["rotate-fernet-key"]))
+        services.airflow_cli(kube, ["rotate-fernet-key"])
     _update_connections(kube, wanted)
     left = {name: read(kube, wanted[name]) for name in wanted if not wanted[name].is_own}
     left = {name: data for name, data in left.items() if finished(data) != data}

@@ -1,6 +1,5 @@
 """``quintet run-all``: every DAG once, and what came of each as a table."""
 
-import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,25 +69,20 @@ class Outcome:
         return [task["result"] for task in self.tasks if isinstance(task.get("result"), dict)]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    parser.add_argument(
-        "--no-example",
-        action="store_true",
-        help="drop no example workbook into the landing zone first",
-    )
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, *, example: bool) -> None:
     """Run every DAG on the cluster, those that do not wait for others at the same time.
+
+    Args:
+        kube: the platform.
+        example: drop the example workbooks into the landing zone first.
 
     Raises:
         UserError: when a run fails, after the table.
     """
     with AirflowApi.connect(kube) as airflow:
         paused = {dag["dag_id"]: dag["is_paused"] for dag in airflow.dags()}
-        if not arguments.no_example and (files := examples(paused)):
-            land.main(kube, argparse.Namespace(files=files))
+        if example and (files := examples(paused)):
+            land.main(kube, files)
         outcomes = []
         for wave in waves_of(paused):
             runs = {dag: first_runs.start(airflow, dag) for dag in wave}
@@ -99,16 +93,19 @@ def main(kube: Kube, arguments: argparse.Namespace) -> None:
     show(outcomes)
 
 
-def on_machine(arguments: argparse.Namespace) -> None:
+def on_machine(state: State, *, example: bool) -> None:
     """Run every DAG on the local platform, one after the other.
+
+    Args:
+        state: of the platform.
+        example: drop the example workbooks into the landing zone first.
 
     Raises:
         UserError: when a run fails, after the table.
     """
     dags = [dag for wave in in_order(pipelines().values()) for dag in wave]
-    if not arguments.no_example and (files := examples(dags)):
-        land.on_machine(argparse.Namespace(files=files, state=arguments.state))
-    state = State.of(arguments.state)
+    if example and (files := examples(dags)):
+        land.on_machine(state, files)
     with interruptible(), state.alone():
         state.refuse_full_disk()
         start = services.Start(state, list(pipelines()))

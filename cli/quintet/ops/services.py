@@ -1,6 +1,5 @@
 """``quintet logs``, ``quintet restart`` and ``quintet airflow-cli``: work on the pods of a service."""
 
-import argparse
 import contextlib
 import sys
 import threading
@@ -15,21 +14,11 @@ from quintet.progress import Stage, UserError, stage
 RESTART_SECONDS = 300
 
 
-def add_service(parser: argparse.ArgumentParser) -> None:
-    """Describe the options of `logs` and `restart`."""
-    parser.add_argument(
-        "service",
-        nargs="?",
-        default="",
-        help="a Deployment or StatefulSet, or a family such as airflow; default: all",
-    )
-
-
-def logs(kube: Kube, arguments: argparse.Namespace) -> None:
+def logs(kube: Kube, service: str) -> None:
     """Follow the logs of a service's pods until interrupted, each line behind its pod's name."""
     threads = [
         threading.Thread(target=_follow, args=(kube, pod.metadata.name, own_container(workload)), daemon=True)
-        for workload in kube.workloads(arguments.service)
+        for workload in kube.workloads(service)
         for pod in kube.pods(workload.spec.selector.match_labels)
     ]
     for thread in threads:
@@ -39,13 +28,13 @@ def logs(kube: Kube, arguments: argparse.Namespace) -> None:
             thread.join()
 
 
-def restart(kube: Kube, arguments: argparse.Namespace) -> None:
+def restart(kube: Kube, service: str) -> None:
     """Restart a service and wait until its new pods are ready.
 
     Raises:
         UserError: when they do not become ready in time.
     """
-    names = [item.metadata.name for item in kube.workloads(arguments.service)]
+    names = [item.metadata.name for item in kube.workloads(service)]
     with stage("restart", ", ".join(names)) as current:
         restart_each(kube, names, current)
 
@@ -84,12 +73,7 @@ def _named(kube: Kube, names: Collection[str]) -> list[Any]:
     return [item for item in kube.workloads() if item.metadata.name in names] if names else []
 
 
-def add_airflow_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the options of `airflow-cli`."""
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what to ask Airflow's own command line")
-
-
-def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
+def airflow_cli(kube: Kube, words: list[str]) -> None:
     """Run Airflow's command line in the scheduler's pod.
 
     Raises:
@@ -107,7 +91,7 @@ def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
         pod,
         kube.namespace,
         container=own_container(scheduler),
-        command=["airflow", *arguments.arguments],
+        command=["airflow", *words],
         stdout=True,
         stderr=True,
         _preload_content=False,
@@ -117,7 +101,7 @@ def airflow_cli(kube: Kube, arguments: argparse.Namespace) -> None:
         sys.stdout.write(session.read_stdout() if session.peek_stdout() else "")
         sys.stderr.write(session.read_stderr() if session.peek_stderr() else "")
     if session.returncode:
-        raise UserError(f"airflow {' '.join(arguments.arguments)} failed with code {session.returncode}.")
+        raise UserError(f"airflow {' '.join(words)} failed with code {session.returncode}.")
 
 
 def _follow(kube: Kube, pod: str, container: str) -> None:

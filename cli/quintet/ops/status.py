@@ -1,6 +1,5 @@
 """``quintet status``: pods, release, DAGs and champions at a glance, and what to do about what is wrong."""
 
-import argparse
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,11 +23,7 @@ ADVICE = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options: it has none."""
-
-
-def main(kube: Kube, _arguments: argparse.Namespace) -> None:
+def main(kube: Kube) -> None:
     """Print the platform's state."""
     print(f"release  {release(kube) or f'none in namespace {kube.namespace}: `make up` installs it'}")
     pods = kube.core.list_namespaced_pod(kube.namespace).items

@@ -1,10 +1,9 @@
 """``quintet ui``: the platform's ports on this machine, and how to log in."""
 
-import argparse
 import contextlib
 import threading
 import webbrowser
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from quintet.ops.installed import API, model_of, models_of
@@ -49,44 +48,28 @@ PORT_FORWARDS = {
 """Those of the platform itself; the API of each model has one too."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's options."""
-    try:
-        forwards = _doors(models())
-    except UserError:
-        # Whoever runs the command reads what is wrong about a pipeline, and no other command stops at it.
-        forwards = PORT_FORWARDS
-    parser.add_argument(
-        "only",
-        nargs="?",
-        metavar="NAME",
-        help=f"forward this one and open it: {', '.join(forwards)}, or {FIRST_API} for the first model "
-        "(default: forward all)",
-    )
-    _add_ports(parser, forwards)
-
-
-def add_ports(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Describe an option for the port of this machine for each of some port forwards."""
-    _add_ports(parser, {name: PORT_FORWARDS[name] for name in names})
-
-
-def main(kube: Kube, arguments: argparse.Namespace) -> None:
+def main(kube: Kube, only: str, ports: Mapping[str, int]) -> None:
     """Forward ports until interrupted.
 
+    Args:
+        kube: the platform.
+        only: the name of the one to forward and open; "" forwards all.
+        ports: of this machine, by the names of forwards; the others have theirs.
+
     Raises:
-        UserError: when a port is taken, or there is nothing of the name that is asked for.
+        UserError: when a port is taken, or there is nothing of a name that is given.
     """
     forwards = doors_of(kube)
-    if arguments.only:
-        forwards = _only(kube, forwards, arguments.only)
+    refuse_unknown(ports, forwards)
+    if only:
+        forwards = _only(kube, forwards, only)
     with contextlib.ExitStack() as stack:
         for name, forward in forwards.items():
-            wanted = getattr(arguments, _option(name), forward.local)
+            wanted = ports.get(name, forward.local)
             port = stack.enter_context(kube.forward(forward.service, forward.port, wanted))
             print(f"  {name:9} {forward.url.format(port):38} {login_hint(kube, forward)}", flush=True)
         print("Ctrl-C ends.", flush=True)
-        if arguments.only:
+        if only:
             webbrowser.open(forward.url.format(port))
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
@@ -115,21 +98,19 @@ def _only(kube: Kube, forwards: dict[str, PortForward], asked: str) -> dict[str,
     if asked == FIRST_API:
         service = f"{API}{model_of(kube)}"
         asked = next(name for name, forward in forwards.items() if forward.service == service)
-    if asked not in forwards:
-        raise UserError(f"There is no {asked} to forward; there are {', '.join(forwards)}.")
+    refuse_unknown([asked], forwards)
     return {asked: forwards[asked]}
 
 
-def _add_ports(parser: argparse.ArgumentParser, forwards: dict[str, PortForward]) -> None:
-    for name, forward in forwards.items():
-        parser.add_argument(
-            f"--{name}-port", type=int, default=forward.local, metavar="PORT", help=f"default {forward.local}"
-        )
+def refuse_unknown(asked: Iterable[str], forwards: Collection[str]) -> None:
+    """Check that there is a forward of each name.
 
-
-def _option(name: str) -> str:
-    """Return the attribute in which argparse keeps the port of a forward."""
-    return f"{name}_port".replace("-", "_")
+    Raises:
+        UserError: when there is not; says which there are.
+    """
+    for name in asked:
+        if name not in forwards:
+            raise UserError(f"There is no {name} to forward; there are {', '.join(forwards)}.")
 
 
 def login_hint(kube: Kube, forward: PortForward) -> str:

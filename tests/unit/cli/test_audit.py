@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from quintet import __main__ as command_line
-from quintet import dev
 from quintet.kind import sbom
 from quintet.kind.audit import NotChecked, Package, Vulnerable, audit, fixes
 from tests.scripted_http import response, serving
@@ -92,7 +91,7 @@ def test_what_could_not_be_looked_up_is_not_called_clean(bills: list[Path], answ
 def test_a_command_that_could_not_check_exits_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bills: list[Path]
 ) -> None:
-    monkeypatch.setattr(dev, "_bills", lambda: bills)
+    monkeypatch.setattr(sbom, "of_all_images", lambda: bills)
     with serving(response(503)) as server:
         monkeypatch.setattr("quintet.kind.audit.OSV", server.url)
         assert command_line.main(["audit"]) == 2

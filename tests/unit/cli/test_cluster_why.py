@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from dags.pod_report import REPORT_KEY, PodReport
 from quintet.diagnosis import Kind, cause_of, explanation
 from quintet.diagnosis.evidence import Evidence, Run, Said
-from quintet.ops import why
 from quintet.ops.airflow_api import AirflowApi
 from quintet.ops.cluster_evidence import ClusterRuns
 from quintet.ops.kube import Kube
@@ -209,10 +207,3 @@ def test_a_run_that_goes_well_is_passed_over(runs: ClusterRuns, answers: dict[st
     answers[f"{RUN}/taskInstances"] = {"task_instances": [task("running", end_date=None)]}
     with pytest.raises(UserError, match="No run of forest has failed or stands still"):
         explanation.explain(runs, ["forest"])
-
-
-def test_the_command_takes_a_dag_and_a_run() -> None:
-    parser = argparse.ArgumentParser()
-    why.add_arguments(parser)
-    assert parser.parse_args([]).words == []
-    assert parser.parse_args(["forest", "manual-1"]).words == ["forest", "manual-1"]

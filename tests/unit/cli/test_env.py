@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import os
 import subprocess
@@ -83,8 +82,9 @@ def test_without_a_pipeline_there_are_no_rights_to_give(answers: dict[str, Any],
         chosen(kube, "")
 
 
-def env_arguments() -> argparse.Namespace:
-    return argparse.Namespace(postgres_port=1, s3_port=2, mlflow_port=3, promotion=False, pipeline="")
+def printed_env(kube: Kube, capsys: pytest.CaptureFixture[str]) -> str:
+    env.main(kube, {"postgres": 1, "s3": 2, "mlflow": 3}, "", promotion=False)
+    return capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("held")
@@ -94,8 +94,7 @@ def test_what_a_shell_has_of_another_platform_is_forgotten(
     monkeypatch.setattr(env, "_tools", lambda: {"KUBECONFIG": "/ours"})
     monkeypatch.setenv("NO_PROXY", ".corp,localhost")
     monkeypatch.delenv("no_proxy", raising=False)
-    env.main(kube, env_arguments())
-    printed = capsys.readouterr().out
+    printed = printed_env(kube, capsys)
     others = dict.fromkeys(
         shell_variables.OF_S3 + shell_variables.OF_POSTGRES + shell_variables.OF_MLFLOW, "another"
     )

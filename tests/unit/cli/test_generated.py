@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def test_an_edit_of_what_is_generated_is_seen_and_taken_back(checkout: Path, pat
     file.write_text(before.replace("etl_with_taskflow", "etl").replace("crime-train", "crime-fit"))
     file.write_text(file.read_text().replace('"Key in it."', '"The key."'))
     assert generated.stale() == [path]
-    generated.main(argparse.Namespace())
+    generated.main()
     assert file.read_text() == before
 
 

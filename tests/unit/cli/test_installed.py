@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,7 +139,7 @@ def test_a_prediction_is_asked_for_with_the_example_of_the_models_pipeline(
     pod = {"metadata": {"name": "pod"}, "status": {"phase": "Succeeded"}}
     release["/api/v1/namespaces/quintet/pods"] = {"items": [pod]}
     release["/api/v1/namespaces/quintet/pods/pod/log"] = {"predictions": ["wet"]}
-    predict.main(kube, argparse.Namespace(model=""))
+    predict.main(kube, "")
     (job,) = [body for method, path, body in asked if (method, path) == ("POST", JOBS)]
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/inference:1"
@@ -178,15 +177,14 @@ def test_ui_takes_the_port_of_each_model_and_opens_the_first_by_the_name_api(
     first, second, *_ = models()
     answers[SECRETS] = releases({})
     answers[DEPLOYMENTS] = {"items": [api_of(second)]}
-    parser, opened = argparse.ArgumentParser(), list[str]()
-    ui.add_arguments(parser)
+    opened = list[str]()
     monkeypatch.setattr(ui.webbrowser, "open", opened.append)
     monkeypatch.setattr(ui.threading.Event, "wait", lambda event: None)
-    ui.main(kube, parser.parse_args(["api", f"--{second}-port", "8100"]))
+    ui.main(kube, "api", {second: 8100})
     assert forwarded == [f"inference-{second}:80 at 8100"]
     assert len(opened) == 1
     with pytest.raises(UserError, match=f"no {first} to forward; there are airflow, .*{second}"):
-        ui.main(kube, parser.parse_args([first]))
+        ui.main(kube, first, {})
 
 
 def test_a_model_with_the_name_of_a_part_does_not_take_its_door() -> None:

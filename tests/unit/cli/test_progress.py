@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from quintet.progress import CommandError, Stage, output, stage, succeeds
+from tests.screen import Screen, await_picture
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +57,22 @@ def test_a_program_that_is_not_there_is_named() -> None:
 def test_a_short_command_fails_with_its_stderr() -> None:
     with pytest.raises(CommandError, match="no space left"):
         output(sys.executable, "-c", "import sys; sys.exit('no space left')")
+
+
+def test_stages_at_work_at_once_each_have_a_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with stage("postgres", "the server") as first:
+        first.say("initdb")
+        with stage("s3", "the objects") as second:
+            second.say("[bold]a bucket[/bold]")
+            await_picture(screen, "initdb", "[bold]a bucket[/bold]")
+        first.note("it listens")
+    shown = screen.getvalue()
+    assert "▸ s3: the objects\n" in shown
+    assert "it listens\n" not in shown
+    assert shown.index("✓ s3 ") < shown.index("✓ postgres ")
+    # The cursor is there again, and the lines that moved are not.
+    assert shown.count("\033[?25l") == shown.count("\033[?25h") == 1
+    assert shown.endswith(" s\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,7 +54,7 @@ def test_each_cron_job_is_run_once_and_told_whether_to_delete(
     dry_run: bool,
 ) -> None:
     monkeypatch.setattr(retention, "expiring", lambda kube: iter(["data/x/: 1 objects"]))
-    retention.main(kube, argparse.Namespace(dry_run=dry_run))
+    retention.main(kube, dry_run=dry_run)
     (job,) = [body for method, _, body in asked if method == "POST"]
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert ({"name": "DRY_RUN", "value": "true"} in container["env"]) is dry_run
@@ -69,7 +68,7 @@ def test_each_cron_job_is_run_once_and_told_whether_to_delete(
 def test_a_failed_one_ends_with_its_log(cluster: dict[str, Any], kube: Kube) -> None:
     cluster[f"{CORE}/pods"] = {"items": [{"metadata": {"name": "pod"}, "status": {"phase": "Failed"}}]}
     with pytest.raises(UserError, match=r"mlflow-retention failed:\n.*MLflow: 3 runs"):
-        retention.main(kube, argparse.Namespace(dry_run=True))
+        retention.main(kube, dry_run=True)
 
 
 def test_a_proxy_that_a_mesh_put_beside_it_is_not_waited_for(
@@ -83,7 +82,7 @@ def test_a_proxy_that_a_mesh_put_beside_it_is_not_waited_for(
     cluster[f"{CORE}/pods"] = {"items": [{"metadata": {"name": "pod"}, "status": status}]}
     monkeypatch.setattr(retention, "SECONDS", 1)
     with pytest.raises(UserError, match=r"mlflow-retention failed:\n.*MLflow: 3 runs"):
-        retention.main(kube, argparse.Namespace(dry_run=True))
+        retention.main(kube, dry_run=True)
     assert any("/log?container=retention" in path for _, path, _ in asked)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -33,8 +32,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     def connect(_kube: Kube) -> Iterator[Airflow]:
         yield Airflow()
 
-    def airflow_cli(_kube: Kube, arguments: argparse.Namespace) -> None:
-        made.done.append(" ".join(arguments.arguments))
+    def airflow_cli(_kube: Kube, words: list[str]) -> None:
+        made.done.append(" ".join(words))
         assert "," in made.data["quintet", "airflow-keys"]["fernet-key"]
 
     monkeypatch.setattr(rotate.AirflowApi, "connect", connect)
@@ -44,7 +43,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 
 
 def run(cluster: Cluster, secret: str, minutes: float = 1) -> None:
-    rotate.main(cast(Kube, cluster), argparse.Namespace(secret=secret, wait=minutes))
+    rotate.main(cast(Kube, cluster), secret, minutes)
 
 
 def test_all_are_changed_with_each_server_before_who_uses_it(cluster: Cluster) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quintet.local.state import State
 from quintet.ops import land
 from quintet.ops.run_all import Outcome, examples, show, waves_of
 from quintet.pipelines import in_order, pipelines
@@ -42,7 +42,7 @@ def test_workbooks_that_nobody_takes_in_do_not_land(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(land, "landing", lambda: None)
     (tmp_path / "prices.xlsx").touch()
     with pytest.raises(UserError, match=r"no pipeline\.yaml has landing_zone/ in its s3\.prefixes"):
-        land.on_machine(argparse.Namespace(files=[tmp_path / "prices.xlsx"], state=str(tmp_path / "state")))
+        land.on_machine(State(tmp_path / "state"), [tmp_path / "prices.xlsx"])
     assert not (tmp_path / "state").exists()
 
 

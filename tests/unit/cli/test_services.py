@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def test_logs_are_those_of_the_services_own_container(
         f"{CORE}/pods": {"items": [{"metadata": {"name": "mlflow-1"}, "status": {"phase": "Running"}}]},
         f"{CORE}/pods/mlflow-1/log": "listening",
     }
-    services.logs(kube, argparse.Namespace(service="mlflow"))
+    services.logs(kube, "mlflow")
     assert capsys.readouterr().out == 'mlflow-1 "listening"'
     (path,) = [path for _, path, _ in asked if "/log?" in path]
     assert "container=mlflow&" in path

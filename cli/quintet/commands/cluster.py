@@ -1,0 +1,149 @@
+"""Commands that work on the platform of a cluster."""
+
+from typing import Annotated, Final
+
+import typer
+
+from quintet.commands.app import PASSED_ON, command, pairs
+
+PANEL: Final = "On a cluster"
+Service = Annotated[
+    str,
+    typer.Argument(
+        metavar="SERVICE",
+        help="a Deployment or StatefulSet, or a family such as airflow (default: all)",
+        show_default=False,
+    ),
+]
+Ports = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=PORT", help="another port of this machine, as airflow=8081; may be repeated"),
+]
+
+
+@command(PANEL, "logs mlflow")
+def logs(context: typer.Context, service: Service = "") -> None:
+    """Follow the logs of a service."""
+    from quintet.ops import services
+
+    services.logs(context.obj.kube(), service)
+
+
+@command(PANEL, "restart mlflow")
+def restart(context: typer.Context, service: Service = "") -> None:
+    """Restart a service."""
+    from quintet.ops import services
+
+    services.restart(context.obj.kube(), service)
+
+
+@command(PANEL, "rotate postgres-airflow")
+def rotate(
+    context: typer.Context,
+    secret: Annotated[
+        str,
+        typer.Argument(metavar="SECRET", help="such as postgres-airflow, or all", show_default=False),
+    ] = "",
+    wait: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            help="for steps that began with a former key of S3, before it is taken away",
+            show_default=True,
+        ),
+    ] = 60,
+) -> None:
+    """Change a password, key or token everywhere."""
+    from quintet.ops import rotate
+
+    rotate.main(context.obj.kube(), secret, wait)
+
+
+@command(PANEL, "retention --dry-run")
+def retention(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="delete nothing, and say what would go")] = False,
+) -> None:
+    """Delete what is older than the values say."""
+    from quintet.ops import retention
+
+    retention.main(context.obj.kube(), dry_run=dry_run)
+
+
+@command(PANEL, "predict crime")
+def predict(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="default: the first that `quintet status` names", show_default=False
+        ),
+    ] = "",
+) -> None:
+    """Ask for a prediction from inside the cluster."""
+    from quintet.ops import predict
+
+    predict.main(context.obj.kube(), model)
+
+
+@command(PANEL, "ui --port airflow=8081")
+def ui(
+    context: typer.Context,
+    only: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="forward this one and open it: airflow, mlflow, minio, s3, postgres, a model, or api for the"
+            " first model (default: forward all)",
+            show_default=False,
+        ),
+    ] = "",
+    port: Ports = None,
+) -> None:
+    """Forward the platform's ports to this machine."""
+    from quintet.ops import ui
+
+    ports = _ports(port)
+    ui.main(context.obj.kube(), only, ports)
+
+
+@command(PANEL, "env --pipeline crime")
+def env(
+    context: typer.Context,
+    port: Ports = None,
+    pipeline: Annotated[
+        str, typer.Option(metavar="NAME", help="whose rights (default: the one that `up` shows)")
+    ] = "",
+    promotion: Annotated[
+        bool,
+        typer.Option(
+            "--promotion", help="with the rights of the step that promotes, to go back to an older version"
+        ),
+    ] = False,
+) -> None:
+    """Print exports for the tools on this machine."""
+    from quintet.ops import env
+
+    ports = _ports(port)
+    env.main(context.obj.kube(), ports, pipeline, promotion=promotion)
+
+
+@command(PANEL, "airflow-cli dags list", context_settings=PASSED_ON)
+def airflow_cli(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORD", help="what to ask Airflow's own command line")
+    ] = None,
+) -> None:
+    """Run Airflow's own command line."""
+    from quintet.ops import services
+
+    services.airflow_cli(context.obj.kube(), words or [])
+
+
+def _ports(texts: list[str] | None) -> dict[str, int]:
+    found = pairs(texts or [], "--port")
+    for name, port in found.items():
+        if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise typer.BadParameter(f"{name}={port}: a port is a number up to 65535.", param_hint="--port")
+    return {name: int(port) for name, port in found.items()}

@@ -1,0 +1,57 @@
+"""Commands of the local platform."""
+
+from typing import Annotated, Final
+
+import typer
+
+from quintet.commands.app import PASSED_ON, command
+
+PANEL: Final = "Without a cluster"
+
+
+@command(PANEL, "up")
+def up(context: typer.Context) -> None:
+    """Start the local services; needs no cluster."""
+    from quintet.local import commands
+
+    commands.up(context.obj.state())
+
+
+@command(PANEL, "down")
+def down(context: typer.Context) -> None:
+    """Stop the local services; their data stay."""
+    from quintet.local import commands
+
+    commands.down(context.obj.state())
+
+
+@command(PANEL, "demo --exit")
+def demo(
+    context: typer.Context,
+    end: Annotated[bool, typer.Option("--exit", help="end at once instead of serving until Ctrl-C")] = False,
+) -> None:
+    """From nothing to predictions, without a cluster."""
+    from quintet.local import demo
+
+    demo.main(context.obj.folder, stay=not end)
+
+
+@command(PANEL, "step --like RUN forest train --algorithm svc", context_settings=PASSED_ON)
+def step(
+    context: typer.Context,
+    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="a folder of pipelines/")],
+    name: Annotated[str, typer.Argument(metavar="STEP", help="such as train")],
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="OPTION", help="of the step; --help lists them")
+    ] = None,
+    like: Annotated[
+        str,
+        typer.Option(
+            metavar="RUN", help="id of a local run: take options and environment of its task of this step"
+        ),
+    ] = "",
+) -> None:
+    """Run one step in this terminal, where breakpoints work."""
+    from quintet.local import step
+
+    step.main(context.obj.state(), pipeline, name, options or [], like)
