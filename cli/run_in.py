@@ -2,8 +2,11 @@
 
 ``python3 cli/run_in.py dev -m pytest`` needs nothing but Python 3.11 to 3.13. ``forest+test`` is the Python
 of ``forest`` that finds the packages of ``test`` too. An environment's folder is named by the hash of its
-locks. It counts as made once it holds ``complete``: a broken-off one is made again.
+locks. It counts as made once it holds ``complete``: a broken-off one is made again. The pipelines are those
+of the workspace, see ``quintet.paths``.
 """
+
+from __future__ import annotations
 
 import fcntl
 import hashlib
@@ -14,16 +17,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from quintet.paths import PIPELINES, PLATFORM, WORKSPACE, pipeline_folders
 
 
 def _of_folders() -> dict[str, list[str]]:
     """Return the environments that need no line here: of each pipeline, and of each source of our own."""
-    pipelines = [file.parent for file in REPOSITORY.glob("pipelines/*/pipeline.yaml")]
-    locks = [lock.relative_to(REPOSITORY) for lock in REPOSITORY.glob("sources/*/requirements.lock")]
     return {
-        **{folder.name: [_widest(folder)] for folder in pipelines},
-        **{lock.parent.name: [lock.as_posix()] for lock in locks},
+        **{folder.name: [_widest(folder)] for folder in pipeline_folders(WORKSPACE)},
+        **{lock.parent.name: [_shown(lock)] for lock in PLATFORM.glob("sources/*/requirements.lock")},
     }
 
 
@@ -33,8 +34,11 @@ def _widest(folder: Path) -> str:
     It is the one `requirements-*.lock`, which holds what `requirements.lock` does and more; else that one.
     """
     wider = list(folder.glob("requirements-*.lock"))
-    lock = wider[0] if len(wider) == 1 else folder / "requirements.lock"
-    return lock.relative_to(REPOSITORY).as_posix()
+    return _shown(wider[0] if len(wider) == 1 else folder / "requirements.lock")
+
+
+def _shown(lock: Path) -> str:
+    return (lock.relative_to(PLATFORM) if lock.is_relative_to(PLATFORM) else lock).as_posix()
 
 
 ENVIRONMENTS = {
@@ -59,7 +63,7 @@ ENVIRONMENTS = {
     "bench-kserve": ["bench/serving/requirements/kserve.lock"],
     "bench-schemathesis": ["bench/serving/requirements/schemathesis.lock"],
 }
-IMPORT_ROOTS = [".", "pipelines", "sources", "serving", "cli"]
+IMPORT_ROOTS = [PLATFORM, PIPELINES, *(PLATFORM / root for root in ("sources", "serving", "cli"))]
 
 
 def main() -> None:
@@ -69,17 +73,18 @@ def main() -> None:
         sys.exit(
             f"Python 3.11 to 3.13 is needed and {found} is here: install one, or run make PYTHON=<path>."
         )
-    if os.pathsep in str(REPOSITORY):
-        sys.exit(
-            f"The path of this checkout, {REPOSITORY}, holds {os.pathsep!r}, which divides Python's search"
-            " path: move it, or clone it elsewhere."
-        )
+    for what, folder in (("this checkout", PLATFORM), ("the pipelines", PIPELINES)):
+        if os.pathsep in str(folder):
+            sys.exit(
+                f"The path of {what}, {folder}, holds {os.pathsep!r}, which divides Python's search path:"
+                " move it elsewhere."
+            )
     names, *arguments = sys.argv[1:]
     name, *others = names.split("+")
     if unknown := [each for each in (name, *others) if each not in ENVIRONMENTS]:
         sys.exit(f"There is no Python environment {unknown[0]}: there are {', '.join(sorted(ENVIRONMENTS))}.")
     python = environment(name) / "bin" / "python"
-    roots = [str(REPOSITORY / root) for root in IMPORT_ROOTS]
+    roots = list(map(str, IMPORT_ROOTS))
     roots += [str(_packages(environment(other))) for other in others]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(roots)}
     # Else each process compiles all that it imports; the environments are ours to keep it in.
@@ -98,7 +103,7 @@ def folder_of(name: str) -> Path:
         name: a key of ``ENVIRONMENTS``.
     """
     version = "{}.{}".format(*sys.version_info)
-    locks = [(REPOSITORY / lock).read_bytes() for lock in ENVIRONMENTS[name]]
+    locks = [(PLATFORM / lock).read_bytes() for lock in ENVIRONMENTS[name]]
     digest = hashlib.sha256(b"".join([version.encode(), *locks])).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "quintet" / "venvs" / f"{name}-{digest}"
@@ -141,7 +146,7 @@ def _make(name: str, folder: Path) -> None:
         flush=True,
     )
     shutil.rmtree(folder, ignore_errors=True)
-    requirements = [option for lock in ENVIRONMENTS[name] for option in ("-r", str(REPOSITORY / lock))]
+    requirements = [option for lock in ENVIRONMENTS[name] for option in ("-r", str(PLATFORM / lock))]
     try:
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer

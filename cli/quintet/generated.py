@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from quintet.paths import REPOSITORY
+from quintet.paths import REPOSITORY, in_the_checkout
 from quintet.pipeline_file import SCHEMA
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
@@ -65,7 +65,13 @@ def stale() -> list[str]:
 
 
 def main() -> None:
-    """Write the files that are stale."""
+    """Write the files that are stale.
+
+    Raises:
+        UserError: outside of the checkout, whose files they are.
+    """
+    if not in_the_checkout():
+        raise UserError("What is derived here is derived when it is used; `generate` is for the checkout.")
     changed = write()
     print(f"{len(changed)} of {len(FILES)} files were stale. Next: make test-fast")
 

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from quintet import generated
-from quintet.paths import REPOSITORY
+from quintet.paths import FILE, PIPELINES, PLATFORM, WORKSPACE, in_the_checkout
 from quintet.pipeline_file import refusal_of_name
-from quintet.pipelines import PIPELINES, pipelines, read
+from quintet.pipelines import pipelines, read
 from quintet.progress import UserError
 
-STARTER = REPOSITORY / "cli" / "quintet" / "starters" / "ingest"
+STARTER = PLATFORM / "cli" / "quintet" / "starters" / "ingest"
 """A pipeline that takes readings in and merges them into a table; each file of it holds its name, `NAME`."""
 NAME = "weather"
 IMPORTS = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
@@ -18,12 +18,19 @@ IMPORTS = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
 
 
 def main(name: str) -> None:
-    """Write the folder, and the files that are derived from all pipelines."""
+    """Write the folder, in the checkout also the files that are derived from all pipelines.
+
+    Raises:
+        UserError: when the name cannot be a pipeline's, or is taken, or the workspace is a pipeline itself.
+    """
+    if (WORKSPACE / FILE).exists():
+        raise UserError(f"{WORKSPACE} is a pipeline itself: go to the folder above, or to an empty one.")
     folder = make(name, PIPELINES)
-    pipelines.cache_clear()
-    generated.write()
+    if in_the_checkout():
+        pipelines.cache_clear()
+        generated.write()
     dag = next(iter(read(folder).dags))
-    shown = folder.relative_to(REPOSITORY)
+    shown = folder.relative_to(WORKSPACE)
     print(f"{shown} has a step that keeps readings and one that merges them into a table: change both.")
     print(f"Next: quintet --on local run {dag} --param readings=roof,21.5, then make test-fast")
 

@@ -12,11 +12,10 @@ from typing import Any
 import jsonschema
 import yaml
 
-from quintet.paths import REPOSITORY
+from quintet.paths import FILE, PLATFORM
 from quintet.progress import UserError
 
-FILE = "pipeline.yaml"
-SCHEMA = REPOSITORY / "pipelines" / "pipeline.schema.json"
+SCHEMA = PLATFORM / "pipelines" / "pipeline.schema.json"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The one of libyaml, where PyYAML has it: in Python alone the files of six pipelines take 0.3 s."""
 NAMES = re.compile("[a-z][a-z0-9]{0,29}")
@@ -73,7 +72,7 @@ def refusal_of_name(name: str) -> str:
         return "it must be 1 to 30 small letters and digits, the first a letter"
     if name in sys.stdlib_module_names or keyword.iskeyword(name):
         return "Python has a module or a word of that name, and the pipeline's package would hide it"
-    if name in TAKEN or (REPOSITORY / "sources" / name).is_dir():
+    if name in TAKEN or (PLATFORM / "sources" / name).is_dir():
         return "the platform has a role, user, package or environment of that name"
     return ""
 

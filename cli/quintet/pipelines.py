@@ -11,10 +11,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from quintet.paths import REPOSITORY
-from quintet.pipeline_file import FILE, content
-
-PIPELINES = REPOSITORY / "pipelines"
+from quintet.paths import WORKSPACE, pipeline_folders
+from quintet.pipeline_file import content
 
 
 @dataclass(frozen=True)
@@ -231,12 +229,12 @@ class Pipeline:
 
 @cache
 def pipelines() -> dict[str, Pipeline]:
-    """Return the pipelines of this checkout by name.
+    """Return the pipelines of the workspace by name.
 
     Raises:
         UserError: when the file of one is wrong; names file, line and what to do.
     """
-    return {file.parent.name: read(file.parent) for file in sorted(PIPELINES.glob(f"*/{FILE}"))}
+    return {folder.name: read(folder) for folder in pipeline_folders(WORKSPACE)}
 
 
 def read(folder: Path) -> Pipeline:
@@ -272,7 +270,7 @@ def showcase(among: Iterable[Pipeline] | None = None) -> Pipeline | None:
     None where no pipeline is of that kind.
 
     Args:
-        among: the pipelines to choose from; None means those of this checkout.
+        among: the pipelines to choose from; None means those of the workspace.
     """
     fit = [
         each for each in (pipelines().values() if among is None else among) if each.model and each.training
@@ -284,7 +282,7 @@ def models(among: Iterable[Pipeline] | None = None) -> list[str]:
     """Return the models that pipelines train: that of the showcase, then the others by name.
 
     Args:
-        among: the pipelines; None means those of this checkout.
+        among: the pipelines; None means those of the workspace.
     """
     known = list(pipelines().values() if among is None else among)
     shown = showcase(known)

@@ -18,6 +18,7 @@ from quintet.follow import follow
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED, WITHOUT_A_PROXY, Running, end_of
 from quintet.local.state import RUNNER
+from quintet.paths import PIPELINES
 from quintet.pipelines import Pipeline, pipeline_of, pipelines
 from quintet.progress import UserError
 from stepkit.settings import Run
@@ -232,7 +233,7 @@ def pipeline_with(dag: str) -> Pipeline:
     if found := pipeline_of(dag):
         return found
     known = ", ".join(sorted(dag for pipeline in pipelines().values() for dag in pipeline.dags))
-    raise UserError(f"There is no DAG {dag}; pipelines/*/pipeline.yaml name {known or 'none'}.")
+    raise UserError(f"There is no DAG {dag}; the pipelines in {PIPELINES} name {known or 'none'}.")
 
 
 def follow_one(

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.pipelines import Step
 
-CHARTS = REPOSITORY / "charts"
+CHARTS = PLATFORM / "charts"
 SQL = CHARTS / "postgres" / "files"
 
 

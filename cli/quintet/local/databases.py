@@ -4,12 +4,14 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from quintet.local import chart
 from quintet.local.postgres import Postgres
+from quintet.paths import PIPELINES
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import output
 
@@ -98,11 +100,21 @@ def migrate(server: Postgres, database: str, given: Mapping[str, Any], password:
     Raises:
         CommandError: with the migration's own sentence.
     """
+    with tempfile.TemporaryDirectory(prefix="quintet-migrations-") as folder:
+        # The chart's own folder has the pipelines of its checkout, where there is one.
+        (Path(folder) / "pipelines").symlink_to(PIPELINES)
+        (Path(folder) / "promotion").symlink_to(chart.SQL / "promotion")
+        _migrate(server, database, folder, given, password)
+
+
+def _migrate(
+    server: Postgres, database: str, folder: str, given: Mapping[str, Any], password: str | None
+) -> None:
     login = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "PGUSER": OWNER, "PGDATABASE": database}
     output(
         sys.executable,
         chart.SQL / "migrate.py",
-        chart.SQL,
+        folder,
         stdin=json.dumps(given),
         env={**login, "PGPASSWORD": password or ""},
     )

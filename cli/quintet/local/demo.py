@@ -15,7 +15,7 @@ from quintet.local.served import await_champion, predict
 from quintet.local.services import services
 from quintet.local.state import DEFAULT, State
 from quintet.local.task_graph import interruptible
-from quintet.paths import REPOSITORY
+from quintet.paths import WORKSPACE
 from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
 
@@ -56,7 +56,7 @@ def main(folder: str | None, *, stay: bool) -> None:
                 predictions = predict(platform, inference, example)
             _print_results(tasks, served)
             for predicted in predictions:
-                of = shown.example.relative_to(REPOSITORY)
+                of = shown.example.relative_to(WORKSPACE)
                 print(f"predicts {predicted['class_name']:20} for the sample in {of}")
             for name, taken in seconds.items():
                 print(f"time     {name:28} {taken:6.1f} s")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 
-PROGRAM = REPOSITORY / "images/mlflow/one_process.py"
+PROGRAM = PLATFORM / "images/mlflow/one_process.py"
 """Takes the words that `mlflow` takes."""
 
 

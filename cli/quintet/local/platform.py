@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +18,13 @@ from quintet.local.postgres import SUPERUSER, Postgres
 from quintet.local.processes import WITHOUT_A_PROXY
 from quintet.local.s3 import S3, Key
 from quintet.local.state import State
-from quintet.paths import REPOSITORY, cache_dir
-from quintet.pipelines import PIPELINES, Pipeline, pipelines
+from quintet.paths import PIPELINES, PLATFORM, cache_dir
+from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 from quintet.revision import revision
 from run_in import environment, folder_of
 
-ROOTS = (".", "pipelines", "sources", "serving")
+ROOTS = (PLATFORM, PIPELINES, PLATFORM / "sources", PLATFORM / "serving")
 """Where the code of steps and services is found; the images have it in one folder."""
 
 
@@ -175,7 +176,7 @@ class Platform:
         return {
             **own,
             "PYTHONPATH": os.pathsep.join(
-                [*(str(REPOSITORY / root) for root in ("dags", "cli")), python_path()]
+                [*(str(PLATFORM / root) for root in ("dags", "cli")), python_path()]
             ),
             "AIRFLOW_HOME": str(self.state.path("airflow")),
             "AIRFLOW__CORE__DAGS_FOLDER": str(PIPELINES),
@@ -236,7 +237,7 @@ def python(name: str) -> Path:
 
 def python_path() -> str:
     """Return the import roots of steps and services."""
-    return os.pathsep.join(str(REPOSITORY / root) for root in ROOTS)
+    return os.pathsep.join(map(str, ROOTS))
 
 
 def _s3_users() -> dict[str, dict[str, Any]]:
@@ -252,11 +253,11 @@ def _s3_users() -> dict[str, dict[str, Any]]:
 
 def _code(pipeline: Pipeline) -> str:
     """Return the hash of a pipeline's code and locks, and of what its steps stand on."""
-    folders = [pipeline.folder, *(REPOSITORY / folder for folder in ("stepkit", "bundle"))]
-    found = (file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".lock"))
-    # What orders the steps, or tests them, is not their code.
-    apart = {pipeline.folder / name for name in ("dags", "tests")}
-    files = sorted(file for file in found if not apart & set(file.parents))
+    # What orders the steps, or tests them, is not their code; nor is a state that stands in there.
+    own = [part for part in pipeline.folder.iterdir() if not re.fullmatch(r"dags|tests|\..*", part.name)]
+    parts = [*own, *(PLATFORM / folder for folder in ("stepkit", "bundle"))]
+    found = (file for part in parts for file in (part, *part.rglob("*")))
+    files = sorted(file for file in found if file.suffix in (".py", ".lock"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

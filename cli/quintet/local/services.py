@@ -33,7 +33,7 @@ from quintet.local.processes import (
 )
 from quintet.local.state import State
 from quintet.local.task_graph import Task, run_tasks, undisturbed
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import Stage, UserError, stage
 from run_in import folder_of, is_made
 
@@ -128,7 +128,7 @@ class Start:
     def _make(self, name: str) -> None:
         """Make a Python environment; the next command makes again one that was broken off."""
         with stage(f"environment {name}", "the packages of its lock, once for each change") as current:
-            run_in = str(REPOSITORY / "cli" / "run_in.py")
+            run_in = str(PLATFORM / "cli" / "run_in.py")
             command = [sys.executable, run_in, name, "-c", ""]
             child = spawn(command, current.log, os.environ)
             while child.poll() is None and not self.cancelled.wait(POLL_SECONDS):

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from quintet.local.processes import Running, free_ports, is_free
-from quintet.paths import REPOSITORY
+from quintet.paths import WORKSPACE
 from quintet.progress import UserError
 
-DEFAULT = REPOSITORY / ".quintet"
+DEFAULT = WORKSPACE / ".quintet"
 BYTES_NEEDED = 1 << 30
 RUNNER = "airflow"
 """Runs DAGs for as long as the command that started it; one that is left was left by a killed command."""
@@ -36,7 +36,7 @@ class State:
 
     @classmethod
     def of(cls, given: str | None) -> "State":
-        """Return the state meant: the one given, else of ``QUINTET_STATE``, else of this checkout.
+        """Return the state meant: the one given, else of ``QUINTET_STATE``, else of the workspace.
 
         Raises:
             UserError: when a program that is told its path takes it for another.

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED
 from quintet.local.state import State
-from quintet.paths import REPOSITORY
+from quintet.paths import WORKSPACE
 from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from stepkit.settings import Run
@@ -54,7 +54,7 @@ def main(state: State, pipeline: str, step: str, options: list[str], like: str) 
     kept = (*INHERITED, *OF_THE_TERMINAL, *OUTWARD)
     own = {name: os.environ[name] for name in kept if name in os.environ}
     program = python(pipeline)
-    os.chdir(REPOSITORY)
+    os.chdir(WORKSPACE)
     os.execve(program, [str(program), "-m", module, *options], {**own, **plain, **secret})  # noqa: S606
 
 

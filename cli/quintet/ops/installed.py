@@ -2,7 +2,8 @@
 
 from quintet import pipelines
 from quintet.ops.kube import Kube
-from quintet.pipelines import PIPELINES, Pipeline
+from quintet.paths import PIPELINES
+from quintet.pipelines import Pipeline
 from quintet.progress import UserError
 
 API = "inference-"

@@ -12,7 +12,8 @@ import pytest
 from quintet.ops import env, shell_variables
 from quintet.ops.env import chosen, connections
 from quintet.ops.kube import Kube
-from quintet.pipelines import PIPELINES, Pipeline
+from quintet.paths import PIPELINES
+from quintet.pipelines import Pipeline
 from quintet.progress import UserError
 from tests.unit.cli.test_kube import SECRETS, releases
 

@@ -22,6 +22,14 @@ SOURCES = {
 }
 
 
+def alone(checkout: Path) -> Path:
+    """Puts what makes environments into a folder, as the checkout has it, and returns where."""
+    (checkout / "cli/quintet").mkdir(parents=True)
+    for name in ("run_in.py", "quintet/__init__.py", "quintet/paths.py"):
+        shutil.copy(REPOSITORY / "cli" / name, checkout / "cli" / name)
+    return checkout / "cli"
+
+
 def pins(lock: str) -> dict[str, str]:
     found = re.findall(r"(?m)^([a-z0-9-]+)==([^ ;]+)", (REPOSITORY / lock).read_text())
     return dict(found)
@@ -46,8 +54,7 @@ def test_a_pipeline_s_environment_has_what_each_of_its_locks_has(pipeline: str) 
 
 
 def test_each_pipeline_and_source_has_the_environment_of_its_widest_lock(tmp_path: Path) -> None:
-    (tmp_path / "cli").mkdir()
-    shutil.copy(REPOSITORY / "cli/run_in.py", tmp_path / "cli")
+    alone(tmp_path)
     locks = {
         "pipelines/narrow": ["requirements"],
         "pipelines/wide": ["requirements", "requirements-train"],
@@ -83,9 +90,7 @@ def test_an_environment_that_is_not_there_is_named_with_those_that_are() -> None
 
 
 def test_a_checkout_whose_path_divides_pythons_search_path_is_refused(tmp_path: Path) -> None:
-    place = tmp_path / "a:b" / "cli"
-    place.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "cli/run_in.py", place)
+    place = alone(tmp_path / "a:b")
     ended = subprocess.run([sys.executable, place / "run_in.py", "cli"], capture_output=True, text=True)
     assert ended.returncode == 1
     assert f"The path of this checkout, {place.parent}, holds ':'" in ended.stderr
