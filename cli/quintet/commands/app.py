@@ -52,7 +52,7 @@ class Target:
     Attributes:
         context: of the kubeconfig; None for the cluster of `make up`, else the current context.
         namespace: of the release.
-        on: the kind of platform; None for the local one while its services run.
+        on: the kind of platform; None: see `State.is_meant`.
         folder: of the local platform; None for the one of the environment or of this checkout.
     """
 
@@ -76,7 +76,7 @@ class Target:
     def is_local(self) -> bool:
         """Return whether the local platform is meant, and tell the user which one is."""
         state = self.state()
-        local = self.on == "local" or (self.on is None and state.is_up())
+        local = self.on == "local" or (self.on is None and state.is_meant())
         print(f"platform {f'local, {state.folder}' if local else 'on the cluster'}", flush=True)
         return local
 
@@ -94,8 +94,8 @@ def _all(
     on: Annotated[
         Literal["local", "cluster"] | None,
         typer.Option(
-            help="where the commands of either platform work (default: local while its services run, else"
-            " the cluster)"
+            help="where the commands of either platform work (default: local while its services run, and"
+            " outside of a checkout; else the cluster)"
         ),
     ] = None,
     state: Annotated[

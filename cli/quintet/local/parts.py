@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from quintet.local.state import State
 from quintet.pipelines import Pipeline, Server, pipelines
 
-SHARED = ("postgres", "s3", "mlflow")
-"""The services that every pipeline stands on."""
+SHARED = ("postgres", "s3")
+"""The services that every pipeline stands on; one with a model stands on MLflow and its API too."""
 
 
 def services_of(names: Iterable[str]) -> list[str]:
@@ -14,7 +14,7 @@ def services_of(names: Iterable[str]) -> list[str]:
     known = [pipelines()[name] for name in sorted(set(names))]
     sources = [pipeline.server.service for pipeline in known if pipeline.server]
     models = [f"inference-{pipeline.model}" for pipeline in known if pipeline.model]
-    return list(dict.fromkeys([*SHARED, *sources, *models]))
+    return list(dict.fromkeys([*SHARED, *(["mlflow"] if models else []), *sources, *models]))
 
 
 def ports_of(services: Iterable[str]) -> list[str]:

@@ -111,7 +111,8 @@ class Platform:
         plain, references = chart.step_settings(asked)
         here = {
             "AWS_ENDPOINT_URL_S3": self.s3.endpoint,
-            "MLFLOW_TRACKING_URI": self.url("mlflow"),
+            # Without a model there is none to log, nor has its cluster's user a right to.
+            "MLFLOW_TRACKING_URI": self.url("mlflow") if "mlflow" in self.ports else "",
             "GIT_REVISION": revision(),
             "LANDING_FOLDER": str(self.state.path("landing_zone")),
         }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from quintet.local.processes import Running, free_ports, is_free
-from quintet.paths import WORKSPACE
+from quintet.paths import WORKSPACE, in_the_checkout
 from quintet.progress import UserError
 
 DEFAULT = WORKSPACE / ".quintet"
@@ -186,6 +186,10 @@ class State:
     def is_up(self) -> bool:
         """Return whether any service runs."""
         return any(entry.process for name, entry in self.running().items() if name != RUNNER)
+
+    def is_meant(self) -> bool:
+        """Return whether a command that says nothing of it means this platform, and not one on a cluster."""
+        return self.is_up() or not in_the_checkout()
 
     def note_running(self, name: str, running: Running | None) -> None:
         """Remember that a service runs, or that it does not."""
