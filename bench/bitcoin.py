@@ -25,9 +25,10 @@ from bitcoin.snapshot import SIDE, Series, Snapshot, sides
 from bitcoin.tune import tune
 from bundle.transforms.bars import Bars, bars_of
 from quintet.local.databases import OWNER
+from quintet.testing import shared_servers, tables
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import pipeline_databases, services, shared_servers
+from tests import services
 
 SECONDS = 60
 SERIES = Series("BTCUSDT", "1h", horizon=1, min_move=0.0, gap=24)
@@ -50,7 +51,7 @@ def main() -> None:
     with shared_servers.outside_pytest():
         database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
-        template = pipeline_databases.template(database, "bitcoin")
+        template = tables.template(database, "bitcoin")
         name = database.create_database(template, OWNER)
         settings = Settings(
             database_url=database.url(name, "bitcoin"),

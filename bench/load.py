@@ -16,9 +16,9 @@ from pathlib import Path
 from forest.load import FILE_BATCH, Source, merge, read_csv
 from forest.schema import TABLES, Sample
 from quintet.local.databases import OWNER
+from quintet.testing import shared_servers, tables
 from stepkit import postgres
 from stepkit.settings import Settings
-from tests import pipeline_databases, shared_servers
 from tests.services import PostgresServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def main() -> None:
 
 def fresh(server: PostgresServer) -> Settings:
     """Returns the way to a new database with the forest's empty tables."""
-    template = pipeline_databases.template(server, "forest")
+    template = tables.template(server, "forest")
     name = server.create_database(template, OWNER)
     return Settings(database_url=server.url(name, "forest"))
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from lxml import etree
 
 from quintet.local.databases import OWNER
+from quintet.testing import shared_servers, tables
 from sipsa.extract import extract
 from sipsa.merge import merge
 from sipsa.schema import BOGOTA, REPORTS
@@ -30,7 +31,6 @@ from stepkit import postgres
 from stepkit.errors import NothingToDo
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
-from tests import pipeline_databases, shared_servers
 from tests.sources.sipsa_server import sipsa_server
 
 OPERATION: Literal["promediosSipsaParcial"] = "promediosSipsaParcial"
@@ -45,7 +45,7 @@ def main() -> None:
         database, store = shared_servers.postgres(), shared_servers.s3()
         os.environ.update(store.environment)
         bucket = store.create_bucket()
-        template = pipeline_databases.template(database, "sipsa")
+        template = tables.template(database, "sipsa")
         name = database.create_database(template, OWNER)
         columns = ", ".join(f"{column} text" for column in REPORTS[OPERATION].names)
         database.execute(f"CREATE TABLE bare ({columns}); GRANT ALL ON bare TO sipsa", name)

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from tests import shared_servers
+from quintet.testing import shared_servers
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / "mutants"

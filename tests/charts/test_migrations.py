@@ -21,7 +21,7 @@ from quintet.local.databases import OWNER
 from quintet.local.postgres import Postgres
 from quintet.pipelines import pipelines
 from quintet.progress import CommandError
-from tests import pipeline_databases
+from quintet.testing import tables
 from tests.places import REPOSITORY
 from tests.services import PostgresServer, wait_until
 
@@ -57,7 +57,7 @@ def schemas(postgres_server: PostgresServer) -> str:
     name = server.create_database(owner=OWNER)
     for pipeline, given in PIPELINES.items():
         server.make_role(pipeline)
-        pipeline_databases.make_schemas(server, pipeline, given, name)
+        tables.make_schemas(server, pipeline, given, name)
     return name
 
 

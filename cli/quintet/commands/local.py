@@ -55,3 +55,16 @@ def step(
     from quintet.local import step
 
     step.main(context.obj.state(), pipeline, name, options or [], like)
+
+
+@command(PANEL, "test weather -k load", context_settings=PASSED_ON)
+def test(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD", help="pipelines (default: all), then options of pytest"),
+    ] = None,
+) -> None:
+    """Run the tests of pipelines, with real Postgres and S3."""
+    from quintet.testing import command
+
+    command.main(words or [])

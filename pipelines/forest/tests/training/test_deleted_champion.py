@@ -19,8 +19,9 @@ from forest.evaluate import evaluate
 from forest.tests.training.conftest import Training
 from forest.train import Trained
 from quintet.local.platform import python
+from quintet.testing import shared_servers
 from stepkit.errors import InvalidInput
-from tests import services, shared_servers
+from tests import services
 from tests.roles import as_serving
 from tests.serving.conftest import Server, started
 

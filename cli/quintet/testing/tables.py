@@ -7,13 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from quintet.local import databases
-from quintet.local.databases import OWNER
-from quintet.local.postgres import Postgres
-from quintet.pipelines import pipelines
-from tests import shared_servers
-from tests.places import REPOSITORY
-from tests.services import PostgresServer
+from quintet.testing import shared_servers
+from quintet.testing.servers import PostgresServer
+
+OWNER = "quintet_owner"
+
+
+def new_database(server: PostgresServer, pipeline: str) -> str:
+    """Return the URL, as a pipeline's role, of a fresh database with the pipeline's tables."""
+    name = server.create_database(template(server, pipeline), OWNER)
+    return server.url(name, pipeline)
 
 
 @cache
@@ -29,6 +32,10 @@ def template(server: PostgresServer, pipeline: str) -> str:
 
 
 def _make(server: PostgresServer, pipeline: str, name: str) -> None:
+    from quintet.local import databases
+    from quintet.local.postgres import Postgres
+    from quintet.pipelines import pipelines
+
     reading, given = pipelines()[pipeline].serving_roles, databases.told()[pipeline]
     server.make_role(OWNER)
     server.make_role(pipeline)
@@ -53,6 +60,8 @@ def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any]
 
 
 def _run(server: PostgresServer, database: str, file: str, role: str, schema: str) -> None:
+    from quintet.local import chart
+    from quintet.local.postgres import Postgres
+
     variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
-    program = Postgres(Path(), server.port, None)
-    program.psql(*variables, f"--file={REPOSITORY / 'charts/postgres/files' / file}", user=OWNER)
+    Postgres(Path(), server.port, None).psql(*variables, f"--file={chart.SQL / file}", user=OWNER)

@@ -1,0 +1,4 @@
+"""What tests of pipelines stand on: real servers, a pytest plugin, and `quintet test`."""
+
+RUN_FOLDER = "QUINTET_TESTS_FOLDER"
+"""The variable that names the folder of a run, which its workers share."""
