@@ -16,6 +16,7 @@ from quintet.skaffold import skaffold
 
 HEADER = "# Made by `make generate` from pipelines/*/pipeline.yaml: edit those.\n"
 VALUES_SCHEMA = "charts/quintet/values.schema.json"
+OWN_SCHEMA = "charts/pipeline/values.schema.json"
 README = "README.md"
 TABLE = re.compile(r"(?<=<!-- pipelines -->\n).*?(?=<!-- end of pipelines -->\n)", re.DOTALL)
 EMBEDDED = re.compile(r'(?<=\n    "pipeline": ){.*?\n    }(?=,?\n)', re.DOTALL)
@@ -43,6 +44,43 @@ def values_schema() -> str:
     return _put(VALUES_SCHEMA, EMBEDDED, indent(_json(schema, WIDTH - 4), "    ").lstrip())
 
 
+def own_schema() -> str:
+    """Return the schema of a pipeline's own release: its part of the umbrella's, and the pipeline's files."""
+    umbrella = json.loads(values_schema())
+    whole = umbrella["properties"]["global"]
+    whole["required"] = ["ownRelease", "pipelines"]
+    whole["properties"] = {"ownRelease": {"const": True}, **whole["properties"]}
+    texts = {name: {"$ref": f"#/$defs/{name}"} for name in ("dags", "migrations")}
+    parts = ("common", "postgres", "minio", "mlflow", "airflow", "inference", "sources")
+    schema = {
+        "$schema": umbrella["$schema"],
+        "title": "Values of one pipeline as a release of its own: made by `make generate`",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["global", "files"],
+        "properties": {
+            "global": whole,
+            "files": {"type": "object", "additionalProperties": False, "properties": texts},
+            **{part: {"type": "object"} for part in parts},
+        },
+        "$defs": {
+            "dags": _texts(r"^[A-Za-z_][A-Za-z0-9_]*\.py$"),
+            "migrations": _texts(r"^[0-9]{4}_[a-z0-9_]+\.sql$"),
+            **umbrella["$defs"],
+        },
+    }
+    return _json(schema) + "\n"
+
+
+def _texts(pattern: str) -> dict[str, Any]:
+    """Return the schema of files as values: name -> text."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": pattern},
+        "additionalProperties": {"type": "string"},
+    }
+
+
 def readme() -> str:
     """Return the README, with the table of the pipelines."""
     head = "| pipeline | what it does | DAGs | steps, each an image `<pipeline>-<step>` | schemas | model |\n"
@@ -53,6 +91,7 @@ def readme() -> str:
 FILES: dict[str, Callable[[], str]] = {
     "charts/quintet/values-samples.yaml": samples,
     VALUES_SCHEMA: values_schema,
+    OWN_SCHEMA: own_schema,
     "skaffold.yaml": lambda: skaffold(pipelines()),
     README: readme,
 }

@@ -8,6 +8,7 @@ them.
 {{- define "common.global" -}}
 {{- if not (hasKey .Values "commonGlobal") -}}
 {{- $defaults := dict
+  "ownRelease" false
   "image" (dict "registry" "" "tag" "" "pullPolicy" "IfNotPresent" "pullSecrets" list)
   "images" dict
   "storageClass" ""

@@ -1,0 +1,1 @@
+../../../../airflow/templates/_helpers.tpl

@@ -1,0 +1,1 @@
+../../../../airflow/templates/migrate/_pipelines.tpl
