@@ -9,6 +9,7 @@ them.
 {{- if not (hasKey .Values "commonGlobal") -}}
 {{- $defaults := dict
   "ownRelease" false
+  "removeData" false
   "image" (dict "registry" "" "tag" "" "pullPolicy" "IfNotPresent" "pullSecrets" list)
   "images" dict
   "storageClass" ""

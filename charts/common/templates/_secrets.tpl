@@ -35,7 +35,8 @@ Nothing where the Secret is the user's own. Call it once per value and pass the 
 
 {{- /*
 common.secret (dict "root" $ "namespace" ns "name" "postgres-airflow" "component" "postgres" "data" (dict "password" $password)):
-a whole Secret that outlives the release, because the volumes that its passwords open do. Nothing where it is the user's own.
+a whole Secret that outlives the release, because the volumes that its passwords open do; of a pipeline's own release it goes, as its
+users do. Nothing where it is the user's own.
 */ -}}
 {{- define "common.secret" -}}
 {{- $global := include "common.global" .root | fromJson -}}
@@ -47,11 +48,13 @@ metadata:
   namespace: {{ .namespace }}
   labels:
     {{- include "common.labels" (dict "root" .root "component" .component) | nindent 4 }}
-  annotations:
-    helm.sh/resource-policy: keep
-    {{- with include "common.madeAgain" (dict "root" .root "names" (list .name)) }}
-    quintet/made-again: {{ . | quote }}
-    {{- end }}
+  {{- $annotations := include "common.ownPipeline" .root | empty | ternary (dict "helm.sh/resource-policy" "keep") dict }}
+  {{- with include "common.madeAgain" (dict "root" .root "names" (list .name)) }}
+  {{- $_ := set $annotations "quintet/made-again" . }}
+  {{- end }}
+  {{- with $annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
 type: Opaque
 data:
   {{- range $key, $value := .data }}

@@ -3,9 +3,9 @@
 - {name: MLFLOW_MODEL_NAME, value: {{ .model.modelName | default .name | quote }}}
 - {name: MODEL_ALIAS, value: {{ .model.alias }}}
 - {name: MLFLOW_TRACKING_URI, value: {{ .root.Values.mlflowTrackingUri | quote }}}
-{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" "mlflow-serving" "key" "username") }}
-{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_PASSWORD" "secret" "mlflow-serving" "key" "password") }}
-{{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" "inference-admin" "key" "token") }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_USERNAME" "secret" (include "inference.user" (dict "root" .root "server" "mlflow")) "key" "username") }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "MLFLOW_TRACKING_PASSWORD" "secret" (include "inference.user" (dict "root" .root "server" "mlflow")) "key" "password") }}
+{{ include "inference.secretEnv" (dict "root" .root "env" "ADMIN_TOKEN" "secret" (include "common.ownName" (dict "root" .root "name" "inference-admin")) "key" "token") }}
 {{- if eq .model.record "both" }}
 {{- if ne .model.alias "champion" }}
 {{- fail (printf "inference.models.%s.alias is %s, and the record of promotions knows champions alone: set inference.models.%s.record to registry." .name .model.alias .name) }}
@@ -28,8 +28,8 @@
 {{- end }}
 - {name: AWS_DEFAULT_REGION, value: {{ .region }}}
 {{- end }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" "minio-serving" "key" "access-key") }}
-{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" "minio-serving" "key" "secret-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_ACCESS_KEY_ID" "secret" (include "inference.user" (dict "root" $.root "server" "minio")) "key" "access-key") }}
+{{ include "inference.secretEnv" (dict "root" $.root "env" "AWS_SECRET_ACCESS_KEY" "secret" (include "inference.user" (dict "root" $.root "server" "minio")) "key" "secret-key") }}
 {{- end }}
 {{- with include "common.clientEnv" .root }}
 {{- . }}

@@ -1,6 +1,7 @@
 {{/*
 inference.models $: every model with its values, as JSON: those of the pipelines, and those of `models` that no pipeline has. Values
-of `models` are over model.serving of the pipeline, and these over `defaults`; those of a pipeline that is left out go with it.
+of `models` are over model.serving of the pipeline, and these over `defaults`; those of a pipeline that is left out go with it. A
+pipeline's own release has its own model alone.
 */}}
 {{- define "inference.models" -}}
 {{- $served := dict -}}
@@ -21,7 +22,7 @@ of `models` are over model.serving of the pipeline, and these over `defaults`; t
 {{- $leftOut = append $leftOut (dig "model" "name" "" .) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $given := .Values.models -}}
+{{- range $name, $given := include "common.ownPipeline" . | empty | ternary .Values.models dict -}}
 {{- if or (hasKey $served $name) (not (has $name $leftOut)) -}}
 {{- $base := get $served $name | default (deepCopy $.Values.defaults) -}}
 {{- $_ := set $served $name (mergeOverwrite $base (deepCopy ($given | default dict))) -}}
@@ -36,6 +37,15 @@ record of promotions.
 */}}
 {{- define "inference.recordSecret" -}}
 postgres-{{ .model.pipeline | default .name | replace "_" "-" }}-serving
+{{- end }}
+
+{{/*
+inference.user (dict "root" $ "server" "mlflow"): the Secret by which the API reads at MLflow or S3: of all APIs of the platform, or of
+that of a pipeline's own release.
+*/}}
+{{- define "inference.user" -}}
+{{- $pipeline := include "common.ownPipeline" .root -}}
+{{ .server }}-{{ $pipeline | empty | ternary "serving" (printf "%s-serving" $pipeline) }}
 {{- end }}
 
 {{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "mlflow-serving" "key" "username") */}}

@@ -1,10 +1,11 @@
 {{- /*
-minio.setup $: what the setup Job runs: setup.sh, one lifecycle a bucket and one policy a user.
+minio.setup $: what the setup Job runs: setup.sh, one lifecycle a bucket and one policy a user; of a pipeline's own release remove.sh too.
 */ -}}
 {{- define "minio.setup" -}}
+{{- $own := include "common.ownPipeline" . -}}
 {{- $users := include "minio.users" . | fromJson -}}
 {{- $buckets := include "minio.buckets" . | fromJson -}}
-setup.sh: |
+log_in.sh: |
   set -eu
   secret() { cat "/run/minio/$1/$2"; }
   user() { # user <name>: its key as the Secret has it, its policy attached
@@ -22,22 +23,44 @@ setup.sh: |
       done
   }
   until printf '%s\n%s\n' "$(secret root username)" "$(secret root password)" | mc alias set minio http://minio:9000; do sleep 2; done
+lifecycle.py: {{ .Files.Get "files/lifecycle.py" | toJson }}
+setup.sh: |
+  . /etc/minio-setup/log_in.sh
   {{- range $bucket, $settings := $buckets }}
+  {{- if not $own }}
   mc mb --ignore-existing minio/{{ $bucket }}
-  {{- if $settings.expireDays }}
-  mc ilm import minio/{{ $bucket }} < /etc/minio-setup/lifecycle-{{ $bucket }}.json
+  {{- end }}
+  {{- if or $settings.expireDays $own }}
+  python3 /etc/minio-setup/lifecycle.py {{ $bucket }} /etc/minio-setup/lifecycle-{{ $bucket }}.json {{ $own }}
   {{- end }}
   {{- end }}
   {{- range $user, $_ := $users }}
   user {{ $user }}
   {{- end }}
-  {{- if not (hasKey $users "steps") }}
+  {{- if not (or $own (hasKey $users "steps")) }}
   # All pipelines once shared this user, which could write to the whole bucket.
   if mc admin user info minio steps > /dev/null 2>&1; then mc admin user remove minio steps; fi
   {{- end }}
+{{- if $own }}
+remove.sh: |
+  . /etc/minio-setup/log_in.sh
+  echo '{"Rules": []}' > /tmp/none.json
+  python3 /etc/minio-setup/lifecycle.py data /tmp/none.json {{ $own }}
+  {{- range $user, $_ := $users }}
+  mc admin user list minio --json | grep "\"policyName\":\"{{ $user }}\"" | sed 's/.*"accessKey":"\([^"]*\)".*/\1/' | while read -r key; do
+      mc admin user remove minio "$key" < /dev/null
+  done
+  if mc admin policy info minio {{ $user }} > /dev/null 2>&1; then mc admin policy remove minio {{ $user }}; fi
+  {{- end }}
+  if [ "$REMOVE_DATA" = true ]; then
+      {{- range (get $users $own).prefixes }}
+      mc rm --recursive --force --versions "minio/data/{{ . }}"
+      {{- end }}
+  fi
+{{- end }}
 {{- range $bucket, $settings := $buckets }}
-{{- with $settings.expireDays }}
-lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" . | fromYaml | toJson | toJson }}
+{{- if or $settings.expireDays $own }}
+lifecycle-{{ $bucket }}.json: {{ include "minio.lifecycle" (dict "own" $own "days" $settings.expireDays) | fromYaml | toJson | toJson }}
 {{- end }}
 {{- end }}
 {{- range $user, $settings := $users }}
@@ -45,15 +68,20 @@ policy-{{ $user }}.json: {{ include "minio.policy" $settings | fromYaml | toJson
 {{- end }}
 {{- end }}
 
+{{- /*
+minio.lifecycle (dict "own" <pipeline of a release of its own> "days" <days by prefix>): the rules of a bucket. Their IDs say whose they
+are: lifecycle.py goes by them.
+*/ -}}
 {{- define "minio.lifecycle" -}}
 Rules:
-{{- range $prefix, $days := . }}
+{{- range $prefix, $days := .days }}
 {{- if $days }}
-  - ID: {{ printf "expire-%s" $prefix | trimSuffix "-" | trimSuffix "/" | replace "/" "-" }}
+  - ID: {{ printf "%s-%s" ($.own | empty | ternary "expire" (printf "own-%s" $.own)) $prefix | trimSuffix "-" | trimSuffix "/" | replace "/" "-" }}
     Status: Enabled
     Filter: {Prefix: {{ $prefix | quote }}}
     Expiration: {Days: {{ $days | int }}}
 {{- end }}
+{{- else }} []
 {{- end }}
 {{- end }}
 

@@ -37,12 +37,17 @@ metadata:
 {{- end }}
 
 {{- /*
-mlflow.usersPod $: brings users and permissions to those of the values, once the server is up.
+mlflow.usersPod (dict "root" $ "arguments" list): brings users and permissions to those of the values, once the server is up.
 */ -}}
 {{- define "mlflow.usersPod" -}}
+{{- $arguments := .arguments }}
+{{- with .root }}
 metadata:
   labels:
     {{- include "common.selectorLabels" (dict "root" . "component" "users") | nindent 4 }}
+    {{- if include "common.ownPipeline" . }}
+    quintet/client: mlflow
+    {{- end }}
   annotations:
     checksum/config: {{ include "common.checksum" (include "mlflow.grants" .) }}
     {{- $names := list }}
@@ -57,7 +62,7 @@ metadata:
   containers:
     - {{ include "mlflow.container" (dict "root" . "name" "users") | nindent 6 | trim }}
       command: [python, /etc/mlflow/users.py]
-      args: [--url=http://mlflow:5000, --secrets=/run/mlflow, --grants=/etc/mlflow/grants.json]
+      args: {{ concat (list "--url=http://mlflow:5000" "--secrets=/run/mlflow" "--grants=/etc/mlflow/grants.json") $arguments | toJson }}
       resources:
         requests: {cpu: 10m, memory: 32Mi}
         limits: {memory: 128Mi}
@@ -73,20 +78,20 @@ metadata:
   volumes:
     - name: users
       configMap:
-        name: mlflow-users
+        name: {{ include "common.ownName" (dict "root" . "name" "mlflow-users") }}
     - name: secrets
       projected:
         sources:
           {{- range concat (list "admin") $users }}
           - secret:
-              name: {{ include "common.secretName" (dict "root" $ "name" (printf "mlflow-%s" .)) }}
+              name: {{ include "common.secretName" (dict "root" $.root "name" (printf "mlflow-%s" .)) }}
               items:
                 - {key: username, path: {{ . }}/username}
                 - {key: password, path: {{ . }}/password}
           {{- end }}
           # There while `quintet rotate` is at work.
           - secret:
-              name: {{ include "common.secretName" (dict "root" $ "name" "mlflow-admin") }}
+              name: {{ include "common.secretName" (dict "root" $.root "name" "mlflow-admin") }}
               optional: true
               items:
                 - {key: former-password, path: admin/former-password}
@@ -94,7 +99,11 @@ metadata:
       emptyDir:
         sizeLimit: 16Mi
 {{- end }}
+{{- end }}
 
+{{- /*
+mlflow.jobPodSpec $: the beginning of the spec of every Job's pod.
+*/ -}}
 {{- define "mlflow.jobPodSpec" -}}
 spec:
   restartPolicy: OnFailure

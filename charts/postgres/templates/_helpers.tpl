@@ -39,10 +39,19 @@ postgres.pipelines $: the pipelines with tables in the database `quintet`: name 
 postgres.roles $: the login roles, each with its Secret's name without "postgres-".
 */ -}}
 {{- define "postgres.roles" -}}
+{{- if not (include "common.ownPipeline" .) }}
 quintet_owner: owner
 {{- range .Values.databases }}
 {{ .role }}: {{ .role | replace "_" "-" }}
 {{- end }}
+{{- end }}
+{{- include "postgres.pipelineRoles" . }}
+{{- end }}
+
+{{- /*
+postgres.pipelineRoles $: those of the pipelines, in the same way.
+*/ -}}
+{{- define "postgres.pipelineRoles" -}}
 {{- include "postgres.stepRoles" . }}
 {{- range $role, $settings := include "postgres.servingRoles" . | fromJson }}
 {{ $role }}: {{ $settings.secret }}
@@ -96,4 +105,29 @@ that was edited by hand would go from here into the URL, and Postgres and runnin
 {{- fail (printf "The Secret %s of namespace %s has a password that its url does not hold: it was edited by hand, and Postgres does not know it. `make rotate SECRET=%s` gives it another one everywhere." .secret $namespace .secret) -}}
 {{- end -}}
 {{- $password -}}
+{{- end }}
+
+{{- /*
+postgres.serverEnv $: libpq's environment that leads to the server.   postgres.ownerEnv $: as the owner of the tables.
+*/ -}}
+{{- define "postgres.serverEnv" -}}
+- name: PGHOST
+  value: {{ .Values.external.enabled | ternary .Values.external.host "postgres" }}
+- name: PGPORT
+  value: {{ .Values.external.enabled | ternary .Values.external.port 5432 | int | quote }}
+{{- with .Values.external.enabled | ternary .Values.external.sslMode "" }}
+- name: PGSSLMODE
+  value: {{ . }}
+{{- end }}
+{{- with include "common.postgresCaEnv" . }}
+{{- . | nindent 0 }}
+{{- end }}
+{{- end }}
+
+{{- define "postgres.ownerEnv" -}}
+{{ include "postgres.serverEnv" . }}
+{{- range $variable, $key := dict "PGUSER" "username" "PGPASSWORD" "password" }}
+- name: {{ $variable }}
+  valueFrom: {secretKeyRef: {name: {{ include "common.secretName" (dict "root" $ "name" "postgres-owner") }}, key: {{ $key }}}}
+{{- end }}
 {{- end }}

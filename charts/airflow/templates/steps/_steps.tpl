@@ -6,6 +6,7 @@ not for every step of its pipeline. cli/quintet/pipelines.py derives the same en
 */ -}}
 {{- define "airflow.steps" -}}
 {{- $steps := dict -}}
+{{- $overrides := include "common.ownPipeline" . | empty | ternary .Values.steps.overrides dict -}}
 {{- range $name, $pipeline := include "common.pipelines" . | fromJson -}}
 {{- $tracked := dict -}}
 {{- with $pipeline.model -}}
@@ -17,7 +18,7 @@ not for every step of its pipeline. cli/quintet/pipelines.py derives the same en
 {{- end -}}
 {{- range $step, $given := $pipeline.steps -}}
 {{- $image := printf "%s-%s" $name $step -}}
-{{- $own := get $.Values.steps.overrides $image | default dict -}}
+{{- $own := get $overrides $image | default dict -}}
 {{- $env := mergeOverwrite (deepCopy $tracked) $pipeline.env $given.env -}}
 {{- range $variable, $value := $own.env -}}
 {{- $_ := set $env $variable (tpl (toString $value) $) -}}
@@ -42,7 +43,7 @@ not for every step of its pipeline. cli/quintet/pipelines.py derives the same en
 {{- $guarded = append $guarded .secret -}}
 {{- end -}}
 {{- end -}}
-{{- $source := $given.source | ternary (dict "SOURCE_API_BASE_URL" (dict "configMap" "sources" "key" $name)) dict -}}
+{{- $source := $given.source | ternary (dict "SOURCE_API_BASE_URL" (dict "configMap" (include "common.ownName" (dict "root" $ "name" "sources")) "key" $name)) dict -}}
 {{- $_ := set $steps $image (dict
   "env" $env
   "secretEnv" $secrets

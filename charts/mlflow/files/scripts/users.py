@@ -2,7 +2,8 @@
 
 Run again, it changes nothing. It runs as the Job mlflow-users, with the admin's rights. The passwords are the
 Secrets' own, mounted as <secrets>/<user>/{username,password}. The admin's is changed to its Secret's
-by the one in <secrets>/admin/former-password, where there is one.
+by the one in <secrets>/admin/former-password, where there is one. With `--remove` it takes the users away
+instead, and with `--remove=data` the experiments and models too.
 """
 
 import argparse
@@ -113,6 +114,21 @@ def remove_user(server: Server, username: str) -> None:
         server.send("DELETE", "2.0/mlflow/users/delete", username=username)
 
 
+def remove_data(server: Server, experiments: list[str], models: list[str]) -> None:
+    """Deletes registered models, and experiments with their runs, which `mlflow gc` takes away later."""
+    for name in models:
+        if server.get("2.0/mlflow/registered-models/get", name=name):
+            server.send("DELETE", "2.0/mlflow/registered-models/delete", name=name)
+    for name in experiments:
+        found = server.get("2.0/mlflow/experiments/get-by-name", experiment_name=name)
+        if found and found["experiment"]["lifecycle_stage"] == "active":
+            # A deleted experiment keeps its name, and another of that name could not be made.
+            number = str(found["experiment"]["experiment_id"])
+            new_name = f"{name} (removed {number})"
+            server.send("POST", "2.0/mlflow/experiments/update", experiment_id=number, new_name=new_name)
+            server.send("POST", "2.0/mlflow/experiments/delete", experiment_id=number)
+
+
 def permissions_of(given: str | dict[str, str], ids: dict[str, str]) -> dict[str, str]:
     """The permissions by id: of one on all names, or of each on its name alone."""
     if isinstance(given, str):
@@ -150,6 +166,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     parser.add_argument("--secrets", type=Path, required=True)
     parser.add_argument("--grants", type=Path, required=True)
+    parser.add_argument("--remove", choices=("users", "data"))
     arguments = parser.parse_args()
     grants = json.loads(arguments.grants.read_text())
 
@@ -160,6 +177,12 @@ def main() -> None:
     admin = credentials("admin")
     server = Server(arguments.url, *admin)
     server.wait()
+    if arguments.remove:
+        for user in grants["users"]:
+            remove_user(server, credentials(user)[0])
+        if arguments.remove == "data":
+            remove_data(server, grants["experiments"], grants["models"])
+        return
     ensure_own_password(arguments.url, *admin, arguments.secrets / "admin" / "former-password")
     for username in set(FORMER_USERS) - grants["users"].keys():
         remove_user(server, username)

@@ -1,0 +1,1 @@
+../../../../airflow/templates/steps/_admission.tpl

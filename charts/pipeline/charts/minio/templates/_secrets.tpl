@@ -1,0 +1,1 @@
+../../../../minio/templates/_secrets.tpl

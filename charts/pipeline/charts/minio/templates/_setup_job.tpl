@@ -1,0 +1,1 @@
+../../../../minio/templates/_setup_job.tpl

@@ -1,0 +1,1 @@
+../../../../sources/templates/_pipelines.tpl

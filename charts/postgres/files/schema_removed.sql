@@ -1,0 +1,2 @@
+-- Run by the owner.
+DROP SCHEMA IF EXISTS :"schema" CASCADE;
