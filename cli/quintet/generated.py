@@ -49,7 +49,11 @@ def own_schema() -> str:
     umbrella = json.loads(values_schema())
     whole = umbrella["properties"]["global"]
     whole["required"] = ["ownRelease", "pipelines"]
-    whole["properties"] = {"ownRelease": {"const": True}, "removeData": {"type": "boolean"}, **whole["properties"]}
+    whole["properties"] = {
+        "ownRelease": {"const": True},
+        "removeData": {"type": "boolean"},
+        **whole["properties"],
+    }
     texts = {name: {"$ref": f"#/$defs/{name}"} for name in ("dags", "migrations")}
     parts = ("common", "postgres", "minio", "mlflow", "airflow", "inference", "sources")
     schema = {

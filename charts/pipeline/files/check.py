@@ -1,10 +1,12 @@
 """Refuses a pipeline whose names another one has, before anything of its release is made.
 
-The platform says in the ConfigMap `pipelines` what its own pipelines have; whose a schema of the database is stands
-in its comment. Two pipelines in releases of their own have nothing in common, as their names begin all that they have.
+The platform says in the ConfigMap `pipelines` what its own pipelines have; whose a schema of the database
+is stands in its comment. Two pipelines in releases of their own have nothing in common, as their names begin
+all that they have.
 
-Usage: check.py <pipeline> <JSON of what it has: kind -> names> [<schema> ...]; libpq's environment leads to the database,
-where there are schemas. An exit code of 2 is a refusal.
+Usage: check.py <pipeline> <JSON of what it has: kind -> names> [<schema> ...]
+
+Where there are schemas, libpq's environment leads to the database. An exit code of 2 is a refusal.
 """
 
 import json
@@ -16,10 +18,14 @@ PLATFORM = Path("/etc/platform/claims.json")
 TRIES, PAUSE_SECONDS = 15, 2
 
 
-def collisions(pipeline: str, own: dict[str, list[str]], others: dict[str, dict[str, list[str]]]) -> list[str]:
+def collisions(
+    pipeline: str, own: dict[str, list[str]], others: dict[str, dict[str, list[str]]]
+) -> list[str]:
     """Return a sentence for each name that a pipeline of the platform has too."""
     if pipeline in others:
-        return [f"The platform's own release has a pipeline {pipeline}: take another name, or leave that one out there."]
+        return [
+            f"The platform's own release has a pipeline {pipeline}: take another name, or leave that one out."
+        ]
     return [
         f"The {kind} {name} is that of the platform's pipeline {other}: take another one in pipeline.yaml."
         for other, theirs in sorted(others.items())
@@ -44,7 +50,8 @@ def foreign_schemas(pipeline: str, schemas: list[str]) -> list[str]:
             time.sleep(PAUSE_SECONDS)
     with connection, connection.cursor() as rows:
         rows.execute(
-            "SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = ANY (%s)", (schemas,)
+            "SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = ANY (%s)",
+            (schemas,),
         )
         return [
             f"The schema {schema} is there already and not of the pipeline {pipeline}"

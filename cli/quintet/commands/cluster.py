@@ -1,5 +1,6 @@
 """Commands that work on the platform of a cluster."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -19,6 +20,54 @@ Ports = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=PORT", help="another port of this machine, as airflow=8081; may be repeated"),
 ]
+
+
+Own = Annotated[
+    str,
+    typer.Argument(
+        metavar="PIPELINE", help="its name (default: the only one of the workspace)", show_default=False
+    ),
+]
+
+
+@command(PANEL, "deploy weather")
+def deploy(
+    context: typer.Context,
+    pipeline: Own = "",
+    registry: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="host and path that its images are pushed to (default: the platform's)",
+            show_default=False,
+        ),
+    ] = "",
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="more values of charts/pipeline; may be repeated"),
+    ] = None,
+) -> None:
+    """Install or upgrade this folder's pipeline as a release of its own."""
+    from quintet.ops import deploy
+
+    deploy.main(context.obj.kube(), pipeline, registry, values or [])
+
+
+@command(PANEL, "undeploy weather")
+def undeploy(
+    context: typer.Context,
+    pipeline: Own = "",
+    with_data: Annotated[
+        bool,
+        typer.Option(
+            "--with-data", help="its tables, objects, runs, experiment and model too, for good"
+        ),
+    ] = False,
+) -> None:
+    """Take a pipeline's own release away; its data stay."""
+    from quintet.ops import deploy
+
+    deploy.undeploy(context.obj.kube(), pipeline, with_data=with_data)
 
 
 @command(PANEL, "logs mlflow")

@@ -55,8 +55,13 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Plan:
-    """All images in the order of their builds, each with its build arguments and its content tag."""
+    """All images in the order of their builds, each with its build arguments and its content tag.
 
+    Attributes:
+        context: the folder that they are built from.
+    """
+
+    context: Path
     artifacts: list[Artifact]
     arguments: dict[str, dict[str, str]]
     tags: dict[str, str]
@@ -104,7 +109,7 @@ def plan(base: Mapping[str, str], names: Collection[str] | None = None, context:
     order = TopologicalSorter(
         {name: artifacts[name].bases.values() for name in artifacts if name in wanted}
     ).static_order()
-    result = Plan([], {}, {})
+    result = Plan(context, [], {}, {})
     for artifact in (artifacts[name] for name in order):
         bases = {alias: result.local(image) for alias, image in artifact.bases.items()}
         arguments = {**artifact.arguments, **(bases or base)}
@@ -133,7 +138,10 @@ def build_images(names: Collection[str] | None = None, machine: Machine | None =
 
 
 def push_images(
-    registry: str, names: Collection[str] | None = None, machine: Machine | None = None
+    registry: str,
+    names: Collection[str] | None = None,
+    machine: Machine | None = None,
+    context: Path = REPOSITORY,
 ) -> dict[str, str]:
     """Build what is missing and push it to a registry, each image under its content tag.
 
@@ -141,12 +149,13 @@ def push_images(
         registry: host, port and path, such as ``localhost:5001/quintet``; Docker must be logged in there.
         names: the images wanted; all by default.
         machine: a machine that was prepared before.
+        context: the folder that they are built from, with a skaffold.yaml.
 
     Returns:
         Each image's full reference with its digest, by name.
     """
     machine = machine or prepare()
-    planned = _planned(machine, names)
+    planned = _planned(machine, names, context)
     wanted = [artifact for artifact in planned.artifacts if names is None or artifact.name in names]
     references = {
         artifact.name: f"{registry}/{artifact.name}:{planned.tags[artifact.name]}" for artifact in wanted
@@ -185,9 +194,9 @@ def _parts_of_step(artifact: Artifact, context: Path) -> set[Path]:
     return {context / "pipelines" / pipeline / given["LOCK"], context / PICKS, *code}
 
 
-def _planned(machine: Machine, names: Collection[str] | None) -> Plan:
+def _planned(machine: Machine, names: Collection[str] | None, context: Path = REPOSITORY) -> Plan:
     with stage("image-tags", "which images the files here make") as current:
-        planned = plan(base_arguments(machine, current), names)
+        planned = plan(base_arguments(machine, current), names, context)
         current.outcome = f"{len(planned.tags)} images"
     return planned
 
@@ -226,7 +235,7 @@ def _build_missing(machine: Machine, planned: Plan, artifacts: list[Artifact]) -
 
 
 def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
-    command = [*machine.build_command, "--file", REPOSITORY / artifact.dockerfile]
+    command = [*machine.build_command, "--file", planned.context / artifact.dockerfile]
     command += ["--tag", planned.local(artifact.name)]
     if artifact.target:
         command += ["--target", artifact.target]
@@ -234,7 +243,7 @@ def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
         command += ["--build-arg", f"{name}={value}"]
     with stage(f"image {artifact.name}", f"build from {artifact.dockerfile}") as current:
         try:
-            current.run(*command, REPOSITORY)
+            current.run(*command, planned.context)
         except CommandError as error:
             if GONE in str(error):
                 raise UserError(f"{error}\n{TAKE_TODAYS}") from error

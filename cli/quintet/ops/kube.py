@@ -17,6 +17,9 @@ from typing import Any
 from quintet.kind.cluster import Cluster
 from quintet.progress import UserError
 
+OWN_CHART = "pipeline"
+"""The chart of one pipeline as a release of its own."""
+
 
 class Kube:
     """A namespace of a cluster that a platform is installed in.
@@ -48,13 +51,25 @@ class Kube:
         return cls(namespace, None if context or not own.exists() else own, context)
 
     @cached_property
+    def releases(self) -> dict[str, dict[str, Any]]:
+        """The latest revision of each Helm release of the namespace by name, from where Helm keeps it."""
+        latest: dict[str, Any] = {}
+        for secret in self.core.list_namespaced_secret(self.namespace, label_selector="owner=helm").items:
+            labels = secret.metadata.labels
+            held = latest.setdefault(labels["name"], secret)
+            if int(labels["version"]) > int(held.metadata.labels["version"]):
+                latest[labels["name"]] = secret
+        return {name: _unpacked(secret.data["release"]) for name, secret in sorted(latest.items())}
+
+    @property
     def release(self) -> dict[str, Any]:
-        """The latest revision of the Helm release, from where Helm keeps it; empty without one."""
-        found = self.core.list_namespaced_secret(self.namespace, label_selector="owner=helm").items
-        if not found:
-            return {}
-        latest = max(found, key=lambda secret: int(secret.metadata.labels["version"]))
-        return dict(json.loads(gzip.decompress(base64.b64decode(base64.b64decode(latest.data["release"])))))
+        """The platform's own release; empty without one."""
+        return next((each for each in self.releases.values() if _chart(each) != OWN_CHART), {})
+
+    @property
+    def own_releases(self) -> dict[str, dict[str, Any]]:
+        """The pipelines that are releases of their own, by name."""
+        return {name: each for name, each in self.releases.items() if _chart(each) == OWN_CHART}
 
     @property
     def tasks_namespace(self) -> str:
@@ -63,8 +78,24 @@ class Kube:
 
     @property
     def pipelines(self) -> dict[str, Any]:
-        """What the release's values say of pipelines, by name."""
-        return self._global("pipelines")
+        """What values say of pipelines, by name: those of the platform's release, and those of their own."""
+        own = [_values(each).get("global", {}).get("pipelines", {}) for each in self.own_releases.values()]
+        return {name: given for found in (self._global("pipelines"), *own) for name, given in found.items()}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values that the platform's release was given."""
+        return _values(self.release)
+
+    @property
+    def helm_flags(self) -> list[str]:
+        """What leads Helm to the same namespace of the same cluster."""
+        flags = {
+            "--namespace": self.namespace,
+            "--kubeconfig": self._kubeconfig,
+            "--kube-context": self._context,
+        }
+        return [word for flag, value in flags.items() if value for word in (flag, value)]
 
     @property
     def existing_secrets(self) -> dict[str, str]:
@@ -145,7 +176,7 @@ class Kube:
         return str(self._global("s3").get("checksums", ""))
 
     def _global(self, key: str) -> dict[str, Any]:
-        return dict((self.release.get("config") or {}).get("global", {}).get(key) or {})
+        return dict(self.values.get("global", {}).get(key) or {})
 
     def _accept(self, listener: socket.socket, service: str, port: int) -> None:
         with contextlib.suppress(OSError):
@@ -193,6 +224,18 @@ class Kube:
             raise UserError(
                 f"No cluster to talk to ({error}): `make up` makes one, or name one with --context."
             ) from error
+
+
+def _unpacked(release: str) -> dict[str, Any]:
+    return dict(json.loads(gzip.decompress(base64.b64decode(base64.b64decode(release)))))
+
+
+def _chart(release: dict[str, Any]) -> str:
+    return str(release.get("chart", {}).get("metadata", {}).get("name", ""))
+
+
+def _values(release: dict[str, Any]) -> dict[str, Any]:
+    return dict(release.get("config") or {})
 
 
 def refusal(error: Exception) -> str:
