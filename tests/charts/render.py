@@ -52,6 +52,7 @@ def render(
     cluster: str = "",
     upgrade: bool = False,
     samples: bool = True,
+    release: str = "quintet",
 ) -> tuple[Manifest, ...]:
     """Every object of the chart, hooks too, in namespace quintet; treat them as constants: they are cached.
 
@@ -62,6 +63,7 @@ def render(
         cluster: URL of the API server that templates look objects up in; without one they find none.
         upgrade: render as for a release that is there.
         samples: with the sample pipelines, as values-samples.yaml has them; False: the bare platform.
+        release: its name.
 
     Raises:
         ChartError: Helm refuses the values.
@@ -70,7 +72,7 @@ def render(
     # Another cluster may have the same port a moment later.
     of_them = _render.__wrapped__ if cluster else _render
     given = json.dumps(values or {}, sort_keys=True)
-    return of_them(chart, given, registry, version, cluster, upgrade, samples)
+    return of_them(chart, given, registry, version, cluster, upgrade, samples, release)
 
 
 def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
@@ -79,14 +81,21 @@ def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
     Raises:
         ChartError: Helm refuses the version.
     """
-    return _render(chart, "{}", REGISTRY, version, "", False, True)
+    return _render(chart, "{}", REGISTRY, version, "", False, True, "quintet")
 
 
 @cache
 def _render(
-    chart: str, values: str, registry: str, version: str, cluster: str, upgrade: bool, samples: bool
+    chart: str,
+    values: str,
+    registry: str,
+    version: str,
+    cluster: str,
+    upgrade: bool,
+    samples: bool,
+    release: str,
 ) -> tuple[Manifest, ...]:
-    command = [helm(), "template", "quintet", str(CHARTS / chart), "--namespace", "quintet"]
+    command = [helm(), "template", release, str(CHARTS / chart), "--namespace", "quintet"]
     # Without a cluster Helm renders for the version that it was built with: one from its Go module, for 1.20.
     command += ["--kube-version", version]
     if cluster:

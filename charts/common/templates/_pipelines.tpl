@@ -7,6 +7,10 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 */ -}}
 {{- define "common.pipelines" -}}
 {{- if not (hasKey .Values "commonPipelines") -}}
+{{- $own := (.Values.global | default dict).ownRelease -}}
+{{- if $own -}}
+{{- include "common.refuseNotOne" . -}}
+{{- end -}}
 {{- $found := dict -}}
 {{- range $name, $given := ((.Values.global | default dict).pipelines | default dict) -}}
 {{- if dig "enabled" true $given -}}
@@ -16,6 +20,9 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 {{- range $step, $settings := $pipeline.steps -}}
 {{- $plain := dict "source" false "database" true "env" dict "secretEnv" dict "resources" dict -}}
 {{- $_ := set $pipeline.steps $step (mergeOverwrite $plain (deepCopy ($settings | default dict))) -}}
+{{- end -}}
+{{- if $own -}}
+{{- include "common.refuseOthersNames" (dict "name" $name "pipeline" $pipeline) -}}
 {{- end -}}
 {{- $_ := set $pipeline "promotion" (dig "model" "promotion" "step" "" $pipeline) -}}
 {{- if and $pipeline.promotion (not $pipeline.schemas) -}}

@@ -61,7 +61,7 @@ setup.sh: |
   {{- range $pipeline, $settings := $pipelines | fromJson }}
   role {{ $pipeline }} {{ $pipeline }} {{ $.Values.pipelineRole.connections }}
   {{- range $settings.schemas }}
-  as owner --dbname=quintet --set=role={{ $pipeline }} --set=schema={{ . }} --set=comment="{{ include "postgres.schemaComment" $pipeline }}" --file=schema.sql
+  as owner --dbname=quintet --set=comment="{{ include "postgres.schemaComment" $pipeline }}" --set=role={{ $pipeline }} --set=schema={{ . }} --file=schema.sql
   {{- end }}
   as {{ $pipeline }} --dbname=quintet --set=schema={{ first $settings.schemas }} {{ include "postgres.limits" (dict "role" $pipeline "limits" $.Values.pipelineRole) }} --file=search_path.sql --file=limits.sql
   {{- if $settings.promotes }}
@@ -102,32 +102,6 @@ postgres.schemaComment "weather": what says of a schema whose it is.
 */ -}}
 {{- define "postgres.schemaComment" -}}
 Of the pipeline {{ . }}
-{{- end }}
-
-{{- /*
-postgres.migrations $: the migrations of all pipelines, path below /etc/postgres-migrations -> SQL. Those of a release of its own are
-values, which charts/pipeline puts into .Values.ownMigrations.
-*/ -}}
-{{- define "postgres.migrations" -}}
-{{- range $pipeline, $_ := include "postgres.pipelines" . | fromJson }}
-{{- $files := dict }}
-{{- if include "common.ownPipeline" $ }}
-{{- range $name, $sql := $.Values.ownMigrations }}
-{{- $_ := set $files (printf "pipelines/%s/migrations/%s" $pipeline $name) $sql }}
-{{- end }}
-{{- else }}
-{{- $files = $.Files.Glob (printf "files/pipelines/%s/migrations/*.sql" $pipeline) }}
-{{- end }}
-{{- if not $files }}
-{{- fail (printf "global.pipelines.%s.schemas have no tables: pipelines/%s/migrations/0001_tables.sql is missing." $pipeline $pipeline) }}
-{{- end }}
-{{- range $path, $sql := $files }}
-{{ trimPrefix "files/" $path }}: {{ toString $sql | toJson }}
-{{- end }}
-{{- end }}
-{{- range $path, $sql := .Files.Glob "files/promotion/*.sql" }}
-promotion/{{ base $path }}: {{ toString $sql | toJson }}
-{{- end }}
 {{- end }}
 
 {{- define "postgres.limits" -}}

@@ -119,30 +119,3 @@ postgres.removalJob $: the hook that takes the roles of a pipeline's own release
 {{- define "postgres.removalJob" -}}
 {{- include "common.removalJob" (dict "root" . "name" "postgres-removal" "pod" (include "postgres.setupPod" (dict "root" . "script" "remove.sh"))) }}
 {{- end }}
-
-{{- /*
-postgres.setupConfig $: what the Job reads: its script and statements, and the migrations.
-*/ -}}
-{{- define "postgres.setupConfig" -}}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: {{ include "common.ownName" (dict "root" . "name" "postgres-setup") }}
-  namespace: {{ $.Release.Namespace }}
-  labels:
-    {{- include "common.labels" (dict "root" . "component" "setup") | nindent 4 }}
-data:
-  {{- include "postgres.setup" . | nindent 2 }}
----
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: {{ include "common.ownName" (dict "root" . "name" "postgres-migrations") }}
-  namespace: {{ $.Release.Namespace }}
-  labels:
-    {{- include "common.labels" (dict "root" . "component" "setup") | nindent 4 }}
-data:
-  {{- range $path, $sql := include "postgres.migrations" . | fromYaml }}
-  {{ $path | replace "/" "." }}: {{ $sql | toJson }}
-  {{- end }}
-{{- end }}

@@ -1,0 +1,1 @@
+../../../../postgres/templates/_env.tpl

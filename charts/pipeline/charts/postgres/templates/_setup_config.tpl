@@ -1,0 +1,1 @@
+../../../../postgres/templates/_setup_config.tpl
