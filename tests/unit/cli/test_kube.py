@@ -22,7 +22,13 @@ def releases(*values: dict[str, Any]) -> dict[str, Any]:
     for version, config in enumerate(values, 1):
         release = json.dumps({"name": "quintet", "version": version, "config": config})
         packed = encoded(base64.b64encode(gzip.compress(release.encode())).decode())
-        secrets.insert(0, {"metadata": {"labels": {"name": "quintet", "version": str(version)}}, "data": {"release": packed}})
+        secrets.insert(
+            0,
+            {
+                "metadata": {"labels": {"name": "quintet", "version": str(version)}},
+                "data": {"release": packed},
+            },
+        )
     return {"items": secrets}
 
 
