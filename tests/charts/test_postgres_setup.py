@@ -63,11 +63,10 @@ def empty_server(own_server: Postgres) -> Iterator[Postgres]:
 class Setup:
     """The Job of some values, as a process here: the pod's files in a folder, its environment as it is."""
 
-    def __init__(self, folder: Path, server: Postgres, values: Manifest) -> None:
-        release = render("postgres", values, samples=False)
-        pod = named(release, "Job", "postgres-setup")["spec"]["template"]["spec"]
+    def __init__(self, folder: Path, server: Postgres, release: tuple[Manifest, ...], job: Manifest) -> None:
+        pod = job["spec"]["template"]["spec"]
         (container,) = pod["containers"]
-        self.environment = {entry["name"]: entry["value"] for entry in container["env"]}
+        self.environment = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
         self.environment |= {"PGHOST": "localhost", "PGPORT": str(server.port)}
         self.places = {mount["mountPath"]: folder / mount["name"] for mount in container["volumeMounts"]}
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
@@ -105,7 +104,8 @@ class Setup:
 
 def prepared(folder: Path, server: Postgres, values: Manifest = VALUES) -> Setup:
     """The Job with a Secret for each role, and `installer` as the one that it sets up by."""
-    setup = Setup(folder, server, values)
+    release = render("postgres", values, samples=False)
+    setup = Setup(folder, server, release, named(release, "Job", "postgres-setup"))
     setup.secret("superuser", "installer", "of-installer")
     setup.secret("owner", "quintet_owner", "of-quintet_owner")
     for role in ROLES:
