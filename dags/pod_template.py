@@ -1,8 +1,9 @@
-"""What a step pod looks like, from the two files that the chart mounts beside the DAGs.
+"""What a step pod looks like, from the files that charts make.
 
-STEP_PODS_FILE says where steps run (namespace, environment, secrets, resources), STEP_IMAGES_FILE what
-their images are. Both are read when a pod is built, not when a DAG is parsed: a new image or value
-then restarts nothing and makes no new version of a DAG.
+STEP_PODS_FILE says where steps run (namespace, environment, secrets) and what the steps of the platform's
+own pipelines have beside that, STEP_IMAGES_FILE what their images are. For a pipeline that is a release of
+its own, `steps.json` beside its DAG file says both. The files are read when a pod is built, not when a DAG is
+parsed: a new image or value then restarts nothing and makes no new version of a DAG.
 """
 
 from __future__ import annotations
@@ -34,23 +35,40 @@ def read_json(variable: str) -> dict[str, Any]:
     path = os.environ.get(variable)
     if not path:
         raise AirflowFailException(f"{variable} is not set: it must name the file that describes step pods")
-    try:
-        content: dict[str, Any] = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise AirflowFailException(f"{variable}={path} cannot be read as JSON: {error}") from error
-    return content
+    return _json(Path(path), f"{variable}={path}")
 
 
-def settings_of(pipeline: str, step: str) -> dict[str, Any]:
-    """Merge what STEP_PODS_FILE says of all steps and of one; the latter wins."""
+def images_of(dag_file: str) -> dict[str, str]:
+    """Return the images of steps by name, for the DAGs of a file."""
+    images: dict[str, str] = (_beside(dag_file) or {"images": read_json("STEP_IMAGES_FILE")})["images"]
+    return images
+
+
+def settings_of(pipeline: str, step: str, dag_file: str) -> dict[str, Any]:
+    """Merge what STEP_PODS_FILE says of all steps and what is said of one; the latter wins."""
     everywhere = read_json("STEP_PODS_FILE")
-    layers = [everywhere, everywhere.get("steps", {}).get(f"{pipeline}-{step}", {})]
+    steps = (_beside(dag_file) or everywhere).get("steps", {})
+    layers = [everywhere, steps.get(f"{pipeline}-{step}", {})]
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= {key: value for key, value in layer.items() if value}
     for key in ("env", "secret_env", "config_env", "labels"):
         merged[key] = {name: value for layer in layers for name, value in layer.get(key, {}).items()}
     return merged
+
+
+def _beside(dag_file: str) -> dict[str, Any] | None:
+    """Read the `steps.json` of a pipeline that is a release of its own; None for the platform's."""
+    path = Path(dag_file).with_name("steps.json")
+    return _json(path, str(path)) if path.exists() else None
+
+
+def _json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise AirflowFailException(f"{name} cannot be read as JSON: {error}") from error
+    return content
 
 
 def environment(settings: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -72,16 +90,17 @@ def environment(settings: Mapping[str, Any], own: Mapping[str, str]) -> list[dic
     ]
 
 
-def pod_template(pipeline: str, step: str, image: str, result_path: str) -> dict[str, Any]:
+def pod_template(pipeline: str, step: str, dag_file: str, image: str, result_path: str) -> dict[str, Any]:
     """Build the pod of a step, as Pod Security `restricted` with a read-only root demands it.
 
     Args:
         pipeline: Name of the pipeline, such as `weather`.
         step: Name of the step in kebab-case, such as `train`.
+        dag_file: Path of the DAG's file.
         image: Full image reference.
         result_path: File to which the step writes its result.
     """
-    settings = settings_of(pipeline, step)
+    settings = settings_of(pipeline, step, dag_file)
     files: dict[str, str] = settings.get("secret_files", {})
     return {
         "apiVersion": "v1",

@@ -1,7 +1,7 @@
 """Tasks that run a step: the only place that knows which runtime the steps of a DAG run in.
 
 A DAG file calls `step(...)` and gets a task. What the step is asked comes from the DAG; where and how
-it runs comes from STEP_PODS_FILE and STEP_IMAGES_FILE (see pod_template.py).
+it runs comes from the files that pod_template.py reads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from airflow.sdk import BaseOperator, XComArg
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import AirflowFailException
 from exit_codes import options
+from jinja2 import pass_context
+from jinja2.runtime import Context as JinjaContext
 from pod_report import CONTAINER
-from pod_template import CONTAINER_SECURITY, read_json
+from pod_template import CONTAINER_SECURITY, images_of, read_json
 from templates import RUN_AFTER, as_json, param, result, setting
 
 # A DAG file imports from here alone.
@@ -92,16 +94,18 @@ def step(
     )
 
 
-def code_of(step: str) -> str:
+@pass_context
+def code_of(context: JinjaContext, step: str) -> str:
     """Return what the code of a step is known by, for templates: its image, or the hash of its files.
 
     Args:
+        context: The template's.
         step: Name of the pipeline and the step, such as `weather-train`.
     """
     described = read_json("STEP_PODS_FILE")
     if described.get("operator") == "process":
         return str(described["steps"][step]["code"])
-    return str(read_json("STEP_IMAGES_FILE")[step])
+    return images_of(str(context["dag"].fileloc))[step]
 
 
 def _process(timeout: timedelta) -> tuple[type[BaseOperator], dict[str, Any]]:

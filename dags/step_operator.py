@@ -22,7 +22,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from exit_codes import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
 from pod_report import CONTAINER, REPORT_KEY, PodReport
-from pod_template import pod_template, read_json
+from pod_template import images_of, pod_template
 
 IMAGES_KEY = "images"
 KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
@@ -142,7 +142,9 @@ class StockStepOperator(KubernetesPodOperator):
     def build_pod_request_obj(self, context: Context | None = None, dry_run: bool = False) -> k8s.V1Pod:
         """Build the pod from the files as they are now, and drop options that rendered to nothing."""
         image = self._image(context)
-        self.pod_template_dict = pod_template(self.pipeline, self.step, image, self.result_path)
+        self.pod_template_dict = pod_template(
+            self.pipeline, self.step, self.dag.fileloc, image, self.result_path
+        )
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers
         container.args = given([*self.arguments, *options(self.variant)])
@@ -161,11 +163,11 @@ class StockStepOperator(KubernetesPodOperator):
             ti, roots = context["ti"], [task.task_id for task in context["dag"].roots]
             if self.task_id in roots:
                 own = {_image_name(task) for task in context["dag"].tasks}
-                images = {name: tag for name, tag in read_json("STEP_IMAGES_FILE").items() if name in own}
+                images = {name: tag for name, tag in images_of(self.dag.fileloc).items() if name in own}
                 ti.xcom_push(IMAGES_KEY, images)
             else:
                 images = next(filter(None, ti.xcom_pull(task_ids=roots, key=IMAGES_KEY) or []), None)
-        images = images or read_json("STEP_IMAGES_FILE")
+        images = images or images_of(self.dag.fileloc)
         name = f"{self.pipeline}-{self.step}"
         if name not in images:
             raise AirflowFailException(f"No image for {name}: the list of step images holds {sorted(images)}")
