@@ -21,6 +21,8 @@ os.environ |= {
     "AIRFLOW_HOME": AIRFLOW_HOME,
     "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # As the chart sets it: the first import of the operator may take longer than the default.
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
     "NO_PROXY": "127.0.0.1",
     "no_proxy": "127.0.0.1",
@@ -34,6 +36,9 @@ from airflow.utils import db  # noqa: E402
 from quintet.local.dag_runner import serve_tasks_by_one_version  # noqa: E402
 from quintet.pipelines import Pipeline, pipelines  # noqa: E402
 from tests.dags.apiserver import Cluster, serve  # noqa: E402
+
+# Only now: the image's own settings, in the same folder, are for Postgres.
+sys.path.append(str(ROOT / "images/airflow"))
 
 IMAGES = [step.image for pipeline in pipelines().values() for step in pipeline.steps.values()]
 PODS = {
