@@ -57,14 +57,14 @@ def slots(name: str) -> int:
 
 
 def test_an_object_follows_its_value_until_a_person_edits_it(given: Path) -> None:
-    migrate = load("migrate")
+    objects = load("objects")
     names = ["test_pool", "forest_min_rows", "by_json", "by_uri"]
-    assert migrate.bring(given, {"test_pool": 2}) == {"added": names, "changed": [], "edited": []}
-    assert migrate.bring(given, {"test_pool": 2}) == {"added": [], "changed": [], "edited": []}
+    assert objects.bring(given, {"test_pool": 2}) == {"added": names, "changed": [], "edited": []}
+    assert objects.bring(given, {"test_pool": 2}) == {"added": [], "changed": [], "edited": []}
 
     (given / "variables/..data/forest_min_rows").write_text("200")
     (given / "connections/..data/by_uri").write_text("postgresql://u:other@host:5432/db")
-    assert migrate.bring(given, {"test_pool": 3})["changed"] == ["test_pool", "forest_min_rows", "by_uri"]
+    assert objects.bring(given, {"test_pool": 3})["changed"] == ["test_pool", "forest_min_rows", "by_uri"]
     assert (slots("test_pool"), value("forest_min_rows")) == (3, "200")
     with create_session() as session:
         by_uri = session.scalars(select(Connection).filter_by(conn_id="by_uri")).one()
@@ -72,11 +72,11 @@ def test_an_object_follows_its_value_until_a_person_edits_it(given: Path) -> Non
         session.scalars(select(Variable).filter_by(key="forest_min_rows")).one().set_val("7")
         session.scalars(select(Pool).filter_by(pool="test_pool")).one().slots = 9
 
-    done = migrate.bring(given, {"test_pool": 4})
+    done = objects.bring(given, {"test_pool": 4})
     assert done == {"added": [], "changed": [], "edited": ["test_pool", "forest_min_rows"]}
     assert (slots("test_pool"), value("forest_min_rows")) == (9, "7")
-    migrate.bring(given, {"test_pool": 9})
-    assert migrate.bring(given, {"test_pool": 4})["changed"] == ["test_pool"]
+    objects.bring(given, {"test_pool": 9})
+    assert objects.bring(given, {"test_pool": 4})["changed"] == ["test_pool"]
 
 
 def test_pods_wait_for_the_revision_that_airflow_migrates_to() -> None:
@@ -86,3 +86,18 @@ def test_pods_wait_for_the_revision_that_airflow_migrates_to() -> None:
     known, newest = wait.known_revisions(wait.MIGRATIONS)
     assert newest == migrated
     assert newest in known
+
+
+def test_what_a_release_made_goes_with_it_and_what_a_person_edited_stays(tmp_path: Path) -> None:
+    objects = load("objects")
+    for name in ("variables/weather_city", "variables/weather_days", "connections/weather_db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("postgresql://u@host/db")
+    objects.bring(tmp_path, {})
+    with create_session() as session:
+        session.scalars(select(Variable).filter_by(key="weather_days")).one().set_val("30")
+    done = objects.take_away(tmp_path)
+    assert done == {"deleted": ["weather_city", "weather_db"], "edited": ["weather_days"]}
+    with create_session() as session:
+        left = set(session.scalars(select(Variable.key))) | set(session.scalars(select(Connection.conn_id)))
+    assert left & {"weather_city", "weather_db", "weather_days"} == {"weather_days"}
