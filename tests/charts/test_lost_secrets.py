@@ -101,7 +101,7 @@ def test_what_has_read_a_secret_that_is_made_again_is_restarted(
     before = render(chart)
     # Secrets of other charts are there: only this one was deleted.
     others = ["postgres-airflow", "minio-airflow", "postgres-mlflow", "postgres-mlflow-auth", "minio-mlflow"]
-    others += ["mlflow-serving", "minio-serving"]
+    others += ["mlflow-serving", "minio-serving", "minio-dags-reader"]
     known = {each["metadata"]["name"] for each in secrets(before)}
     kept = [
         {

@@ -28,6 +28,7 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "airflow-migrate": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
     "airflow-rollback": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
     "airflow-retention": {("postgres", 5432), ("minio", 9000), ("airflow-api-server", 8080)},
+    "job of a pipeline's own release": {("postgres", 5432), ("minio", 9000)},
     "mlflow": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "mlflow-rollback": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
     "mlflow-upgrade": {("postgres", 5432), ("minio", 9000), ("mlflow", 5000)},
@@ -52,6 +53,11 @@ MAY_REACH: dict[str, set[tuple[str, int]]] = {
     "unlabelled pod of the tasks": set(),
     "pod of another namespace": {*((f"inference-{model}", 8000) for model in MODELS), ("api-data", 8080)},
     "outside of the cluster": set(),
+}
+RELEASE_JOB = {
+    "app.kubernetes.io/name": "airflow",
+    "app.kubernetes.io/instance": "weather",
+    "app.kubernetes.io/component": "release",
 }
 LAUNCHERS = {"airflow-scheduler", "airflow-triggerer"}
 UNGOVERNED = {"pod of another namespace", "outside of the cluster"}
@@ -99,6 +105,7 @@ def pods_of(release: tuple[Manifest, ...]) -> dict[str, Endpoint]:
         "step forest-extract": step_pod(release, "forest", "extract"),
         "step forest-promote": step_pod(release, "forest", "promote"),
         "step of another pipeline": step_pod(release, "penguins", "train"),
+        "job of a pipeline's own release": Endpoint(PLATFORM, RELEASE_JOB),
         "client of inference": Endpoint(PLATFORM, {"quintet/client": "inference"}),
         "client of mlflow": Endpoint(PLATFORM, {"quintet/client": "mlflow"}),
         "client of airflow": Endpoint(PLATFORM, {"quintet/client": "airflow"}),

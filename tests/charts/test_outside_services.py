@@ -65,7 +65,8 @@ def spoken_of(release: tuple[Manifest, ...], names: Iterable[str]) -> set[str]:
 
 
 def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
-    users = ("minio-mlflow", "minio-airflow", "minio-serving", *(f"minio-{name}" for name in pipelines()))
+    platform = ("mlflow", "airflow", "dags-reader", "serving")
+    users = [f"minio-{name}" for name in (*platform, *pipelines())]
     release = render(
         "quintet",
         {
@@ -74,6 +75,7 @@ def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
             "mlflow": {"s3": {"endpointUrl": S3}},
             "airflow": {
                 "logs": {"endpointUrl": S3},
+                "releases": {"endpointUrl": S3},
                 "steps": {"env": {**NO_REGISTRY["airflow"]["steps"]["env"], "AWS_ENDPOINT_URL_S3": S3}},
             },
             "inference": {**NO_REGISTRY["inference"], "s3": {"endpointUrl": S3}},

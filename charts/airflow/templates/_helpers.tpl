@@ -7,6 +7,7 @@ Helpers of the airflow chart.
   airflow.env $                 environment of every Airflow container
   airflow.waitContainer (dict "root" $ "goal" "migrated")   init container that waits for the database
   airflow.databaseContainer $   what it shares with the hook of a rollback
+  airflow.releasesEnv (dict "root" $ "user" "dags-reader")  the key to the DAGs of pipelines that are releases of their own
   airflow.mounts $  airflow.volumes $                       writable folders and scripts of every pod
   airflow.dagMounts $  airflow.dagVolumes $                 DAGs and step ConfigMaps, where DAG code runs
 */}}
@@ -34,6 +35,18 @@ Helpers of the airflow chart.
   "AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID" "minio_logs"
   "AIRFLOW__LOGGING__DELETE_LOCAL_LOGS" "True") }}
 {{- end }}
+{{- with .Values.releases }}
+{{- if .bucket }}
+{{- $folder := dict "name" "dags-folder" "classpath" "airflow.dag_processing.bundles.local.LocalDagBundle" "kwargs" dict }}
+{{- $releases := dict "name" "releases" "classpath" "pipeline_releases.bundle.PipelineReleases" "kwargs" (dict "refresh_interval" (int .refreshSeconds)) }}
+{{- $config = merge $config (dict
+  "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST" (list $folder $releases | toJson)
+  "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH" "/opt/airflow/bundles"
+  "DAGS_BUCKET" .bucket
+  "DAGS_ENDPOINT_URL" .endpointUrl
+  "DAGS_REGION" .region) }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := merge (deepCopy .Values.config) $config }}
 {{ $name }}: {{ toString $value | quote }}
 {{- end }}
@@ -45,7 +58,7 @@ Helpers of the airflow chart.
 
 {{/* Restarts what has read a Secret that was made again. */}}
 {{- define "airflow.madeAgain" -}}
-{{- include "common.madeAgainAnnotation" (dict "root" . "names" (list "postgres-airflow" "minio-airflow" "airflow-admin")) -}}
+{{- include "common.madeAgainAnnotation" (dict "root" . "names" (list "postgres-airflow" "minio-airflow" "minio-dags-reader" "airflow-admin")) -}}
 {{- end }}
 
 {{/* One variable from one key of a Secret: (dict "root" $ "env" "X" "secret" "postgres-airflow" "key" "url") */}}
@@ -77,6 +90,14 @@ Helpers of the airflow chart.
 - name: AIRFLOW_CONN_MINIO_LOGS
   value: {{ include "airflow.logsConnection" . | quote }}
 {{- end }}
+{{- end }}
+
+{{- define "airflow.releasesEnv" -}}
+{{- $secret := printf "minio-%s" .user -}}
+{{- if .root.Values.releases.bucket -}}
+{{ include "airflow.secretEnv" (dict "root" .root "env" "DAGS_ACCESS_KEY" "secret" $secret "key" "access-key") }}
+{{ include "airflow.secretEnv" (dict "root" .root "env" "DAGS_SECRET_KEY" "secret" $secret "key" "secret-key") }}
+{{- end -}}
 {{- end }}
 
 {{/* The kubelet puts the keys in place of $(…), so that no secret stands in the pod's spec. */}}
