@@ -1,7 +1,7 @@
 """Tasks that run a step: the only place that knows which runtime the steps of a DAG run in.
 
 A DAG file calls `step(...)` and gets a task. What the step is asked comes from the DAG; where and how
-it runs comes from the files that pod_template.py reads.
+it runs comes from the files that step_files.py reads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from exit_codes import options
 from jinja2 import pass_context
 from jinja2.runtime import Context as JinjaContext
 from pod_report import CONTAINER
-from pod_template import CONTAINER_SECURITY, images_of, read_json
+from pod_template import CONTAINER_SECURITY
+from step_files import images_of, read_json
 from templates import RUN_AFTER, as_json, param, result, setting
 
 # A DAG file imports from here alone.

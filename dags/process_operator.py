@@ -20,7 +20,7 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from exit_codes import failure_of, given, options, result_of, returned
-from pod_template import read_json
+from step_files import read_json
 
 from stepkit.settings import Run
 

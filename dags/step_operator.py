@@ -22,7 +22,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from exit_codes import NOTHING_TO_DO, failure_of, given, options, result_of, returned
 from kubernetes.client import models as k8s
 from pod_report import CONTAINER, REPORT_KEY, PodReport
-from pod_template import images_of, pod_template
+from pod_template import pod_template
+from step_files import images_of, pods_of
 
 IMAGES_KEY = "images"
 KILLED = (137, 143)  # by SIGKILL, or by SIGTERM, which steps hear
@@ -143,7 +144,12 @@ class StockStepOperator(KubernetesPodOperator):
         """Build the pod from the files as they are now, and drop options that rendered to nothing."""
         image = self._image(context)
         self.pod_template_dict = pod_template(
-            self.pipeline, self.step, self.dag.fileloc, image, self.result_path
+            pods_of(self.dag.fileloc),
+            self.pipeline,
+            self.step,
+            image=image,
+            container=CONTAINER,
+            result_path=self.result_path,
         )
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers

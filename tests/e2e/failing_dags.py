@@ -11,8 +11,8 @@ from typing import Any
 from airflow.providers.cncf.kubernetes.secret import Secret
 from airflow.sdk import DAG
 from kubernetes.client import models as k8s
-from pod_template import read_json
 from pods import step
+from step_files import read_json
 
 CLOSED = "http://127.0.0.1:9"
 EXTRACT = {"arguments": {"group_number": 3, "pipeline_prefix": "forest/why"}}
