@@ -20,7 +20,7 @@ def up() -> None:
     from quintet.ops import first_runs, release
     from quintet.ops.kube import Kube
 
-    started = cluster.Cluster()
+    started = cluster.Cluster.chosen()
     release.install(cluster.up(started))
     first_runs.first_runs(Kube(started.namespace, started.kubeconfig))
 
@@ -30,7 +30,7 @@ def down() -> None:
     """Stop the cluster; its data stay."""
     from quintet.kind import cluster
 
-    cluster.down(cluster.Cluster())
+    cluster.down(cluster.Cluster.chosen())
 
 
 @command(PANEL, "kind clean", among=kind)
@@ -38,4 +38,4 @@ def clean() -> None:
     """Delete the cluster with all its data."""
     from quintet.kind import cluster
 
-    cluster.clean(cluster.Cluster())
+    cluster.clean(cluster.Cluster.chosen())

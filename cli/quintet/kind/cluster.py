@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import fcntl
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ KEPT_BYTES = 8 * 2**30
 """Images of some different states of the sources; one state is a quarter of it."""
 READY_SECONDS = 180
 KIND_NETWORK = "kind"
+NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
 FINISHED = "/kind/quintet-finished"
 """A file in the node: its cluster was made to the end. Without it there is nothing in there to be missed."""
 PENDING_CERTIFICATES = (
@@ -49,6 +52,20 @@ class Cluster:
     name: str = "quintet"
     registry_port: int = 5001
     namespace: str = "quintet"
+
+    @classmethod
+    def chosen(cls) -> "Cluster":
+        """Return the cluster of this user: that which QUINTET_CLUSTER names, as `name:port of its registry`.
+
+        Raises:
+            UserError: when it is set to something else.
+        """
+        name, _, port = os.environ.get("QUINTET_CLUSTER", "quintet:5001").partition(":")
+        if not (NAME.fullmatch(name) and port.isdecimal()):
+            raise UserError(
+                "QUINTET_CLUSTER names a cluster and the port of its registry, such as quintet-2:5003."
+            )
+        return cls(name, int(port))
 
     @property
     def registry(self) -> str:

@@ -112,7 +112,7 @@ def direct(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _tools() -> dict[str, str]:
     """Return what kubectl, Helm and Skaffold need for the cluster of `make up`; nothing without one."""
-    cluster = Cluster()
+    cluster = Cluster.chosen()
     docker = buildkit_cli()
     if not cluster.kubeconfig.exists() or docker is None:
         return {}

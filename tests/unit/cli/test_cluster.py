@@ -25,6 +25,19 @@ def test_two_clusters_share_nothing() -> None:
         assert getattr(first, name) != getattr(second, name), name
 
 
+def test_another_cluster_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Cluster.chosen() == Cluster()
+    monkeypatch.setenv("QUINTET_CLUSTER", "quintet-2:5003")
+    assert Cluster.chosen() == Cluster("quintet-2", 5003)
+
+
+@pytest.mark.parametrize("value", ["", "quintet-2", "quintet-2:", ":5003", "Quintet:5003", "../x:5003"])
+def test_a_choice_that_is_not_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("QUINTET_CLUSTER", value)
+    with pytest.raises(UserError, match="QUINTET_CLUSTER names a cluster and the port of its registry"):
+        Cluster.chosen()
+
+
 def test_one_command_at_a_time_works_on_a_cluster() -> None:
     with Cluster().alone():
         with pytest.raises(UserError, match="Another command works on cluster quintet"), Cluster().alone():
