@@ -59,9 +59,7 @@ def undeploy(
     pipeline: Own = "",
     with_data: Annotated[
         bool,
-        typer.Option(
-            "--with-data", help="its tables, objects, runs, experiment and model too, for good"
-        ),
+        typer.Option("--with-data", help="its tables, objects, runs, experiment and model too, for good"),
     ] = False,
 ) -> None:
     """Take a pipeline's own release away; its data stay."""

@@ -57,8 +57,8 @@ def step(
     step.main(context.obj.state(), pipeline, name, options or [], like)
 
 
-@command(PANEL, "test weather -k load", context_settings=PASSED_ON)
-def test(
+@command(PANEL, "test weather -k load", name="test", context_settings=PASSED_ON)
+def run_tests(
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="WORD", help="pipelines (default: all), then options of pytest"),

@@ -103,10 +103,7 @@ def undeploy(kube: Kube, name: str = "", *, with_data: bool = False) -> None:
             with AirflowApi.connect(kube) as airflow:
                 for dag in {dag["dag_id"] for dag in airflow.dags()} & given["dags"].keys():
                     airflow.delete(dag)
-    print(
-        "Next: quintet deploy brings it again"
-        + ("." if with_data else ", with the data that are there.")
-    )
+    print("Next: quintet deploy brings it again" + ("." if with_data else ", with the data that are there."))
 
 
 def chosen(name: str) -> Pipeline:
