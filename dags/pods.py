@@ -106,7 +106,8 @@ def code_of(context: JinjaContext, step: str) -> str:
     described = read_json("STEP_PODS_FILE")
     if described.get("operator") == "process":
         return str(described["steps"][step]["code"])
-    return images_of(str(context["dag"].fileloc))[step]
+    images: dict[str, str] = images_of(str(context["dag"].fileloc))
+    return images[step]
 
 
 def _process(timeout: timedelta) -> tuple[type[BaseOperator], dict[str, Any]]:
