@@ -76,9 +76,11 @@ def run_all(
 @command(PANEL, "land prices.xlsx")
 def land(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="a workbook, .xls or .xlsx")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="what a pipeline takes in, such as a workbook")
+    ],
 ) -> None:
-    """Drop workbooks into the Excel landing zone."""
+    """Drop files into the landing zone of the pipeline that has one."""
     from quintet.ops import land
 
     target: Target = context.obj

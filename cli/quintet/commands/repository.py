@@ -1,6 +1,6 @@
 """Commands that work on this repository: tools, images, charts, pipelines."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -9,17 +9,24 @@ from quintet.commands.app import command
 PANEL: Final = "In the repository"
 
 
-@command(PANEL, "new weather")
+@command(PANEL, "new weather --kind train")
 def new(
     name: Annotated[
         str,
         typer.Argument(metavar="NAME", help="its folder, Python package, Postgres role and schema"),
     ],
+    kind: Annotated[
+        Literal["ingest", "train", "files"],
+        typer.Option(
+            help="what it does first: take in what a run is given, make a model of a table that is served,"
+            " or take in files"
+        ),
+    ] = "ingest",
 ) -> None:
-    """Make the folder of a new pipeline."""
+    """Make the folder of a new pipeline, in the current folder or in the checkout's pipelines/."""
     from quintet import new
 
-    new.main(name)
+    new.main(name, kind)
 
 
 @command(PANEL, "generate")

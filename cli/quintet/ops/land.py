@@ -1,4 +1,4 @@
-"""``quintet land``: drop workbooks into the landing zone, as a person would by MinIO's console."""
+"""``quintet land``: drop files into the landing zone of a pipeline, as a person would by MinIO's console."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from quintet.ops.kube import Kube
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 
-BUCKET, PREFIX = "data", "landing_zone/"
+BUCKET, ENDING = "data", "landing_zone/"
 LANDING_FOLDER = "landing_zone"
 
 
@@ -30,8 +30,9 @@ def main(kube: Kube, files: list[Path]) -> None:
         keys = (kube.secret(f"minio-{pipeline.name}", key) for key in ("access-key", "secret-key"))
         client = loopback.s3(port, *keys)
         for file in files:
-            _upload(client, file)
-            print(f"landed   s3://{BUCKET}/{PREFIX}{file.name}")
+            uri = f"s3://{BUCKET}/{landing_zone(pipeline)}{file.name}"
+            _upload(client, file, uri)
+            print(f"landed   {uri}")
 
 
 def on_machine(state: State, files: list[Path]) -> None:
@@ -54,7 +55,12 @@ def on_machine(state: State, files: list[Path]) -> None:
 
 def landing() -> Pipeline | None:
     """Return the pipeline that takes in what lands, if there is one."""
-    return next((each for each in pipelines().values() if PREFIX in each.prefixes), None)
+    return next((each for each in pipelines().values() if landing_zone(each)), None)
+
+
+def landing_zone(pipeline: Pipeline) -> str:
+    """Return the first part of the keys of what a pipeline takes in; "" where it takes nothing in."""
+    return next((prefix for prefix in pipeline.prefixes if prefix.endswith(ENDING)), "")
 
 
 def refuse_absent(files: list[Path]) -> None:
@@ -65,7 +71,7 @@ def refuse_absent(files: list[Path]) -> None:
     """
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file} is not a file: name workbooks, .xls or .xlsx.")
+            raise UserError(f"{file} is not a file: name some that the pipeline takes in.")
         try:
             file.name.encode()
         except UnicodeEncodeError:
@@ -75,11 +81,11 @@ def refuse_absent(files: list[Path]) -> None:
 def _taker() -> Pipeline:
     if pipeline := landing():
         return pipeline
-    raise UserError(f"Nobody would take them in: no pipeline.yaml has {PREFIX} in its s3.prefixes.")
+    raise UserError(f"Nobody would take them in: no s3.prefixes of a pipeline.yaml end in {ENDING}.")
 
 
-def _upload(client: Any, file: Path) -> None:
+def _upload(client: Any, file: Path, uri: str) -> None:
     try:
-        client.upload_file(str(file), BUCKET, f"{PREFIX}{file.name}")
+        client.upload_file(str(file), *uri.removeprefix("s3://").split("/", 1))
     except (BotoCoreError, ClientError) as error:
         raise UserError(f"S3 does not take {file}: {error}") from error

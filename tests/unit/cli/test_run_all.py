@@ -41,7 +41,7 @@ def test_the_example_workbooks_land_where_they_are_taken_in() -> None:
 def test_workbooks_that_nobody_takes_in_do_not_land(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(land, "landing", lambda: None)
     (tmp_path / "prices.xlsx").touch()
-    with pytest.raises(UserError, match=r"no pipeline\.yaml has landing_zone/ in its s3\.prefixes"):
+    with pytest.raises(UserError, match=r"no s3\.prefixes of a pipeline\.yaml end in landing_zone/"):
         land.on_machine(State(tmp_path / "state"), [tmp_path / "prices.xlsx"])
     assert not (tmp_path / "state").exists()
 

@@ -10,7 +10,7 @@ from pods import RUN_AFTER, param, result, setting, step
 with DAG(
     dag_id="weather_observations",
     schedule=None,
-    doc_md="`observe` keeps the readings in S3 (none is a skip), `load` merges them into `weather.readings`.",
+    doc_md="`observe` keeps readings in S3 (none is a skip), `load` merges them into `weather.readings`.",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

@@ -1,0 +1,1 @@
+"""Weather: temperatures in files that people drop into a landing zone."""

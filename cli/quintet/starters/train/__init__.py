@@ -1,0 +1,1 @@
+"""Weather: whether it rains, learned from what stations measure."""
