@@ -71,7 +71,7 @@ airflow-cli: ## Airflow's own command line: ARGS="dags list"
 	@$(QUINTET) airflow-cli $(ARGS)
 generate: ## Write what is derived from pipelines/*/pipeline.yaml: skaffold.yaml, values-samples.yaml, the README's table
 	@$(QUINTET) generate
-package: ## Write the charts as .tgz files to dist/
+package: ## Write the charts as .tgz files, and the wheels of command line and steps, to dist/
 	@$(QUINTET) package
 
 ## Checks

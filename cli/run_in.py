@@ -152,7 +152,7 @@ def _make(name: str, folder: Path) -> None:
         command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer
         subprocess.run([*command, "--require-hashes", *requirements], check=True)
     except subprocess.CalledProcessError:
-        sys.exit(f"The Python environment {name} could not be made, see above; `make install` tries again.")
+        sys.exit(f"The Python environment {name} could not be made, see above: run the command again.")
     (folder / "complete").touch()
 
 

@@ -114,7 +114,8 @@ def bump() -> None:
 
 @command(PANEL, "package")
 def package() -> None:
-    """Write the charts as .tgz files to dist/."""
+    """Write the charts as .tgz files and the wheels of command line and steps to dist/."""
+    from quintet import wheels
     from quintet.kind import machine, tools
     from quintet.paths import REPOSITORY
     from quintet.progress import stage
@@ -124,6 +125,8 @@ def package() -> None:
         for chart in sorted((REPOSITORY / "charts").iterdir()):
             if chart.name != "common":
                 current.run(helm, "package", chart, "--destination", REPOSITORY / "dist")
+    with stage("wheels", "what needs no checkout, to dist/") as current:
+        current.outcome = ", ".join(wheel.name for wheel in wheels.build(REPOSITORY / "dist"))
 
 
 def _print(references: dict[str, str]) -> None:
