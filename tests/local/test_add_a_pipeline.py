@@ -1,4 +1,4 @@
-"""Who follows docs/add-a-pipeline.md to the letter has a pipeline that runs, and can take it away again."""
+"""Who follows docs/add-a-pipeline.md to the letter has a pipeline that runs, here or in a team's folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from shutil import copy2
 
 import pytest
 import yaml
 
+from quintet import wheels
+from run_in import environment
 from tests.charts.render import named, of_kind, render
 from tests.local.conftest import folder
 
@@ -36,7 +39,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> None:
-    new, run, down, *away = commands(copy)
+    new, run, down, *away = commands("In this repository")
     with folder() as state:
         _run(copy, "sh", "-ec", new)
         try:
@@ -53,9 +56,48 @@ def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> Non
     assert _run(copy, "git", "ls-files", "--others", "--exclude-standard") == ""
 
 
-def commands(copy: Path) -> list[str]:
-    """The commands of the page, in order."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", (copy / PAGE).read_text(), flags=re.M | re.S)
+def test_a_repository_of_ones_own_needs_no_checkout(tmp_path: Path) -> None:
+    wheels.build(tmp_path / "quintet" / "dist")
+    team = tmp_path / "team"
+    team.mkdir()
+    tools = {
+        "PATH": os.pathsep.join([str(tmp_path / "bin"), str(environment("uv") / "bin"), os.environ["PATH"]]),
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "UV_PYTHON": sys.executable,
+        "UV_OFFLINE": "1",
+    }
+    install, new, run, test, down = commands("In a repository of your own")
+    for command in (install, new):
+        _run(team, "sh", "-ec", command, **tools)
+    try:
+        ran = _run(team, "sh", "-ec", run, **tools)
+        tested = _run(team, "sh", "-ec", test, **tools)
+    finally:
+        _run(team, "sh", "-ec", down, **tools)
+    assert re.search(r"load\b.*rows\W+1\b", ran), ran
+    assert "4 passed" in tested
+    assert {path.name for path in team.iterdir()} == {".quintet", ".pytest_cache", "weather"}
+    (evidence,) = team.glob(".quintet/runs/weather_observations/*/load/try-1/command.json")
+    paths = json.loads(evidence.read_text())["env"]["PYTHONPATH"].split(os.pathsep)
+    assert str(team) in paths
+    assert not [path for path in paths if Path(path).is_relative_to(REPOSITORY)]
+
+
+def test_the_same_files_are_the_same_wheels(tmp_path: Path) -> None:
+    one, other = (wheels.build(tmp_path / name) for name in ("one", "other"))
+    assert [wheel.read_bytes() for wheel in one] == [wheel.read_bytes() for wheel in other]
+    assert [wheel.name.partition("-")[0] for wheel in one] == ["quintet", "quintet_steps"]
+    with zipfile.ZipFile(one[0]) as archive:
+        names = archive.namelist()
+    assert "quintet_platform/charts/common/Chart.yaml" in names
+    assert not [name for name in names if "/pipelines/" in name and not name.endswith("pipeline.schema.json")]
+
+
+def commands(heading: str) -> list[str]:
+    """The commands of a part of the page, in order."""
+    part = (REPOSITORY / PAGE).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```console\n(.*?)^```$", part, flags=re.M | re.S)
     return [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
 
 
@@ -76,10 +118,10 @@ def assert_the_charts_know_it(copy: Path) -> None:
 def _run(place: Path, *command: str, **variables: str) -> str:
     """Runs a command in a folder and returns what it prints."""
     # The copy imports nothing of this repository; the python3 of the page is the one that runs this test.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+    given["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), given["PATH"]])
     result = subprocess.run(
-        command, cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=place, env=given, capture_output=True, text=True, check=False, timeout=300
     )
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}{result.stderr}"
     return result.stdout
