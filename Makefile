@@ -44,7 +44,7 @@ ui: ## Forward every port to this machine and print the addresses; ARGS="--port 
 airflow mlflow minio api: ## Forward one of the four and open it
 	@$(QUINTET) ui $@ $(ARGS)
 env: ## Print exports for boto3, psql, MLflow, kubectl and Skaffold: eval "$(make env)"
-	@$(QUINTET) env $(ARGS)
+	@$(QUINTET) --on cluster env $(ARGS)
 
 ## Work
 images: ## Build the images that changed; NAMES="inference forest-train" for some

@@ -75,10 +75,13 @@ class Target:
 
     def is_local(self) -> bool:
         """Return whether the local platform is meant, and tell the user which one is."""
-        state = self.state()
-        local = self.on == "local" or (self.on is None and state.is_meant())
-        print(f"platform {f'local, {state.folder}' if local else 'on the cluster'}", flush=True)
+        local = self.means_local()
+        print(f"platform {f'local, {self.state().folder}' if local else 'on the cluster'}", flush=True)
         return local
+
+    def means_local(self) -> bool:
+        """Return whether the local platform is meant."""
+        return self.on == "local" or (self.on is None and self.state().is_meant())
 
 
 @app.callback()

@@ -168,7 +168,12 @@ def env(
         ),
     ] = False,
 ) -> None:
-    """Print exports for the tools on this machine."""
+    """Print exports for the tools on this machine; of the local platform with --on local."""
+    if context.obj.means_local():
+        from quintet.local import env as local
+
+        local.main(context.obj.state(), pipeline, promotion=promotion)
+        return
     from quintet.ops import env
 
     ports = _ports(port)
