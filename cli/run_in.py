@@ -148,7 +148,9 @@ def _make(name: str, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     requirements = [option for lock in ENVIRONMENTS[name] for option in ("-r", str(PLATFORM / lock))]
     try:
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        # Only the first one needs pip, which takes most of the time that an empty environment takes.
+        pip = [] if name == "uv" else ["--without-pip"]
+        subprocess.run([sys.executable, "-m", "venv", *pip, str(folder)], check=True)
         command = [str(folder / "bin" / "python"), *installer] if name == "uv" else installer
         subprocess.run([*command, "--require-hashes", *requirements], check=True)
     except subprocess.CalledProcessError:
