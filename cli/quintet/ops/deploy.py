@@ -26,7 +26,7 @@ SHARED = {
     "postgres": ("enabled", "external", "pipelineRole", "promotionRole", "servingRole", "databases"),
     "minio": ("enabled",),
     "mlflow": ("enabled",),
-    "airflow": ("enabled", "logs", "steps"),
+    "airflow": ("enabled", "logs", "releases", "steps"),
     "inference": ("enabled", "defaults", "mlflowTrackingUri", "s3", "clients", "adminClients", "egress"),
     "sources": ("enabled",),
 }
@@ -209,8 +209,9 @@ def _install(kube: Kube, name: str, helm: Path, command: list[str | Path], curre
     except CommandError as error:
         reason = _refusal(kube, name)
         if reason:
-            kube.batch.delete_namespaced_job(
-                f"pipeline-check-{name}", kube.namespace, propagation_policy="Background"
+            checks = f"app.kubernetes.io/instance={name},app.kubernetes.io/component=check"
+            kube.batch.delete_collection_namespaced_job(
+                kube.namespace, label_selector=checks, propagation_policy="Background"
             )
         if reason and not was_there:
             current.run(helm, "uninstall", name, *kube.helm_flags, "--no-hooks")
