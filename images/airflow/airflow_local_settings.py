@@ -9,8 +9,10 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from pipeline_releases.policy import dag_policy
+
 # Airflow takes these in place of its own.
-__all__ = ["create_async_metadata_engine", "create_metadata_engine"]
+__all__ = ["create_async_metadata_engine", "create_metadata_engine", "dag_policy"]
 
 # A Postgres whose pod or node is killed says no farewell, and the kernel waits 15 minutes for its answer.
 # Measured without these: the API server stood still until its liveness probe restarted it.

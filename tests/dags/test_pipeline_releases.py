@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +25,7 @@ from pipeline_releases.given import Given
 from pipeline_releases.manifest import Refused
 from pipeline_releases.store import Away, Store
 from tests import shared_servers
+from tests.dags.conftest import ROOT
 
 DAG_FILE = """
 from airflow.sdk import DAG
@@ -30,6 +34,8 @@ from pods import code_of, step
 with DAG({dag!r}, schedule=None, user_defined_macros={{"code_of": code_of}}):
     step({pipeline!r}, "load")
 """
+# `pods` is found in Airflow's folder of DAGs, which no DAG file of a release is in.
+PLATFORM_FOLDER = {"AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags")}
 PLATFORM = {"forest": {"DAG": ["forest_train"], "variable": ["forest_rows"], "schema": ["forest_data"]}}
 
 
@@ -271,3 +277,27 @@ def test_dag_files_are_imported_before_anything_is_published(
     assert main(["parse"]) == (2 if sentence else 0)
     said = capsys.readouterr()
     assert re.search(sentence, said.err) if sentence else "make weather_load" in said.out
+
+
+def test_a_file_makes_no_dag_that_its_release_does_not_claim(store: Store) -> None:
+    """As Airflow reads it with the settings of the image, which are not those of this process."""
+    texts = {"weather.py": DAG_FILE.format(dag="forest_train", pipeline="weather")}
+    publish(given("weather", texts=texts), store, PLATFORM)
+    publish(given("tides"), store, PLATFORM)
+    made = bundle()
+    code = (
+        "import json, sys; from airflow.dag_processing.dagbag import BundleDagBag;"
+        "bag = BundleDagBag(dag_folder=sys.argv[1], bundle_path=sys.argv[1], bundle_name='releases');"
+        "print(json.dumps([sorted(bag.dags), bag.import_errors]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "images/airflow"), **PLATFORM_FOLDER}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(made.path)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    dags, errors = json.loads(ended.stdout.splitlines()[-1])
+    assert (dags, list(errors)) == (["tides_load"], ["weather/weather.py"])
+    assert "makes the DAG forest_train, and the release of pipeline weather has only" in str(errors)

@@ -14,10 +14,8 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 from airflow.sdk.exceptions import AirflowException
 
-from pipeline_releases.manifest import Manifest
+from pipeline_releases.manifest import FILE, Manifest
 from pipeline_releases.store import Away, Store
-
-MANIFEST = ".manifest.json"
 
 
 class PipelineReleases(BaseDagBundle):
@@ -93,7 +91,7 @@ class PipelineReleases(BaseDagBundle):
                 whole.mkdir()
                 for pipeline, release in manifest.releases.items():
                     self._bring_release(pipeline, release.digest, whole / pipeline)
-                (whole / MANIFEST).write_bytes(manifest.body())
+                (whole / FILE).write_bytes(manifest.body())
                 whole.rename(folder)
         return folder
 
@@ -103,7 +101,7 @@ class PipelineReleases(BaseDagBundle):
         The files of a release that the current version has too are the same files, with their times: Airflow
         would parse one that is newer at once, for nothing.
         """
-        there = self._current / MANIFEST
+        there = self._current / FILE
         former = Manifest.parse(there.read_bytes()).releases.get(pipeline) if there.exists() else None
         if former and former.digest == digest:
             shutil.copytree(self._current / pipeline, folder, copy_function=os.link, ignore=_bytecode)

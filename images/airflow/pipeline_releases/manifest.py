@@ -11,6 +11,9 @@ from typing import Any
 Claims = Mapping[str, list[str]]
 """What a pipeline alone may have: names by kind, such as DAG or variable, as charts/common says them."""
 
+FILE = ".manifest.json"
+"""A manifest's name where its releases are folders."""
+
 
 class Refused(Exception):
     """A release that cannot be published; its text is the sentence for whoever publishes it."""
