@@ -11,8 +11,10 @@ from tests.charts.test_own_release import WEATHER, changed, own, sample
 CONNECTED = changed(connections={"weather_db": {"secret": "postgres-weather", "key": "url"}})
 
 
-def job(name: str, release: tuple[Manifest, ...] | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = named(release or own(), "Job", f"airflow-dags-{name}-weather")
+def job(name: str, release: tuple[Manifest, ...] | None = None) -> Manifest:
+    """One of its hooks, whose names have no hash."""
+    full = f"airflow-dags-{name}-weather"
+    (found,) = [m for m in of_kind(release or own(), "Job") if m["metadata"]["name"] == full]
     return found
 
 
