@@ -11,7 +11,7 @@ import pytest
 
 pytest_plugins = ["quintet.testing.fixtures"]
 SLOWEST = 25
-SERVERS = {"postgres_server", "s3_server", "mlflow_url"}
+SERVERS = {"postgres_server", "s3_server", "mlflow_url", "image_registry"}
 # Threads of BLAS and OpenMP wait for each other by spinning: with cores that other workers use too, a fit of
 # 0.2 s took 9 s of CPU. Both read their number when they are first imported, so that no fixture can set it.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests import pod_requests
-from tests.charts.go_programs import asked, built
 from tests.charts.render import Manifest, named, render
+from tests.go_programs import asked, built
 from tests.pod_requests import Pod
 
 POLICY = "quintet-tasks-secrets"
@@ -21,7 +21,7 @@ STEP, SECRET, OTHER = "forest-promote", "postgres-forest-promotion", "forest-tra
 @pytest.fixture(scope="session")
 def judge() -> Path:
     """The API server's own library."""
-    return built("admission")
+    return built(Path(__file__).with_name("admission"))
 
 
 def config(release: tuple[Manifest, ...], name: str) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.charts.go_programs import asked, built
 from tests.charts.render import ChartError, Manifest, containers, named, of_kind, pod_templates, render
+from tests.go_programs import asked, built
 
 LAUNCHERS = {"Deployment airflow-scheduler", "Deployment airflow-triggerer"}
 PODS = pod_templates(render("quintet"))
@@ -19,7 +19,7 @@ PODS = pod_templates(render("quintet"))
 @pytest.fixture(scope="session")
 def judge() -> Path:
     """Kubernetes' own Pod Security library."""
-    return built("podsecurity")
+    return built(Path(__file__).with_name("podsecurity"))
 
 
 def refusals(judge: Path, pods: dict[str, Manifest]) -> dict[str, str]:

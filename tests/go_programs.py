@@ -1,4 +1,4 @@
-"""Programs of Go in folders here, which judge pods by Kubernetes' own libraries."""
+"""Programs of Go in folders of the tests, on the libraries of Kubernetes and of image registries."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any
 from quintet.paths import cache_dir
 
 
-def built(name: str) -> Path:
-    """Return the program of the folder of this name, which is built when its content is new."""
-    source = Path(__file__).with_name(name)
+def built(source: Path) -> Path:
+    """Return the program of a folder, which is built when the folder's content is new."""
     content = b"".join(path.read_bytes() for path in sorted(source.iterdir()))
-    program = cache_dir("tools") / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}" / name
+    program = cache_dir("tools") / f"{source.name}-{hashlib.sha256(content).hexdigest()[:12]}" / source.name
     if not program.exists():
         go = shutil.which("go")
-        assert go, f"Install Go: it builds tests/charts/{name}, which stands on Kubernetes' own library."
+        assert go, f"Install Go: it builds {source}, which stands on a library of Go."
         subprocess.run([go, "build", "-o", program, "."], cwd=source, check=True)
     return program
 
