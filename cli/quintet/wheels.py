@@ -54,7 +54,15 @@ def build(target: Path) -> list[Path]:
         built = []
         for staged in (command_line, steps):
             uv = environment("uv") / "bin" / "uv"
-            command = [uv, "build", "--quiet", "--wheel", "--out-dir", Path(name, "built"), staged]
+            command: list[str | Path] = [
+                uv,
+                "build",
+                "--quiet",
+                "--wheel",
+                "--out-dir",
+                Path(name, "built"),
+                staged,
+            ]
             subprocess.run(command, check=True)
         target.mkdir(parents=True, exist_ok=True)
         for wheel in sorted(Path(name, "built").glob("*.whl")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import gzip
 import json
@@ -55,7 +54,7 @@ def release(name: str, chart: str, config: dict[str, Any], version: int = 1) -> 
 @pytest.fixture
 def weather(tmp_path: Path) -> Pipeline:
     """A new pipeline in a folder of its own."""
-    return read(new.make("weather", tmp_path))
+    return read(new.make("weather", "ingest", tmp_path))
 
 
 @pytest.fixture(autouse=True)
@@ -107,9 +106,8 @@ def test_without_a_platform_it_says_how_to_make_one(kube: Kube, secrets: list[di
 
 
 def test_a_pipeline_of_the_platform_is_refused(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = argparse.Namespace(pipeline="forest", registry="", values=[])
     with pytest.raises(UserError, match="own release quintet has a pipeline forest"):
-        deploy.main(kube, asked)
+        deploy.main(kube, "forest")
 
 
 def test_which_of_several_pipelines_has_to_be_said() -> None:
@@ -122,7 +120,7 @@ def test_which_of_several_pipelines_has_to_be_said() -> None:
 
 def test_what_is_no_release_of_its_own_is_not_taken_away(kube: Kube) -> None:
     with pytest.raises(UserError, match="has no release quintet of a pipeline of its own; there are: snow"):
-        deploy.undeploy(kube, argparse.Namespace(pipeline="quintet", with_data=False))
+        deploy.undeploy(kube, "quintet")
 
 
 def test_steps_have_the_tags_that_they_would_have_in_the_checkout() -> None:

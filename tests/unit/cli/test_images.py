@@ -9,6 +9,7 @@ import pytest
 from quintet.kind import images
 from quintet.kind.images import Artifact, Plan
 from quintet.kind.machine import ImageSource, Machine
+from quintet.paths import REPOSITORY
 from quintet.progress import UserError
 
 SKAFFOLD = """\
@@ -93,14 +94,14 @@ def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: name == "there")
     broken = False
     there = Artifact("there", Path("Dockerfile"), None, {}, {})
-    images._build_missing(MACHINE, Plan([], {}, {}), [there, base, *above])
+    images._build_missing(MACHINE, Plan(REPOSITORY, [], {}, {}), [there, base, *above])
     assert built[0] == "base"
     assert set(built) == {"base", "light", "heavy"}
 
     built.clear()
     broken = True
     with pytest.raises(UserError, match="base is broken"):
-        images._build_missing(MACHINE, Plan([], {}, {}), [base, *above])
+        images._build_missing(MACHINE, Plan(REPOSITORY, [], {}, {}), [base, *above])
     assert built == ["base"]
 
 
@@ -143,7 +144,7 @@ def test_only_what_the_registry_lacks_is_pushed(
         Registry.pushed.add(reference.removeprefix(f"{registry}/").partition(":")[0])
 
     monkeypatch.setattr(images, "prune", lambda machine, used: kept.update(used))
-    monkeypatch.setattr(images, "_planned", lambda machine, names: planned)
+    monkeypatch.setattr(images, "_planned", lambda machine, names, context: planned)
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: True)
     monkeypatch.setattr(images, "_push", push)
     references = images.push_images(registry, machine=MACHINE)
