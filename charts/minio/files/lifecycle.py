@@ -61,10 +61,14 @@ def main(bucket: str, file: str, pipeline: str = "") -> None:
 
 
 def _same(held: dict[str, Any] | None, wanted: dict[str, Any] | None) -> bool:
-    """Return whether a rule that S3 holds says what is wanted; S3 adds fields of its own."""
+    """Return whether a rule that S3 holds says what is wanted; S3 adds fields, and drops an empty prefix."""
     if held is None or wanted is None:
         return held is wanted
-    return all(held.get(key) == value for key, value in wanted.items())
+    return _meaning(held) == _meaning(wanted)
+
+
+def _meaning(rule: dict[str, Any]) -> tuple[Any, ...]:
+    return rule["Status"], rule.get("Filter", {}).get("Prefix", ""), rule["Expiration"]["Days"]
 
 
 if __name__ == "__main__":
