@@ -69,6 +69,9 @@ def main(kube: Kube, name: str = "", registry: str = "", values: Sequence[Path] 
     if _airflow_enabled(kube):
         with AirflowApi.connect(kube) as airflow, stage("dags", "wait until Airflow has read the DAG files"):
             await_dags(airflow, pipeline.dags)
+            # Later, one that a person has paused stays so.
+            for dag in () if pipeline.name in kube.own_releases else pipeline.dags:
+                airflow.unpause(dag)
     model = f", then quintet predict {pipeline.model}" if pipeline.model else ""
     print(f"Next: quintet --on cluster run {pipeline.last_dag}{model}")
 
