@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from shutil import copy2
 
 import pytest
 import yaml
@@ -32,7 +32,7 @@ def copy(tmp_path: Path) -> Path:
     for name in filter(None, listed.split("\0")):
         if os.path.lexists(REPOSITORY / name):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            copy2(REPOSITORY / name, copy / name, follow_symlinks=False)
+            shutil.copy2(REPOSITORY / name, copy / name, follow_symlinks=False)
     _run(copy, "git", "init", "--quiet")
     _run(copy, "git", "add", "--all")
     return copy
@@ -47,9 +47,14 @@ def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> Non
         finally:
             _run(copy, "sh", "-ec", down, QUINTET_STATE=str(state.folder))
     assert re.search(r"load\b.*rows\W+1\b", ran), ran
+    others = ("train", "files")
+    for kind in others:
+        _run(copy, sys.executable, "quintet", "new", f"other{kind}", "--kind", kind)
     for check in CHECKS:
         _run(copy, sys.executable, "cli/run_in.py", "dev", "-m", *check)
     assert_the_charts_know_it(copy)
+    for kind in others:
+        shutil.rmtree(copy / "pipelines" / f"other{kind}")
     for command in away:
         _run(copy, "sh", "-ec", command)
     assert _run(copy, "git", "diff") == ""
