@@ -59,6 +59,11 @@ PIPELINES = parent_of_pipelines(WORKSPACE)
 """The folder in which its pipelines are, or would be."""
 
 
+def is_checkout() -> bool:
+    """Return whether the platform's files are a checkout, and not an installed package."""
+    return (REPOSITORY / "skaffold.yaml").exists()
+
+
 def in_the_checkout() -> bool:
     """Return whether the workspace is the checkout itself, where what pipelines bring is written to files."""
     return WORKSPACE == PLATFORM

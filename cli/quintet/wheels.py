@@ -51,23 +51,14 @@ def build(target: Path) -> list[Path]:
         command_line, steps = Path(name, "command-line"), Path(name, "steps")
         _stage_command_line(command_line)
         _stage_steps(steps)
-        built = []
+        uv = [str(environment("uv") / "bin" / "uv"), "build", "--quiet", "--wheel"]
         for staged in (command_line, steps):
-            uv = environment("uv") / "bin" / "uv"
-            command: list[str | Path] = [
-                uv,
-                "build",
-                "--quiet",
-                "--wheel",
-                "--out-dir",
-                Path(name, "built"),
-                staged,
-            ]
-            subprocess.run(command, check=True)
+            subprocess.run([*uv, "--out-dir", f"{name}/built", str(staged)], check=True)
         target.mkdir(parents=True, exist_ok=True)
-        for wheel in sorted(Path(name, "built").glob("*.whl")):
-            built.append(Path(shutil.copy(wheel, target / wheel.name)))
-    return built
+        return [
+            Path(shutil.copy(wheel, target / wheel.name))
+            for wheel in sorted(Path(name, "built").glob("*.whl"))
+        ]
 
 
 def _stage_command_line(folder: Path) -> None:

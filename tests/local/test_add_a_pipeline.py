@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,14 +63,21 @@ def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> Non
     assert _run(copy, "git", "ls-files", "--others", "--exclude-standard") == ""
 
 
-def test_a_repository_of_ones_own_needs_no_checkout(tmp_path: Path) -> None:
-    wheels.build(tmp_path / "quintet" / "dist")
-    team = tmp_path / "team"
+@pytest.fixture
+def beside() -> Iterator[Path]:
+    """A folder that Postgres may pass through: each run of pytest closes that above its `tmp_path` again."""
+    with tempfile.TemporaryDirectory(prefix="quintet-team-") as name:
+        yield Path(name)
+
+
+def test_a_repository_of_ones_own_needs_no_checkout(beside: Path) -> None:
+    wheels.build(beside / "quintet" / "dist")
+    team = beside / "team"
     team.mkdir()
     tools = {
-        "PATH": os.pathsep.join([str(tmp_path / "bin"), str(environment("uv") / "bin"), os.environ["PATH"]]),
-        "UV_TOOL_DIR": str(tmp_path / "tools"),
-        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "PATH": os.pathsep.join([str(beside / "bin"), str(environment("uv") / "bin"), os.environ["PATH"]]),
+        "UV_TOOL_DIR": str(beside / "tools"),
+        "UV_TOOL_BIN_DIR": str(beside / "bin"),
         "UV_PYTHON": sys.executable,
         "UV_OFFLINE": "1",
     }
@@ -80,8 +89,10 @@ def test_a_repository_of_ones_own_needs_no_checkout(tmp_path: Path) -> None:
         tested = _run(team, "sh", "-ec", test, **tools)
     finally:
         _run(team, "sh", "-ec", down, **tools)
+    refused = _run(team, "sh", "-c", "quintet kind up 2>&1 || test $? = 1", **tools)
     assert re.search(r"load\b.*rows\W+1\b", ran), ran
     assert "4 passed" in tested
+    assert refused == "This command needs a checkout of Quintet: run it there, as ./quintet.\n"
     assert {path.name for path in team.iterdir()} == {".quintet", ".pytest_cache", "weather"}
     (evidence,) = team.glob(".quintet/runs/weather_observations/*/load/try-1/command.json")
     paths = json.loads(evidence.read_text())["env"]["PYTHONPATH"].split(os.pathsep)

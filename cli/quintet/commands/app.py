@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -123,7 +124,23 @@ def command(
         among: the group of commands that it is one of.
         settings: of Typer's own.
     """
-    return among.command(name, rich_help_panel=panel, epilog=f"Example: quintet {example}", **settings)
+    declared = among.command(name, rich_help_panel=panel, epilog=f"Example: quintet {example}", **settings)
+    return declared if panel != "In the repository" else lambda function: declared(in_a_checkout(function))
+
+
+def in_a_checkout(function: Function) -> Function:
+    """Return a command that refuses to run where the platform's files are an installed package."""
+
+    @wraps(function)
+    def checked(*values: Any, **options: Any) -> Any:
+        from quintet.paths import is_checkout
+        from quintet.progress import UserError
+
+        if not is_checkout():
+            raise UserError("This command needs a checkout of Quintet: run it there, as ./quintet.")
+        return function(*values, **options)
+
+    return cast(Function, checked)
 
 
 def pairs(texts: list[str], option: str) -> dict[str, str]:

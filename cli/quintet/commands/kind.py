@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from quintet.commands.app import Grouped, app, command
+from quintet.commands.app import Grouped, app, command, in_a_checkout
 
 PANEL: Final = "On a cluster"
 kind = typer.Typer(cls=Grouped, no_args_is_help=True, rich_markup_mode=None)
@@ -14,6 +14,7 @@ app.add_typer(
 
 
 @command(PANEL, "kind up", among=kind)
+@in_a_checkout
 def up() -> None:
     """Make or resume the cluster, install the platform, run it once."""
     from quintet.kind import cluster

@@ -9,7 +9,7 @@ from quintet.commands.app import command
 PANEL: Final = "In the repository"
 
 
-@command(PANEL, "new weather --kind train")
+@command("Without a cluster", "new weather --kind train")
 def new(
     name: Annotated[
         str,
