@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 BOUNDARIES = b"Qc"
 READY = b"Z"
@@ -62,6 +62,17 @@ class KillingProxy:
                 backend.sendall(message)
                 if kind in BOUNDARIES:
                     _relay(backend, client)
+
+
+def moments(statements: Sequence[bytes]) -> list[tuple[int, bool]]:
+    """Where to kill a client that changes nothing but Postgres, as `at` and `after` of `KillingProxy`.
+
+    The server has done the same after a statement as before the next one, so that only the last has an after.
+
+    Args:
+        statements: what the client sends when nobody kills it.
+    """
+    return [*((at, False) for at in range(len(statements))), (len(statements) - 1, True)]
 
 
 _ENCRYPTION_REQUESTS = (struct.pack("!i", 80877103), struct.pack("!i", 80877104))

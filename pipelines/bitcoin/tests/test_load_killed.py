@@ -13,7 +13,7 @@ from bitcoin.tests.rows import capture, rows
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import children
-from tests.killing_proxy import KillingProxy
+from tests.killing_proxy import KillingProxy, moments
 from tests.services import PostgresServer
 
 KILLED = -9
@@ -85,12 +85,10 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     assert b"COMMIT" in statements[-1]
     assert (len(before["bars"]), len(golden["bars"])) == (300, 500)
 
-    for at, statement in enumerate(statements):
-        for after in (False, True):
-            where = f"killed {'after' if after else 'before'} {statement[:60]!r}"
-            name, url = fresh()
-            assert disturbed(name, at, after)[0] == KILLED, where
-            committed = after and at == len(statements) - 1
-            assert kept(url) == (golden if committed else before), where
-            assert load_run(url, captures[1]) == Loaded("bitcoin.bars", 300, 200, 100, 0, []), where
-            assert kept(url) == golden, where
+    for at, after in moments(statements):
+        where = f"killed {'after' if after else 'before'} {statements[at][:60]!r}"
+        name, url = fresh()
+        assert disturbed(name, at, after)[0] == KILLED, where
+        assert kept(url) == (golden if after else before), where
+        assert load_run(url, captures[1]) == Loaded("bitcoin.bars", 300, 200, 100, 0, []), where
+        assert kept(url) == golden, where

@@ -10,7 +10,7 @@ from excel.load import load
 from excel.tests import workbooks
 from excel.tests.conftest import Landing
 from tests import children
-from tests.killing_proxy import KillingProxy
+from tests.killing_proxy import KillingProxy, moments
 from tests.services import PostgresServer
 
 KILLED = -9
@@ -46,12 +46,11 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     golden = undisturbed.prices()
     assert len(golden["daily"]) == 9
     assert len(statements) >= 8
-    for at, statement in enumerate(statements):
-        for after in (False, True):
-            code, _, left = disturbed(at, after)
-            assert code == KILLED, statement
-            left.load("r2", scanned)
-            assert left.prices() == golden, (at, after, statement[:60])
+    for at, after in moments(statements):
+        code, _, left = disturbed(at, after)
+        assert code == KILLED, statements[at]
+        left.load("r2", scanned)
+        assert left.prices() == golden, (at, after, statements[at][:60])
 
 
 def make_copy(postgres_server: PostgresServer, prepared: str) -> str:

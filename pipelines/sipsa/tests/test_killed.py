@@ -16,7 +16,7 @@ from sipsa.tests.answers import city_row, packed
 from stepkit.s3 import ObjectStore
 from stepkit.settings import Run, Settings
 from tests import children
-from tests.killing_proxy import KillingProxy
+from tests.killing_proxy import KillingProxy, moments
 from tests.services import PostgresServer
 from tests.table_hash import of_rows
 
@@ -111,12 +111,10 @@ def test_a_step_killed_at_any_statement_and_tried_again_leaves_the_same(
     if step == "merge":
         assert result == Merged("sipsa_data.promedios_sipsa_ciudad", 500, 200, 100, 200, 0, "2017-11-23")
 
-    for at, statement in enumerate(statements):
-        for after in (False, True):
-            where = f"killed {'after' if after else 'before'} {statement[:60]!r}"
-            name, url = fresh()
-            assert disturbed(name, at, after)[0] == KILLED, where
-            committed = after and at == len(statements) - 1
-            assert kept(url) == (golden if committed else before), where
-            assert run(url) == result, where
-            assert kept(url) == golden, where
+    for at, after in moments(statements):
+        where = f"killed {'after' if after else 'before'} {statements[at][:60]!r}"
+        name, url = fresh()
+        assert disturbed(name, at, after)[0] == KILLED, where
+        assert kept(url) == (golden if after else before), where
+        assert run(url) == result, where
+        assert kept(url) == golden, where

@@ -17,7 +17,7 @@ from forest.schema import NAMES, SOURCE_NAMES
 from forest.tests.ingest.captures import rows
 from stepkit.settings import Run, Settings
 from tests import children
-from tests.killing_proxy import KillingProxy
+from tests.killing_proxy import KillingProxy, moments
 from tests.services import PostgresServer
 
 TABLE = "forest.forest_cover_samples"
@@ -97,12 +97,10 @@ def test_a_load_killed_at_any_statement_and_tried_again_leaves_the_same(
     assert b"COMMIT" in statements[-1]
     assert (len(before[TABLE]), len(golden[TABLE])) == (300, 500)
 
-    for at, statement in enumerate(statements):
-        for after in (False, True):
-            where = f"killed {'after' if after else 'before'} {statement[:60]!r}"
-            name, url = fresh()
-            assert disturbed(name, at, after)[0] == KILLED, where
-            committed = after and at == len(statements) - 1
-            assert kept(url) == (golden if committed else before), where
-            assert load_file(url, captures[1]) == Loaded(TABLE, 300, 200, 100, 0), where
-            assert kept(url) == golden, where
+    for at, after in moments(statements):
+        where = f"killed {'after' if after else 'before'} {statements[at][:60]!r}"
+        name, url = fresh()
+        assert disturbed(name, at, after)[0] == KILLED, where
+        assert kept(url) == (golden if after else before), where
+        assert load_file(url, captures[1]) == Loaded(TABLE, 300, 200, 100, 0), where
+        assert kept(url) == golden, where
