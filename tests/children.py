@@ -12,7 +12,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 # One fork server serves all tests of a worker, and it imports when it starts: hence one list.
 PROCESSES.set_forkserver_preload(
     [
-        "boto3",
+        "tests.s3_client",
         "tests.attacks.test_landing_zone",
         "bitcoin.tests.test_load_killed",
         "excel.tests.test_load_disturbed",
