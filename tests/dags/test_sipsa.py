@@ -79,10 +79,14 @@ def test_the_scheduler_can_read_it(dag: DAG) -> None:
     assert {task.task_id for task in read.tasks} == {task.task_id for task in dag.tasks}
 
 
-def test_steps_are_told_of_their_report_and_the_settings(
+def test_steps_are_told_of_their_report_and_the_settings_also_when_they_are_tried_again(
     dag: DAG, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubelet(cluster)
+    well = cluster.ending
+    down = iter([Ending(exit_code=75, message='{"message": "SIPSA does not answer"}')])
+    cluster.ending = lambda pod: next(down, None) or well(pod)
+    monkeypatch.setenv("AIRFLOW_VAR_SIPSA_RETRY_DELAY_MINUTES", "0.001")
     monkeypatch.setenv("AIRFLOW_VAR_SIPSA_WSDL_URL", "https://sipsa.example/ws?WSDL")
     monkeypatch.setenv("AIRFLOW_VAR_SIPSA_HISTORICAL_START_DATE", "2022-02-01")
     run = dag.test(run_after=RUN_AFTER, logical_date=None)
@@ -100,6 +104,7 @@ def test_steps_are_told_of_their_report_and_the_settings(
         for report in REPORTS
     }
     assert asked(cluster, "merge") == {report: {} for report in REPORTS}
+    assert len(cluster.requested) == 3 * len(REPORTS) + 1
 
 
 def test_a_report_that_is_the_same_skips_and_what_is_not_set_is_left_to_the_steps(
@@ -133,22 +138,3 @@ def test_the_variable_says_how_long_a_failed_try_waits(dag: DAG, monkeypatch: py
     monkeypatch.setenv("AIRFLOW_VAR_SIPSA_RETRY_DELAY_MINUTES", "7")
     decision = policy.evaluate(RuntimeError(), 1, 2)
     assert (decision.action.value, decision.retry_delay) == ("retry", timedelta(minutes=7))
-
-
-def test_a_service_that_is_down_is_tried_again_after_that_time(
-    dag: DAG, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_VAR_SIPSA_RETRY_DELAY_MINUTES", "0.001")
-    tries: list[str] = []
-
-    def ending(pod: Pod) -> Ending:
-        operation = options_of(pod)["operation"]
-        tries.append(operation)
-        if operation == "promediosSipsaCiudad" and tries.count(operation) == 1:
-            return Ending(exit_code=75, message='{"message": "SIPSA does not answer"}')
-        return Ending(message=json.dumps({"raw_uri": f"s3://data/{operation}", "sha256": "a"}))
-
-    cluster.ending = ending
-    run = dag.test(run_after=RUN_AFTER, logical_date=None)
-    assert str(run.state) == "success"
-    assert tries.count("promediosSipsaCiudad") == 4
