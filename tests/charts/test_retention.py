@@ -117,7 +117,7 @@ def test_each_pipeline_that_promotes_has_its_decisions_read() -> None:
 def called(cron_job: Manifest, folder: Path, **environment: str) -> list[list[str]]:
     """The programs that a CronJob's container calls, each with its arguments."""
     calls = folder / "calls"
-    for name in ("airflow", "mlflow", "python"):
+    for name in ("airflow", "python"):
         (folder / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {calls}\n')
         (folder / name).chmod(0o755)
     (container,) = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
@@ -139,10 +139,11 @@ def test_airflow_is_told_the_day_before_which_rows_go(tmp_path: Path, dry_run: d
 def test_mlflow_removes_for_good_what_was_marked_days_ago_and_nothing_in_a_dry_run(tmp_path: Path) -> None:
     cron_job = named(render("mlflow"), "CronJob", "mlflow-retention")
     mark = ["python", "/etc/mlflow/retention.py", "--days=90", "--decisions=/run/decisions"]
+    on_backend = ["python", "/etc/mlflow/on_backend.py"]
     for name in ("at-once", "dry"):
         (tmp_path / name).mkdir()
     assert called(cron_job, tmp_path / "at-once") == [
         mark,
-        ["mlflow", "gc", "--backend-store-uri", "postgresql://runs", "--older-than", "7d"],
+        [*on_backend, "gc", "--backend-store-uri", "MLFLOW_BACKEND_STORE_URI", "--older-than", "7d"],
     ]
     assert called(cron_job, tmp_path / "dry", DRY_RUN="true") == [[*mark, "--dry-run"]]

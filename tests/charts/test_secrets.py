@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -19,6 +22,7 @@ from tests.charts.render import (
     containers,
     decoded,
     default_values,
+    named,
     of_kind,
     pod_templates,
     render,
@@ -107,6 +111,28 @@ def test_a_secret_reaches_a_container_by_reference_alone() -> None:
             assert not [
                 key for key, value in shown.items() if not value.startswith("/") and "$(" not in value
             ], name
+
+
+def test_no_word_of_a_command_holds_a_secret() -> None:
+    """Whoever lists the processes of a node reads the words of each."""
+    for name, pod in pod_templates(render("quintet")).items():
+        for container in containers(pod):
+            secret = {each["name"] for each in container.get("env", []) if "secretKeyRef" in str(each)}
+            words = [*container.get("command", []), *container.get("args", [])]
+            used = {variable for word in words for variable in re.findall(r"\$[({]?(\w+)", word)}
+            assert used & secret == set(), name
+
+
+def test_the_test_of_postgres_logs_in_by_what_its_secret_holds(database: str) -> None:
+    (container,) = named(render("quintet"), "Pod", "test-postgres")["spec"]["containers"]
+    python, *words = container["command"]
+    assert python == "python3"
+    (variable,) = [each["name"] for each in container["env"] if "secretKeyRef" in str(each)]
+    environment = {**os.environ, variable: database}
+    done = subprocess.run(
+        [sys.executable, *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("postgres PostgreSQL "), done.stderr
 
 
 @pytest.mark.parametrize("chart", NAMES)

@@ -89,4 +89,5 @@ start.sh: {{ .Files.Get "files/scripts/start.sh" | toJson }}
 access.py: {{ .Files.Get "files/scripts/access.py" | toJson }}
 wait.py: {{ .Files.Get "files/scripts/wait.py" | toJson }}
 retention.py: {{ .Files.Get "files/scripts/retention.py" | toJson }}
+on_backend.py: {{ .Files.Get "files/scripts/on_backend.py" | toJson }}
 {{- end }}

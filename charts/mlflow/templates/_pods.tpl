@@ -12,13 +12,16 @@ metadata:
     - {{ include "mlflow.wait" (dict "root" . "goal" "reachable") | nindent 6 | trim }}
   containers:
     - {{ include "mlflow.container" (dict "root" . "name" "upgrade") | nindent 6 | trim }}
-      args: [db, upgrade, $(MLFLOW_BACKEND_STORE_URI)]
+      command: [python, /etc/mlflow/on_backend.py, db, upgrade, MLFLOW_BACKEND_STORE_URI]
       env:
         {{- include "mlflow.backend" . | nindent 8 }}
       resources:
         requests: {cpu: 10m, memory: 256Mi}
         limits: {memory: 512Mi}
       volumeMounts:
+        - name: scripts
+          mountPath: /etc/mlflow
+          readOnly: true
         - name: tmp
           mountPath: /tmp
         {{- with include "common.postgresCaMount" . }}
