@@ -129,11 +129,13 @@ def called(cron_job: Manifest, folder: Path, **environment: str) -> list[list[st
 
 @pytest.mark.parametrize("dry_run", [{}, {"DRY_RUN": "true"}])
 def test_airflow_is_told_the_day_before_which_rows_go(tmp_path: Path, dry_run: dict[str, str]) -> None:
-    (call,) = called(named(render("airflow"), "CronJob", "airflow-retention"), tmp_path, **dry_run)
+    *before_it, call = called(named(render("airflow"), "CronJob", "airflow-retention"), tmp_path, **dry_run)
+    assert before_it == ([] if dry_run else [["airflow", "db", "drop-archived", "--yes"]])
     assert call[:4] == ["airflow", "db", "clean", "--clean-before-timestamp"]
     before = datetime.fromisoformat(call[4])
     assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
-    assert call[5:] == ["--yes", "--skip-archive", *(["--dry-run"] if dry_run else [])]
+    given = ["--yes", "--skip-archive", "--error-on-cleanup-failure"]
+    assert call[5:] == [*given, *(["--dry-run"] if dry_run else [])]
 
 
 def test_mlflow_removes_for_good_what_was_marked_days_ago_and_nothing_in_a_dry_run(tmp_path: Path) -> None:
