@@ -35,10 +35,11 @@ def own_postgres(password: str, settings: Mapping[str, str] | None = None) -> It
     """Runs a Postgres of a test's own, which asks for passwords; as root by an account of its own."""
     # Needs more than the environment of a step holds.
     from quintet.local.postgres import STOP, Postgres
+    from quintet.testing.starts import postgres_programs
 
     (port,) = free_ports(1)
     folder = Path(tempfile.mkdtemp(prefix="quintet-postgres-"))
-    server = Postgres(folder / "postgres", port, password)
+    server = Postgres(folder / "postgres", port, password, postgres_programs())
     try:
         user = server.prepare()
         command = server.command({"fsync": "off", **(settings or {})})

@@ -34,8 +34,9 @@ setup.sh: |
   if [ -e /run/postgres/superuser/former-password ] && ! as superuser --dbname=postgres --command="SELECT" > /dev/null 2>&1; then
       log_in superuser
       PGPASSWORD=$(cat /run/postgres/superuser/former-password) psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
-          --dbname=postgres --set=secrets=/run/postgres --file=own_password.sql
+          --dbname=postgres --set=oldest=15 --set=secrets=/run/postgres --file=version.sql --file=own_password.sql
   fi
+  as superuser --dbname=postgres --set=oldest=15 --file=version.sql
 
   {{- range $database, $settings := .Values.databases }}
   {{- $secret := $settings.role | replace "_" "-" }}

