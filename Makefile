@@ -66,7 +66,7 @@ land: ## Drop a workbook into the Excel landing zone: FILE=prices.xlsx
 why: ## Say why a run failed or stands still: RUN=id, RUN=dag, or the latest
 	@$(QUINTET) --on cluster why $(RUN)
 predict: ## Send an example to a model's API from inside the cluster: MODEL=crime, or forest
-	@$(QUINTET) predict $(MODEL)
+	@$(QUINTET) --on cluster predict $(MODEL)
 airflow-cli: ## Airflow's own command line: ARGS="dags list"
 	@$(QUINTET) airflow-cli $(ARGS)
 generate: ## Write what is derived from pipelines/*/pipeline.yaml: skaffold.yaml, values-samples.yaml, the README's table

@@ -10,6 +10,14 @@ from quintet.progress import UserError
 MARKS = {"success": "✓", "skipped": "-", "failed": "✗", "upstream_failed": "✗"}
 
 
+class RunFailed(UserError):
+    """A run has failed; the document says how each of its tasks ended."""
+
+    def __init__(self, sentence: str, document: dict[str, Any]) -> None:
+        super().__init__(sentence)
+        self.document = document
+
+
 class Airflow(Protocol):
     """What following a run asks; answered by Airflow's REST API, or where there is none by its database."""
 
@@ -32,42 +40,71 @@ def follow(airflow: Airflow, dag: str, run: str) -> list[dict[str, Any]]:
     """Print each task of a run as it ends, with its seconds and its result or the reason of its failure.
 
     Returns:
-        The run's task instances, as Airflow gives them.
+        The run's task instances, as Airflow has them, each with its `result` and `reason`, which may be None.
 
     Raises:
-        UserError: when the run fails.
+        RunFailed: when the run fails.
     """
     print(f"▸ {dag} {run}", flush=True)
-    shown: set[tuple[str, int]] = set()
+    told: dict[tuple[str, int], dict[str, Any]] = {}
     while True:
         state = airflow.run(dag, run)["state"]
         tasks = airflow.tasks(dag, run)
         for task in tasks:
             key = (task["task_id"], task["map_index"])
-            if task["state"] in MARKS and key not in shown:
-                shown.add(key)
-                print(_line(airflow, task), flush=True)
+            if task["state"] in MARKS and key not in told:
+                told[key] = _told(airflow, task)
+                print(_line({**task, **told[key]}), flush=True)
         if state in ("success", "failed"):
             break
         time.sleep(airflow.poll_seconds)
+    untold = {"result": None, "reason": None}
+    tasks = [{**task, **told.get((task["task_id"], task["map_index"]), untold)} for task in tasks]
     failed = [task for task in tasks if task["state"] == "failed"]
     if state == "failed":
         cause = (
-            f"{task_name(failed[0])} failed: {airflow.reason(failed[0])}"
+            f"{task_name(failed[0])} failed: {failed[0]['reason'] or airflow.reason(failed[0])}"
             if failed
             else "no task of it could run"
         )
-        raise UserError(f"{dag} {run}: {cause}")
+        raise RunFailed(f"{dag} {run}: {cause}", document(dag, run, state, tasks))
     return tasks
 
 
-def _line(airflow: Airflow, task: dict[str, Any]) -> str:
-    said = ""
-    if task["state"] == "success":
-        result = airflow.result(task)
-        said = "" if result is None else json.dumps(result, ensure_ascii=False)
-    elif task["state"] in ("skipped", "failed") and task["start_date"]:
-        said = airflow.reason(task)
+def document(dag: str, run: str | None, state: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what `--json` says of a run.
+
+    Args:
+        dag: its id.
+        run: its id; None for one that did not begin.
+        state: of the run.
+        tasks: as `follow` returns them.
+    """
+    ended = [
+        {
+            "task": task_name(task),
+            "state": task["state"],
+            "seconds": _seconds(task),
+            "result": task["result"],
+            "reason": task["reason"],
+        }
+        for task in tasks
+    ]
+    return {"dag": dag, "run": run, "state": state, "tasks": ended}
+
+
+def _told(airflow: Airflow, task: dict[str, Any]) -> dict[str, Any]:
+    asks_why = task["state"] in ("skipped", "failed") and task["start_date"]
+    return {
+        "result": airflow.result(task) if task["state"] == "success" else None,
+        "reason": airflow.reason(task) if asks_why else None,
+    }
+
+
+def _line(task: dict[str, Any]) -> str:
+    result, said = task["result"], task["reason"] or ""
+    if result is not None:
+        said = json.dumps(result, ensure_ascii=False)
     return (
         f"  {MARKS[task['state']]} {task_name(task)} {task['state']} {_seconds(task):.1f} s  {said}".rstrip()
     )

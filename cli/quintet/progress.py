@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quintet.paths import cache_dir
 from quintet.terminal import raw, visible
@@ -29,9 +29,11 @@ class UserError(Exception):
 
     Attributes:
         code: what the command exits with.
+        document: what is known in spite of the failure, for `--json`; None for nothing.
     """
 
     code = 1
+    document: Any = None
 
 
 class CommandError(UserError):

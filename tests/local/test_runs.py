@@ -57,7 +57,7 @@ def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: 
     digests = {task["result"]["bundle_digest"] for task in trained if task["map_index"] >= 0}
     assert serving["digest"] in digests
     example = json.loads(pipelines()["forest"].example.read_text())
-    (prediction,) = served.predict(platform.platform, "inference-forest", example)
+    (prediction,) = served.predict(platform.platform, "inference-forest", example)["predictions"]
     assert prediction["class_name"] in {label["name"] for label in serving["classes"]}
 
 

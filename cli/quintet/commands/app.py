@@ -1,5 +1,8 @@
 """The frame of the command line: options of all commands, and how a command is declared."""
 
+import contextlib
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ar
 
 import typer
 from typer.core import TyperGroup
+
+from quintet.progress import UserError
 
 if TYPE_CHECKING:
     from quintet.local.state import State
@@ -110,6 +115,36 @@ def _all(
     ] = None,
 ) -> None:
     context.obj = Target(name, namespace, on, state)
+
+
+Json = Annotated[
+    bool, typer.Option("--json", help="print one JSON document; what is for people goes to stderr")
+]
+
+
+def answer(work: Callable[[], Any], *, as_json: bool) -> None:
+    """Do a command's work, which prints for people and returns what `--json` says instead.
+
+    Args:
+        work: of the command.
+        as_json: whether its document is all that goes to stdout; a failure may have one too.
+    """
+    if not as_json:
+        work()
+        return
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            document = work()
+    except UserError as error:
+        if error.document is not None:
+            _print_json(error.document)
+        raise
+    _print_json(document)
+
+
+def _print_json(document: Any) -> None:
+    # DEL is the one control character that json leaves as it is and the guard of the terminal would escape.
+    print(json.dumps(document, indent=2).replace("\x7f", r"\u007f"))
 
 
 def command(

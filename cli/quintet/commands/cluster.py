@@ -117,22 +117,6 @@ def retention(
     retention.main(context.obj.kube(), dry_run=dry_run)
 
 
-@command(PANEL, "predict crime")
-def predict(
-    context: typer.Context,
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="default: the first that `quintet status` names", show_default=False
-        ),
-    ] = "",
-) -> None:
-    """Ask for a prediction from inside the cluster."""
-    from quintet.ops import predict
-
-    predict.main(context.obj.kube(), model)
-
-
 @command(PANEL, "ui --port airflow=8081")
 def ui(
     context: typer.Context,

@@ -7,23 +7,26 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from quintet.commands.app import Target, command, dags, pairs
+from quintet.commands.app import Json, Target, answer, command, dags, pairs
 
 PANEL: Final = "On either platform"
 
 
-@command(PANEL, "status")
-def status(context: typer.Context) -> None:
+@command(PANEL, "status --json")
+def status(context: typer.Context, as_json: Json = False) -> None:
     """Show services, DAGs, champion, and what to do about what is wrong."""
     target: Target = context.obj
-    if target.is_local():
-        from quintet.local import commands
 
-        commands.status(target.state())
-    else:
+    def work() -> Any:
+        if target.is_local():
+            from quintet.local import commands
+
+            return commands.status(target.state())
         from quintet.ops import status
 
-        status.main(target.kube())
+        return status.main(target.kube())
+
+    answer(work, as_json=as_json)
 
 
 @command(PANEL, "run forest_training_pipeline --param n_estimators=50")
@@ -41,19 +44,23 @@ def run(
             metavar="TIME", help="of the run, ISO 8601, in UTC unless it says otherwise (default: now)"
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Run a DAG and follow it to its end."""
     target: Target = context.obj
     params = {name: _value(text) for name, text in pairs(param or [], "--param").items()}
     time = _moment(date) if date else None
-    if target.is_local():
-        from quintet.local import commands
 
-        commands.run(target.state(), dag, params, time)
-    else:
+    def work() -> Any:
+        if target.is_local():
+            from quintet.local import commands
+
+            return commands.run(target.state(), dag, params, time)
         from quintet.ops import run
 
-        run.main(target.kube(), dag, params, time)
+        return run.main(target.kube(), dag, params, time)
+
+    answer(work, as_json=as_json)
 
 
 @command(PANEL, "--on local run-all --no-example")
@@ -62,15 +69,19 @@ def run_all(
     no_example: Annotated[
         bool, typer.Option("--no-example", help="drop no example workbook into the landing zone first")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Run every DAG once, with a table."""
-    from quintet.ops import run_all
-
     target: Target = context.obj
-    if target.is_local():
-        run_all.on_machine(target.state(), example=not no_example)
-    else:
-        run_all.main(target.kube(), example=not no_example)
+
+    def work() -> Any:
+        from quintet.ops import run_all
+
+        if target.is_local():
+            return run_all.on_machine(target.state(), example=not no_example)
+        return run_all.main(target.kube(), example=not no_example)
+
+    answer(work, as_json=as_json)
 
 
 @command(PANEL, "land prices.xlsx")
@@ -105,18 +116,61 @@ def why(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="the id of a run of this DAG", show_default=False)
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Say why a run failed or stands still, and what to do."""
     target: Target = context.obj
     words = [word for word in (dag, run) if word]
-    if target.is_local():
-        from quintet.local import commands
 
-        commands.why(target.state(), words)
-    else:
+    def work() -> Any:
+        if target.is_local():
+            from quintet.local import commands
+
+            return commands.why(target.state(), words)
         from quintet.ops import why
 
-        why.main(target.kube(), words)
+        return why.main(target.kube(), words)
+
+    answer(work, as_json=as_json)
+
+
+@command(PANEL, "predict crime")
+def predict(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="default: the first that `quintet status` names", show_default=False
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Send the example of a pipeline to the API of its model; on a cluster, from inside it."""
+    target: Target = context.obj
+
+    def work() -> Any:
+        if target.is_local():
+            from quintet.local import commands
+
+            return commands.predict(target.state(), model)
+        from quintet.ops import predict
+
+        return predict.main(target.kube(), model)
+
+    answer(work, as_json=as_json)
+
+
+@command(PANEL, "models --json")
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """List the registered models, and the versions of each with champion, digest, time and metrics."""
+    target: Target = context.obj
+
+    def work() -> Any:
+        from quintet.ops import models
+
+        return models.on_machine(target.state()) if target.is_local() else models.main(target.kube())
+
+    answer(work, as_json=as_json)
 
 
 def _moment(text: str) -> datetime:

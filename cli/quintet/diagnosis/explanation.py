@@ -1,6 +1,7 @@
 """A run explained: which task failed or stands still, the facts about it, and the likely cause."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from quintet.diagnosis import Cause, Kind, cause_of
 from quintet.diagnosis.evidence import Evidence, Run, Runs
@@ -11,8 +12,11 @@ WAITING = (Kind.WAITS_FOR_POOL, Kind.WAITS_FOR_RUN)
 EVENTS_SHOWN = 4
 
 
-def explain(runs: Runs, words: Sequence[str]) -> None:
+def explain(runs: Runs, words: Sequence[str]) -> dict[str, Any]:
     """Print facts and cause of the run that the words name.
+
+    Returns:
+        What `--json` says of it: each heading with its texts, as they are printed.
 
     Raises:
         UserError: when there is no such run, or more than one.
@@ -22,7 +26,8 @@ def explain(runs: Runs, words: Sequence[str]) -> None:
         _print((("file", broken.task), *_told(cause_of(broken))))
     run, evidence = _chosen(runs, dag, name)
     print(f"{run.dag} {run.id}: {run.state}")
-    _print(account(runs, evidence))
+    said = _print(account(runs, evidence))
+    return {"dag": run.dag, "run": run.id, "state": run.state, "said": said}
 
 
 def account(runs: Runs, evidence: Sequence[Evidence]) -> Iterator[tuple[str, str]]:
@@ -79,13 +84,15 @@ def _told(cause: Cause) -> Iterator[tuple[str, str]]:
     yield "do", cause.advice
 
 
-def _print(lines: Iterable[tuple[str, str]]) -> None:
-    """Print headings and texts; a heading that repeats stands once."""
-    former = ""
+def _print(lines: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Print headings and texts, and return them; a heading that repeats stands once."""
+    former, said = "", dict[str, list[str]]()
     for heading, text in lines:
+        said.setdefault(heading, []).append(text)
         for line in text.splitlines():
             print(f"  {heading if heading != former else '':10} {line}")
             former = heading
+    return said
 
 
 def _split(runs: Runs, words: Sequence[str]) -> tuple[str, str]:

@@ -242,7 +242,7 @@ def follow_one(
     """Run a DAG and print each task as it ends.
 
     Returns:
-        The run's task instances, each with its result.
+        The run's task instances, as `follow` does.
 
     Raises:
         UserError: when it fails, or its runner does.
@@ -250,8 +250,7 @@ def follow_one(
     airflow = LocalAirflow(platform)
     run_id = runner.start(dag, date, params)
     with airflow.watching(runner):
-        tasks = follow(airflow, dag, run_id)
-    return [{**task, "result": airflow.result(task)} for task in tasks]
+        return follow(airflow, dag, run_id)
 
 
 def _read(path: Path) -> Any:

@@ -1,21 +1,23 @@
-"""The commands of the local platform: ``up``, ``down``, and its ``run``, ``status`` and ``why``."""
+"""The commands of the local platform: ``up``, ``down``, and its ``run``, ``status``, ``predict``, ``why``."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from quintet.diagnosis.explanation import explain
-from quintet.local import services
+from quintet.follow import document
+from quintet.local import served, services
 from quintet.local.airflow import LocalAirflow, follow_one, pipeline_with
 from quintet.local.evidence import LocalRuns
-from quintet.local.parts import shown_services
+from quintet.local.parts import apis, shown_services
 from quintet.local.platform import Platform
 from quintet.local.processes import answers, end_of
-from quintet.local.served import champion
 from quintet.local.state import State
 from quintet.local.task_graph import interruptible
 from quintet.pipelines import showcase
 from quintet.progress import UserError, stage
+from quintet.shown import show_champions, shown_dags
 
 
 def up(state: State) -> None:
@@ -38,7 +40,7 @@ def down(state: State) -> None:
         services.stop(state)
 
 
-def run(state: State, dag: str, params: Mapping[str, Any], date: datetime | None) -> None:
+def run(state: State, dag: str, params: Mapping[str, Any], date: datetime | None) -> dict[str, Any]:
     """Run a DAG here and follow it; starts the services that do not run.
 
     Args:
@@ -46,6 +48,9 @@ def run(state: State, dag: str, params: Mapping[str, Any], date: datetime | None
         dag: its id.
         params: of the run.
         date: of the run; None means now.
+
+    Returns:
+        What `--json` says of it.
 
     Raises:
         UserError: when there is no such DAG, or the run fails, with the reason of the task that failed.
@@ -57,51 +62,82 @@ def run(state: State, dag: str, params: Mapping[str, Any], date: datetime | None
         start.run(keep_runner=True)
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:
-            follow_one(start.platform, runner, dag, date or datetime.now(UTC), dict(params))
+            tasks = follow_one(start.platform, runner, dag, date or datetime.now(UTC), dict(params))
+    return document(dag, tasks[0]["dag_run_id"], "success", tasks)
 
 
-def status(state: State) -> None:
-    """Print what runs, where, and what became of the last runs.
+def status(state: State) -> dict[str, Any]:
+    """Print what runs, where, and what became of the last runs, and return what `--json` says of it.
 
     Raises:
         UserError: when there is no such platform.
     """
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
-    _show(state)
-    platform = Platform(state)
-    running = state.running()
-    for name in shown_services(state):
-        if name.startswith("inference-") and name in running and running[name].process:
-            print(f"champion {champion(platform, name)}")
-    if "postgres" in running and running["postgres"].process:
-        airflow = LocalAirflow(platform)
-        for dag in airflow.dags():
-            last = airflow.last_run(dag["dag_id"])
-            said = f"last run {last['state']} {last['run_after'][:19]}" if last else "no run yet"
-            print(f"dag      {dag['dag_id']:34} {said}")
+    platform, shown = Platform(state), _show(state)
+    at_work = _at_work(state)
+    champions = [served.champion(platform, name) for name in apis() if name in at_work]
+    show_champions(champions)
+    dags = shown_dags(LocalAirflow(platform)) if "postgres" in at_work else []
+    return {"platform": "local", "services": shown, "champions": champions, "dags": dags}
 
 
-def why(state: State, words: list[str]) -> None:
-    """Print why a run here failed.
+def predict(state: State, model: str) -> dict[str, Any]:
+    """Print the answer of a model's API to the example of its pipeline, and return it.
+
+    Args:
+        state: of the platform.
+        model: whose API; "" means the first one.
+
+    Raises:
+        UserError: when no API of that model runs, or it refuses.
+    """
+    at_work = [name for name in apis() if name in _at_work(state)]
+    service = f"inference-{model}" if model else next(iter(at_work), "")
+    if service not in at_work:
+        known = ", ".join(name.removeprefix("inference-") for name in at_work)
+        raise UserError(
+            f"No API of {model or 'a model'} runs here"
+            + (f"; there are {known}." if known else ": `quintet run` of its training DAG starts it.")
+        )
+    example = json.loads(apis()[service].example.read_text(encoding="utf-8"))
+    answer = served.predict(Platform(state), service, example)
+    print(json.dumps(answer, ensure_ascii=False))
+    return answer
+
+
+def why(state: State, words: list[str]) -> dict[str, Any]:
+    """Print why a run here failed, and return what `--json` says of it.
 
     Raises:
         UserError: when there is no such run, or more than one.
     """
-    explain(LocalRuns(state.runs), words)
+    return explain(LocalRuns(state.runs), words)
 
 
-def _show(state: State) -> None:
-    platform, running = Platform(state), state.running()
+def _show(state: State) -> list[dict[str, Any]]:
+    """Print a line for each service, and return what `--json` says of them."""
+    platform, shown = Platform(state), []
     for name in shown_services(state):
-        if name not in running:
-            condition = "stopped: `quintet up` starts it"
-        elif not running[name].process:
-            condition = f"ended by itself: {end_of(state.log(name), 1)} ({state.log(name)})"
-        elif name == "postgres":
-            condition = "Ready" if platform.postgres.is_ready() else "does not answer"
-        elif name == "s3":
-            condition = "Ready" if platform.s3.answers() else "does not answer"
-        else:
-            condition = "Ready" if answers(f"{platform.url(name)}/health") else "does not answer"
-        print(f"service  {name:16} {platform.url(name):48} {condition}")
+        url, how = platform.url(name), _condition(platform, name)
+        shown.append({"name": name, "url": url, "state": how})
+        print(f"service  {name:16} {url:48} {how}")
+    return shown
+
+
+def _at_work(state: State) -> set[str]:
+    return {name for name, service in state.running().items() if service.process}
+
+
+def _condition(platform: Platform, name: str) -> str:
+    """Return in a few words how a service is."""
+    state, running = platform.state, platform.state.running()
+    if name not in running:
+        return "stopped: `quintet up` starts it"
+    if not running[name].process:
+        return f"ended by itself: {end_of(state.log(name), 1)} ({state.log(name)})"
+    if name == "postgres":
+        ready = platform.postgres.is_ready()
+    else:
+        ready = platform.s3.answers() if name == "s3" else answers(f"{platform.url(name)}/health")
+    return "Ready" if ready else "does not answer"

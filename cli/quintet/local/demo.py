@@ -53,7 +53,7 @@ def main(folder: str | None, *, stay: bool) -> None:
             with _timed(seconds, "prediction"), stage("prediction", "the example, to the inference API"):
                 served = await_champion(platform, inference)
                 example = json.loads(shown.example.read_text(encoding="utf-8"))
-                predictions = predict(platform, inference, example)
+                predictions = predict(platform, inference, example)["predictions"]
             _print_results(tasks, served)
             for predicted in predictions:
                 of = shown.example.relative_to(WORKSPACE)

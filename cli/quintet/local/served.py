@@ -12,15 +12,16 @@ from quintet.progress import UserError
 CHAMPION_SECONDS = 60
 
 
-def champion(platform: Platform, service: str) -> str:
-    """Return in a few words which model a service serves."""
+def champion(platform: Platform, service: str) -> dict[str, Any]:
+    """Return what `--json` says of the model that a service serves."""
+    model = service.removeprefix("inference-")
     try:
         served = metadata(platform, service)
     except UserError as error:
-        return f"unknown: {error}"
+        return {"model": model, "version": None, "state": f"unknown, {error}"}
     if served["model"] is None:
-        return f"none yet of {service.removeprefix('inference-')}: its training DAG makes one"
-    return f"{served['model']} version {served['version']}"
+        return {"model": model, "version": None, "state": "none yet, its training DAG makes one"}
+    return {"model": served["model"], "version": served["version"], "state": "served"}
 
 
 def await_champion(platform: Platform, service: str) -> dict[str, Any]:
@@ -40,8 +41,8 @@ def await_champion(platform: Platform, service: str) -> dict[str, Any]:
     return served
 
 
-def predict(platform: Platform, service: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the API's predictions.
+def predict(platform: Platform, service: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the API's answer, with its predictions.
 
     Args:
         platform: where the API is.
@@ -58,7 +59,7 @@ def predict(platform: Platform, service: str, asked: dict[str, Any]) -> list[dic
         raise UserError("the API does not answer") from error
     if not answer.ok:
         raise UserError(f"The API answered {answer.status_code}: {answer.text[:500]}")
-    return list(answer.json()["predictions"])
+    return dict(answer.json())
 
 
 def metadata(platform: Platform, service: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``quintet predict``: one prediction, asked for from inside the cluster."""
 
+import json
 import time
 from typing import Any
 
@@ -14,13 +15,15 @@ EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
 SECONDS = 120
 
 
-def main(kube: Kube, model: str) -> None:
-    """Print a model's answer to its example.
+def main(kube: Kube, model: str) -> Any:
+    """Print a model's answer to its example, and return what `--json` says of it.
 
     Raises:
         UserError: with the API's own sentence, when it refuses.
     """
-    print(ask(kube, model))
+    said = ask(kube, model)
+    print(said)
+    return json.loads(said)
 
 
 def ask(kube: Kube, model: str = "", body: str | None = None) -> str:

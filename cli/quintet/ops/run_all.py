@@ -1,15 +1,15 @@
 """``quintet run-all``: every DAG once, and what came of each as a table."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from quintet.follow import Airflow, follow
+from quintet.follow import document, follow
 from quintet.local import services
-from quintet.local.airflow import LocalAirflow, Runner, follow_one
+from quintet.local.airflow import Runner, follow_one
 from quintet.local.platform import Platform
 from quintet.local.state import State
 from quintet.local.task_graph import interruptible
@@ -25,11 +25,26 @@ EXAMPLES = "samples"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run."""
+    """What came of one run.
+
+    Attributes:
+        dag: its id.
+        state: of the run.
+        tasks: as `follow` returns them; none of a run that failed.
+        failure: of a run that failed.
+    """
 
     dag: str
     state: str
     tasks: list[dict[str, Any]]
+    failure: UserError | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` says of the run."""
+        if self.failure and self.failure.document:
+            return dict(self.failure.document)
+        run = self.tasks[0]["dag_run_id"] if self.tasks else None
+        return document(self.dag, run, self.state, self.tasks)
 
     def line(self) -> str:
         """Return the run's line of the table."""
@@ -69,12 +84,15 @@ class Outcome:
         return [task["result"] for task in self.tasks if isinstance(task.get("result"), dict)]
 
 
-def main(kube: Kube, *, example: bool) -> None:
+def main(kube: Kube, *, example: bool) -> list[dict[str, Any]]:
     """Run every DAG on the cluster, those that do not wait for others at the same time.
 
     Args:
         kube: the platform.
         example: drop the example workbooks into the landing zone first.
+
+    Returns:
+        What `--json` says of each run.
 
     Raises:
         UserError: when a run fails, after the table.
@@ -87,18 +105,21 @@ def main(kube: Kube, *, example: bool) -> None:
         for wave in waves_of(paused):
             runs = {dag: first_runs.start(airflow, dag) for dag in wave}
             for dag, run in runs.items():
-                outcomes.append(_followed(airflow, dag, partial(follow, airflow, dag, run)))
+                outcomes.append(_followed(dag, partial(follow, airflow, dag, run)))
                 if paused[dag]:
                     airflow.pause(dag)
-    show(outcomes)
+    return show(outcomes)
 
 
-def on_machine(state: State, *, example: bool) -> None:
+def on_machine(state: State, *, example: bool) -> list[dict[str, Any]]:
     """Run every DAG on the local platform, one after the other.
 
     Args:
         state: of the platform.
         example: drop the example workbooks into the landing zone first.
+
+    Returns:
+        What `--json` says of each run.
 
     Raises:
         UserError: when a run fails, after the table.
@@ -113,7 +134,7 @@ def on_machine(state: State, *, example: bool) -> None:
         assert start.runner  # noqa: S101 - it was asked for
         with start.runner as runner:
             outcomes = [_here(start.platform, runner, dag) for dag in dags]
-    show(outcomes)
+    return show(outcomes)
 
 
 def waves_of(known: Iterable[str]) -> list[list[str]]:
@@ -126,19 +147,21 @@ def waves_of(known: Iterable[str]) -> list[list[str]]:
     return [[dag for dag in wave if dag in there] for wave in in_order(pipelines().values())]
 
 
-def show(outcomes: Iterable[Outcome]) -> None:
-    """Print the table.
+def show(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Print the table, and return what `--json` says of each run.
 
     Raises:
         UserError: when a run has failed; names each.
     """
-    outcomes = list(outcomes)
     print(f"\n{'DAG':30} {'state':8} {'steps':28} seconds  {'rows':>21}  model")
     for outcome in outcomes:
         print(outcome.line())
     if failed := [outcome.dag for outcome in outcomes if outcome.state != "success"]:
-        raise UserError(f"{', '.join(failed)} failed: `quintet why` says why.")
+        error = UserError(f"{', '.join(failed)} failed: `quintet why` says why.")
+        error.document = [outcome.document() for outcome in outcomes]
+        raise error
     print("Next: quintet status")
+    return [outcome.document() for outcome in outcomes]
 
 
 def examples(dags: Iterable[str]) -> list[Path]:
@@ -150,15 +173,14 @@ def examples(dags: Iterable[str]) -> list[Path]:
 
 
 def _here(platform: Platform, runner: Runner, dag: str) -> Outcome:
-    airflow = LocalAirflow(platform)
-    return _followed(airflow, dag, partial(follow_one, platform, runner, dag, datetime.now(UTC), {}))
+    return _followed(dag, partial(follow_one, platform, runner, dag, datetime.now(UTC), {}))
 
 
-def _followed(airflow: Airflow, dag: str, run: Callable[[], list[dict[str, Any]]]) -> Outcome:
+def _followed(dag: str, run: Callable[[], list[dict[str, Any]]]) -> Outcome:
     """Return what came of a run; one that fails does not keep the others from being told of."""
     try:
         tasks = run()
     except UserError as error:
         print(f"  {error}", flush=True)
-        return Outcome(dag, "failed", [])
-    return Outcome(dag, "success", [{**task, "result": airflow.result(task)} for task in tasks])
+        return Outcome(dag, "failed", [], error)
+    return Outcome(dag, "success", tasks)

@@ -10,6 +10,7 @@ from quintet.ops.airflow_api import AirflowApi
 from quintet.ops.installed import API, models_of, pipelines_of
 from quintet.ops.kube import Kube, is_ready
 from quintet.progress import UserError
+from quintet.shown import show_champions, shown_dags
 
 ADVICE = {
     "ImagePullBackOff": "its image cannot be pulled: `make up` pushes it, global.image.registry names yours",
@@ -23,15 +24,33 @@ ADVICE = {
 }
 
 
-def main(kube: Kube) -> None:
-    """Print the platform's state."""
-    print(f"release  {release(kube) or f'none in namespace {kube.namespace}: `make up` installs it'}")
-    pods = kube.core.list_namespaced_pod(kube.namespace).items
-    pods += kube.core.list_namespaced_pod(kube.tasks_namespace).items
-    for pod in sorted(pods, key=lambda pod: (pod.metadata.namespace, pod.metadata.name)):
-        print(f"pod      {pod.metadata.name:52} {pod_state(pod)}")
-    for line in (*_champions(kube), *_dags(kube), *hints(kube, pods)):
-        print(line)
+def main(kube: Kube) -> dict[str, Any]:
+    """Print the platform's state, and return what `--json` says of it."""
+    installed = release(kube)
+    print(f"release  {installed or f'none in namespace {kube.namespace}: `make up` installs it'}")
+    found = kube.core.list_namespaced_pod(kube.namespace).items
+    found += kube.core.list_namespaced_pod(kube.tasks_namespace).items
+    found.sort(key=lambda pod: (pod.metadata.namespace, pod.metadata.name))
+    pods = [
+        {"name": pod.metadata.name, "namespace": pod.metadata.namespace, "state": pod_state(pod)}
+        for pod in found
+    ]
+    for pod in pods:
+        print(f"pod      {pod['name']:52} {pod['state']}")
+    champions = list(_champions(kube))
+    show_champions(champions)
+    dags = _dags(kube)
+    advice = list(hints(kube, found))
+    for line in advice:
+        print(f"do       {line}")
+    return {
+        "platform": "cluster",
+        "release": installed or None,
+        "pods": pods,
+        "champions": champions,
+        "dags": dags,
+        "do": advice,
+    }
 
 
 def release(kube: Kube) -> str:
@@ -72,7 +91,7 @@ def hints(kube: Kube, pods: list[Any]) -> Iterator[str]:
         if advice := ADVICE.get(trouble(pod)):
             workload = pod.metadata.labels.get("app.kubernetes.io/name", pod.metadata.name)
             fields = {"pod": pod.metadata.name, "namespace": pod.metadata.namespace, "workload": workload}
-            yield f"do       {pod.metadata.name}: {advice.format(**fields)}"
+            yield f"{pod.metadata.name}: {advice.format(**fields)}"
 
 
 def metadata(kube: Kube, model: str) -> dict[str, Any]:
@@ -90,33 +109,27 @@ def metadata(kube: Kube, model: str) -> dict[str, Any]:
         return dict(answer.json())
 
 
-def _champions(kube: Kube) -> Iterator[str]:
+def _champions(kube: Kube) -> Iterator[dict[str, Any]]:
     trained_by = {pipeline.model: pipeline for pipeline in pipelines_of(kube).values()}
     for model in models_of(kube):
+        entry = {"model": model, "version": None}
         try:
             served = metadata(kube, model)
         except UserError as error:
-            yield f"champion {model}: unknown, {error}"
+            yield {**entry, "state": f"unknown, {error}"}
             continue
         if served["model"] is not None:
-            yield f"champion {served['model']} version {served['version']}"
+            yield {"model": served["model"], "version": served["version"], "state": "served"}
         elif model in trained_by:
-            yield f"champion {model}: none yet, `make run DAG={trained_by[model].last_dag}` trains one"
+            yield {**entry, "state": f"none yet, `make run DAG={trained_by[model].last_dag}` trains one"}
         else:
-            yield f"champion {model}: none yet, and no pipeline here trains it"
+            yield {**entry, "state": "none yet, and no pipeline here trains it"}
 
 
-def _dags(kube: Kube) -> Iterator[str]:
+def _dags(kube: Kube) -> list[dict[str, Any]]:
     try:
         with AirflowApi.connect(kube) as airflow:
-            for dag in airflow.dags():
-                run = airflow.last_run(dag["dag_id"])
-                last = f"last run {run['state']} {run['run_after'][:19]}" if run else "no run yet"
-                paused = (
-                    f", paused: `make airflow-cli ARGS='dags unpause {dag['dag_id']}'`"
-                    if dag["is_paused"]
-                    else ""
-                )
-                yield f"dag      {dag['dag_id']:34} {last}{paused}"
+            return shown_dags(airflow, "`make airflow-cli ARGS='dags unpause {}'`")
     except UserError as error:
-        yield f"dags     unknown: {error}"
+        print(f"dags     unknown: {error}")
+        return []

@@ -16,6 +16,7 @@ from quintet.ops.installed import model_of, models_of, pipelines_of
 from quintet.ops.kube import Kube
 from quintet.pipelines import models
 from quintet.progress import UserError
+from quintet.shown import show_champions
 from tests.unit.cli.test_kube import SECRETS, releases
 
 DEPLOYMENTS = "/apis/apps/v1/namespaces/quintet/deployments"
@@ -100,11 +101,12 @@ def test_a_bare_platform_serves_nothing_and_says_what_would_change_that(
 
 
 def test_status_tells_of_the_champion_of_every_model(
-    kube: Kube, release: dict[str, Any], forwarded: list[str]
+    kube: Kube, release: dict[str, Any], forwarded: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     served, none = {"model": "rain", "version": "3"}, {"model": None, "version": None}
     release["/metadata"] = [served, none, none]
-    assert list(status._champions(kube)) == [
+    show_champions(status._champions(kube))
+    assert capsys.readouterr().out.splitlines() == [
         "champion rain version 3",
         "champion hail: none yet, `make run DAG=all_of_it` trains one",
         "champion another: none yet, and no pipeline here trains it",
@@ -119,9 +121,13 @@ def test_status_tells_of_the_champion_of_every_model(
 def test_an_api_that_does_not_answer_does_not_hide_the_others(
     kube: Kube, release: dict[str, Any], forwarded: list[str]
 ) -> None:
-    lines = list(status._champions(kube))
-    assert lines[0] == "champion rain: unknown, the API inference-rain does not answer"
-    assert len(lines) == len(forwarded) == 3
+    first, *others = status._champions(kube)
+    assert first == {
+        "model": "rain",
+        "version": None,
+        "state": "unknown, the API inference-rain does not answer",
+    }
+    assert len(others) == len(forwarded) - 1 == 2
 
 
 def test_a_prediction_is_asked_for_with_the_example_of_the_models_pipeline(

@@ -32,8 +32,9 @@ def test_each_task_is_shown_once_with_its_seconds_and_result(
     ]
     answers[f"{RUN}/taskInstances/extract/xcomEntries/return_value"] = {"value": {"rows": 3}}
 
-    follow(airflow, "forest", airflow.trigger("forest", {"seed": 7}))
+    tasks = follow(airflow, "forest", airflow.trigger("forest", {"seed": 7}))
 
+    assert [task["result"] for task in tasks] == [{"rows": 3}, None]
     assert capsys.readouterr().out.splitlines() == [
         "▸ forest manual-1",
         '  ✓ extract success 2.5 s  {"rows": 3}',
@@ -65,6 +66,11 @@ def test_a_failed_run_ends_with_the_reason_of_its_task(
     with pytest.raises(UserError, match=r"^forest manual-1: load failed: ") as failure:
         follow(airflow, "forest", "manual-1")
     assert str(failure.value).endswith(reason)
+    document = failure.value.document
+    assert (document["dag"], document["run"], document["state"]) == ("forest", "manual-1", "failed")
+    load, export = document["tasks"]
+    assert load == {"task": "load", "state": "failed", "seconds": 2.5, "result": None, "reason": reason}
+    assert (export["task"], export["state"], export["reason"]) == ("export", "upstream_failed", None)
 
 
 def test_a_skipped_task_says_why(
