@@ -4,7 +4,8 @@ A step declares each option once, as a keyword-only parameter:
 
     def load(settings: Settings, *, table: Annotated[str, Option("table to fill")], rows: int = 0) -> Loaded
 
-which gives `--table` (or the environment's `TABLE`) and `--rows` (`ROWS`), typed and checked.
+which gives `--table` (or the environment's `TABLE`) and `--rows` (`ROWS`), typed and checked. Why this is not
+Typer, which the command line has: docs/decisions/014-options-of-a-step.md.
 """
 
 from __future__ import annotations
