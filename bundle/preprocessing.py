@@ -185,7 +185,7 @@ class _Category:
         }  # most clients write a category as training did
 
     def fill(self, matrix: NDArray[np.float64], values: Iterable[Any]) -> list[int]:
-        """Writes a 1 to each row's column; gives the rows whose category training did not see."""
+        """Writes a 1 to each row's column; returns the rows whose category training did not see."""
         new = []
         for row, value in enumerate(values):
             if not isinstance(value, str):

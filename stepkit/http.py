@@ -54,7 +54,7 @@ class Client:
         limits: how long, how often, how much.
         headers: sent with each request, such as a token.
         ask_again: statuses that mean "later", besides 429 and the 5xx that pass.
-        explain: gives what the beginning of such an answer's body says of its reason; nothing if nothing.
+        explain: returns what the beginning of such an answer's body says of its reason; nothing if nothing.
     """
 
     def __init__(

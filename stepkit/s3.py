@@ -62,7 +62,7 @@ class ObjectStore:
         return body
 
     def put(self, uri: str, body: bytes, content_type: str = "application/octet-stream") -> str:
-        """Writes the object, replacing what is there, and gives its sha256."""
+        """Writes the object, replacing what is there, and returns its sha256."""
         return self._put(uri, body, content_type)
 
     def put_if_absent(self, uri: str, body: bytes, content_type: str = "application/octet-stream") -> bool:
@@ -79,7 +79,7 @@ class ObjectStore:
         return True
 
     def upload(self, path: Path, uri: str) -> str:
-        """Writes a file as an object, in parts when it is large, and gives its sha256."""
+        """Writes a file as an object, in parts when it is large, and returns its sha256."""
         bucket, key = split(uri)
         digest = file_sha256(path)
         with naming(uri):
@@ -87,7 +87,7 @@ class ObjectStore:
         return digest
 
     def upload_open(self, file: BufferedReader, uri: str) -> str:
-        """Writes an open file as an object, in parts when it is large, and gives its sha256."""
+        """Writes an open file as an object, in parts when it is large, and returns its sha256."""
         bucket, key = split(uri)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         # boto3 may close what it has sent, and whoever opened the file still needs it.
@@ -124,7 +124,7 @@ class ObjectStore:
         return True
 
     def download(self, uri: str, path: Path) -> str:
-        """Writes the object to a file in chunks of bounded size and gives its sha256."""
+        """Writes the object to a file in chunks of bounded size and returns its sha256."""
         bucket, key = split(uri)
         digest = hashlib.sha256()
         with naming(uri), path.open("wb") as file:

@@ -38,14 +38,14 @@ def run(function: Callable[..., Any]) -> NoReturn:
     """Runs a step as this process and exits with its code.
 
     Args:
-        function: takes `Settings` and keyword-only options (see `stepkit.options`); gives a dataclass or a
+        function: takes `Settings` and keyword-only options (see `stepkit.options`); returns a dataclass or a
             dict that is JSON of at most `MAX_RESULT_BYTES` bytes.
     """
     sys.exit(execute(function, sys.argv[1:], os.environ))
 
 
 def execute(function: Callable[..., Any], arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs a step and gives its exit code; `run` without the exit, for tests.
+    """Runs a step and returns its exit code; `run` without the exit, for tests.
 
     The result is written to the file that `RESULT_PATH` names, if any, and printed as the last line of
     standard output. A step that ends otherwise leaves `{"code": ..., "message": ..., "exit_code": ...}`

@@ -32,7 +32,7 @@ def proven_bundle(
     data_sha256: str,
     split: bundle.Split | None = None,
 ) -> str:
-    """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
+    """Writes the bundle, proves that serving's engine answers as the pipeline does, and returns its digest.
 
     Args:
         pipeline: fitted; see `bundle.export` for what it may hold.

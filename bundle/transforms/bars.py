@@ -73,7 +73,7 @@ def bars_of(rows: Sequence[Mapping[str, Any]]) -> Bars:
 
 
 def check(bars: Bars, interval_ms: int) -> int:
-    """Checks bars, and gives how many are missing between them, as when the exchange stood still.
+    """Checks bars, and returns how many are missing between them, as when the exchange stood still.
 
     Args:
         bars: any number.

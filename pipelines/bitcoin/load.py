@@ -59,7 +59,7 @@ def load(
     raw_uri: Annotated[str, Option("S3 URI of the bars that extract stored")],
     max_refused_share: MaxRefusedShare = MAX_REFUSED_SHARE,
 ) -> Loaded:
-    """Merges closed bars into the table; a try that finds its run already loaded gives the same again."""
+    """Merges closed bars into the table; a try that finds its run already loaded returns the same again."""
     body = ObjectStore().get(raw_uri)
     found = capture.read(body, raw_uri)
     bars, refused = found.bars(raw_uri, max_refused_share)
@@ -78,7 +78,7 @@ def merge(rows: cursor, run: Run, source: Source) -> Loaded:
     """Stages bars, merges the new ones, and writes audit and watermark.
 
     Nothing is visible to others until the cursor's transaction commits. A second try waits for the first
-    one's end, finds its audit row and gives what it says.
+    one's end, finds its audit row and returns what it says.
 
     Args:
         rows: a cursor in the transaction.

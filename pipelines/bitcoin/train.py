@@ -111,7 +111,7 @@ def _best(ours: Study) -> FrozenTrial:
 
 
 def _proven(pipeline: Pipeline, snapshot: Snapshot, figures: dict[str, float], model: str, path: Path) -> str:
-    """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
+    """Writes the bundle, proves that serving's engine answers as the pipeline does, and returns its digest.
 
     Raises:
         InvalidInput: it does not, so that nothing of this training is published.

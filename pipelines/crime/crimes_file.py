@@ -44,7 +44,7 @@ def write_rows(
     columns: Sequence[str],
     check: Callable[[dict[str, Any]], None] | None = None,
 ) -> RefusedRows:
-    """Writes rows of the portal as they come, and gives how many there were and which are not written.
+    """Writes rows of the portal as they come, and returns how many there were and which are not written.
 
     Args:
         rows: what is null has no entry.

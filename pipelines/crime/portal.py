@@ -39,7 +39,7 @@ class Portal:
         return self.soda.updated_at(self.crimes)
 
     def receive_crimes(self, condition: str, path: Path) -> RefusedRows:
-        """Writes the crimes that a condition holds for to a file, and gives how many there were.
+        """Writes the crimes that a condition holds for to a file, and returns how many there were.
 
         Rows that are not crimes are counted and not written.
 
@@ -87,7 +87,7 @@ class Portal:
         return sorted(set(ids) - _repeated(there))
 
     def receive_stations(self, path: Path) -> int:
-        """Writes the police stations to a file, and gives how many there were."""
+        """Writes the police stations to a file, and returns how many there were."""
         stations = self.soda.table(self.stations)
         if not stations:
             raise InvalidInput(

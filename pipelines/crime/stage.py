@@ -142,7 +142,7 @@ class Step:
 
 @contextmanager
 def after(settings: Settings, document_uri: str) -> Iterator[Step]:
-    """Reads a stage and both its sides; gives a step that stands on it.
+    """Reads a stage and both its sides; returns a step that stands on it.
 
     Raises:
         InvalidInput: the document is not a stage of this run, or a file is not what it says.
@@ -180,7 +180,7 @@ def leave(document: Document, rows: Rows, bucket: str, folder: Path) -> Staged:
 
 
 def read(file: File, folder: Path) -> pd.DataFrame:
-    """Downloads one side and gives it with its types: categories are texts, all else numbers.
+    """Downloads one side and returns it with its types: categories are texts, all else numbers.
 
     Raises:
         InvalidInput: it is not the file that was named.
@@ -199,7 +199,7 @@ def typed(path: Path) -> pd.DataFrame:
 
 
 def fetch(uri: str, sha256: str, path: Path) -> Path:
-    """Downloads an object that an earlier step has named, and gives where it is.
+    """Downloads an object that an earlier step has named, and returns where it is.
 
     Raises:
         InvalidInput: it has another hash, as another run has written it since; or it has expired.

@@ -110,7 +110,7 @@ def proven_bundle(
     split: Document,
     folder: Path,
 ) -> str:
-    """Writes the bundle, proves that serving's engine answers as the pipeline does, and gives its digest.
+    """Writes the bundle, proves that serving's engine answers as the pipeline does, and returns its digest.
 
     Args:
         pipeline: fitted.

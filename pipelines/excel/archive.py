@@ -74,7 +74,7 @@ def archive(
 
 
 def _move(store: ObjectStore, settings: Settings, outcome: Outcome, bucket: str, prefix: str) -> str:
-    """Moves a file, with its report where it needs one, and gives its new URI.
+    """Moves a file, with its report where it needs one, and returns its new URI.
 
     Raises:
         InvalidInput: the store takes no object of such a name.

@@ -116,7 +116,7 @@ def load_file(
 
 
 def merge(rows: cursor, layout: Layout, prices: Sequence[Sequence[Any]], sha256: str) -> dict[str, int]:
-    """Adds the prices that are new, corrects those that differ, and gives how many of each there are."""
+    """Adds the prices that are new, corrects those that differ, and returns how many of each there are."""
     columns = _names(layout.all_columns)
     target = postgres.identifier(layout.table)
     rows.execute(

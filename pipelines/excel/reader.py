@@ -44,7 +44,7 @@ def read(body: bytes) -> Findings:
 
 
 def read_apart(path: Path) -> Findings:
-    """Returns what `read` gives, from a process of its own.
+    """Returns what `read` returns, from a process of its own.
 
     A file that would take all memory, or that the reader of the format cannot bear, ends that process and not
     this one; and what its bytes may do, they do where there are no secrets: neither in the environment of

@@ -63,7 +63,7 @@ def load(
     ] = None,
     run_after: Annotated[datetime | None, Option("time of the capture; for a file its last change")] = None,
 ) -> Loaded:
-    """Merges samples into a table; a try that finds its run already loaded gives the same result again."""
+    """Merges samples into a table; a try that finds its run already loaded returns the same result again."""
     if (raw_uri is None) == (file is None):
         raise InvalidInput("give either --raw-uri (RAW_URI) or --file (FILE)", Code.INVALID_SETTING)
     source = _of_file(file, settings, run_after) if file else _of_answer(str(raw_uri), settings, run_after)
@@ -81,7 +81,7 @@ def merge(rows: cursor, table: str, dag_id: str, source: Source) -> Loaded:
     """Stages the rows of a source, merges the new ones into the table, and writes audit and watermark.
 
     Nothing is visible to others until the cursor's transaction commits. A second try waits for the first
-    one's end, finds its audit row and gives what it says.
+    one's end, finds its audit row and returns what it says.
 
     Args:
         rows: a cursor in the transaction.

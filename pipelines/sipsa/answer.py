@@ -27,7 +27,7 @@ _EXCERPT = 300
 
 
 def keep(stream: Stream, operation: str, path: Path) -> int:
-    """Writes a whole answer to a file, as gzip, and gives its size in bytes.
+    """Writes a whole answer to a file, as gzip, and returns its size in bytes.
 
     Raises:
         Unfinished: it is cut off, or is a fault of the server, or a page instead of an answer.

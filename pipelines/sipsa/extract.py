@@ -63,7 +63,7 @@ def extract(
 
 
 def ask(client: Client, wsdl_url: str, operation: Operation, path: Path) -> int:
-    """Writes the whole answer of an operation to a file, as gzip, and gives its unpacked size in bytes.
+    """Writes the whole answer of an operation to a file, as gzip, and returns its unpacked size in bytes.
 
     Raises:
         DependencyUnavailable: the service does not answer, or not to the end, or with faults, after retries.

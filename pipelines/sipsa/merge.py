@@ -40,7 +40,7 @@ class Merged:
 def merge(
     settings: Settings, *, operation: Annotated[Operation, Option("report whose staged answer to merge")]
 ) -> Merged:
-    """Merges what this run has staged; a try that finds it merged already gives the same result again."""
+    """Merges what this run has staged; a try that finds it merged already returns the same result again."""
     report = REPORTS[operation]
     with postgres.transaction(settings) as rows:
         merged = merge_staged(rows, report, settings.run.dag_id, settings.run.required_id)

@@ -227,7 +227,7 @@ def _behind(head: bytes, source: str, number: int) -> _Parser:
 
 
 def _segments(file: gzip.GzipFile) -> Iterator[bytes]:
-    """Cuts an answer where rows begin: gives what is before the first, then one row after another."""
+    """Cuts an answer where rows begin: returns what is before the first, then one row after another."""
     buffer = b""
     while piece := file.read(_PIECE):
         buffer += piece

@@ -114,7 +114,7 @@ def read(path: Path, report: Report, source: ledger.Source, counts: ledger.Count
 
 
 def fill(rows: cursor, report: Report, values: Iterator[Row]) -> int:
-    """Replaces the rows of the report's staging table and gives their number."""
+    """Replaces the rows of the report's staging table and returns their number."""
     rows.execute(sql.SQL("TRUNCATE {}").format(postgres.identifier(report.staging)))
     return postgres.copy(rows, report.staging, [*report.names, "answer_row"], values)
 

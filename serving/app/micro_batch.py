@@ -53,7 +53,7 @@ class MicroBatch:
         return len(self._samples) >= MOST_SAMPLES
 
     def add(self, samples: Sequence[dict[str, Any]]) -> int:
-        """Takes a request's samples, before anything is computed; gives the place of the first one."""
+        """Takes a request's samples, before anything is computed; returns the place of the first one."""
         start = len(self._samples)
         self._samples += samples
         return start

@@ -45,7 +45,7 @@ class Predictor:
 
         Args:
             scope: The request's, of ASGI.
-            receive: Gives its body.
+            receive: returns its body.
             with_probabilities: Name each class's probability.
             strict: Refuse a sample's unknown fields.
 

@@ -12,7 +12,7 @@ class Rendered:
         """Prepares.
 
         Args:
-            parts: Gives what the answer is made of at this moment: objects that are replaced, not changed.
+            parts: returns what the answer is made of at this moment: objects that are replaced, not changed.
             render: Makes the answer of them.
         """
         self._parts, self._render = parts, render

@@ -25,7 +25,7 @@ class Store:
 
         Args:
             crimes: makes them.
-            today: gives the day of the last refresh.
+            today: returns the day of the last refresh.
             months: how many months before it the crimes begin.
         """
         self._crimes = crimes

@@ -60,7 +60,7 @@ def compare(
     Args:
         metric: what is gained.
         true: the rows' labels.
-        challenger: the challenger's answers, as `metric.answers` gives them.
+        challenger: the challenger's answers, as `metric.answers` returns them.
         champion: the champion's answers.
         confidence: of the interval.
         seed: of the resamples.

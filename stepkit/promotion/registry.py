@@ -37,7 +37,7 @@ class Registry(Protocol):
     """Where a champion is shown."""
 
     def show(self, champion: Model | None, fence: Fence) -> int | None:
-        """Makes the champion, if any, the one that serving loads; gives its version, if it has one."""
+        """Makes the champion, if any, the one that serving loads; returns its version, if it has one."""
         ...
 
     def version(self, model: Model) -> int | None:
