@@ -50,7 +50,10 @@ def show(url: str, login: Any = None) -> list[dict[str, Any]]:
         UserError: when it does not answer, or refuses.
     """
     mlflow = _Mlflow(url, login)
-    models = [_model(mlflow, each) for each in mlflow.all("registered-models", {})]
+    versions: dict[str, list[dict[str, Any]]] = {}
+    for version in mlflow.all("model-versions"):
+        versions.setdefault(version["name"], []).append(_version(mlflow, version))
+    models = [_model(each, versions.get(each["name"], [])) for each in mlflow.all("registered-models")]
     for model in models:
         print(f"model    {model['name']}")
         for version in model["versions"]:
@@ -60,9 +63,8 @@ def show(url: str, login: Any = None) -> list[dict[str, Any]]:
                 f"{(version['bundle_digest'] or '')[:12]}"
             )
             if mark:
-                print(
-                    f"         {'  '.join(f'{key} {value:.4g}' for key, value in version['metrics'].items())}"
-                )
+                figures = (f"{name} {value:.4g}" for name, value in version["metrics"].items())
+                print(f"         {'  '.join(figures)}")
     if not models:
         print("No model is registered: the first promotion of a training DAG makes one.")
     return models
@@ -76,11 +78,11 @@ class _Mlflow:
         self._session = loopback.session()
         self._session.auth = login
 
-    def all(self, kind: str, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def all(self, kind: str) -> Iterator[dict[str, Any]]:
         """Yield all entries of a kind, page by page."""
         page: dict[str, Any] = {}
         while True:
-            found = self.get(f"{kind}/search", {**asked, "max_results": PAGE, **page})
+            found = self.get(f"{kind}/search", {"max_results": PAGE, **page})
             yield from found.get(kind.replace("-", "_"), [])
             if not found.get("next_page_token"):
                 return
@@ -103,15 +105,10 @@ class _Mlflow:
         return dict(answer.json())
 
 
-def _model(mlflow: _Mlflow, registered: dict[str, Any]) -> dict[str, Any]:
-    name = registered["name"]
+def _model(registered: dict[str, Any], versions: list[dict[str, Any]]) -> dict[str, Any]:
     aliases = {each["alias"]: int(each["version"]) for each in registered.get("aliases", [])}
-    quoted = name.replace("'", "''")
-    versions = [
-        _version(mlflow, each) for each in mlflow.all("model-versions", {"filter": f"name = '{quoted}'"})
-    ]
-    versions.sort(key=lambda version: -int(version["version"]))
-    return {"name": name, "champion": aliases.get(ALIAS), "versions": versions}
+    latest_first = sorted(versions, key=lambda version: -int(version["version"]))
+    return {"name": registered["name"], "champion": aliases.get(ALIAS), "versions": latest_first}
 
 
 def _version(mlflow: _Mlflow, version: dict[str, Any]) -> dict[str, Any]:

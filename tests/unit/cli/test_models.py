@@ -20,10 +20,11 @@ def registered(mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tup
     client.create_registered_model(name)
     experiment, runs = client.create_experiment(name), []
     for number in range(1, 4):
-        run = client.create_run(experiment).info.run_id
+        made = client.create_run(experiment).info
+        run, source = made.run_id, f"{made.artifact_uri}/model"
         client.log_metric(run, "f1_macro", number / 4)
         tags = {"algorithm": "svc", "bundle_digest": f"{number}" * 64}
-        client.create_model_version(name, source=f"mlflow-artifacts:/{run}", run_id=run, tags=tags)
+        client.create_model_version(name, source=source, run_id=run, tags=tags)
         runs.append(run)
     client.set_registered_model_alias(name, models.ALIAS, "2")
     monkeypatch.setattr(models, "PAGE", 2)
