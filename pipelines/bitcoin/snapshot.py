@@ -11,18 +11,14 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bundle import Split
 from bundle.transforms.bars import FEATURES
-from stepkit.errors import Code, InvalidInput
-from stepkit.s3 import ObjectStore
+from stepkit import snapshots
 
 OPEN_TIME, MOVE, TARGET, SIDE = "open_time", "move", "direction", "side"
 TRAIN, GAP, TEST = "train", "gap", "test"
 TEST_SHARE = 0.2
-_METADATA = b"quintet"
 _COLUMNS = (OPEN_TIME, *FEATURES, MOVE, TARGET, SIDE)
 
 
@@ -71,12 +67,9 @@ class Snapshot:
 
     def write(self, path: Path) -> None:
         """Writes the snapshot as Parquet."""
-        table = pa.Table.from_pandas(self.rows, preserve_index=False)
-        metadata = {"series": asdict(self.series), "parameters_sha256": self.parameters_sha256}
-        table = table.replace_schema_metadata(
-            {**table.schema.metadata, _METADATA: json.dumps(metadata).encode()}
+        snapshots.write(
+            self.rows, {"series": asdict(self.series), "parameters_sha256": self.parameters_sha256}, path
         )
-        pq.write_table(table, path, compression="zstd")
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -85,15 +78,12 @@ class Snapshot:
         Raises:
             InvalidInput: the file is not a snapshot.
         """
-        try:
-            table = pq.read_table(path)
-            metadata = json.loads(table.schema.metadata[_METADATA])
-            series = Series(**metadata["series"])
-            return cls(table.to_pandas()[list(_COLUMNS)], series, metadata["parameters_sha256"])
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            raise InvalidInput(
-                f"{path.name} is not a snapshot of features: {error!r}", Code.UNREADABLE_INPUT, file=path.name
-            ) from error
+        return snapshots.read(
+            path,
+            _COLUMNS,
+            lambda rows, about: cls(rows, Series(**about["series"]), about["parameters_sha256"]),
+            "features",
+        )
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
@@ -103,16 +93,7 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
         InvalidInput: its content has another hash; or there is none at the URI.
         DependencyUnavailable: S3 does not answer.
     """
-    path = folder / "snapshot.parquet"
-    ObjectStore().download(uri, path)
-    snapshot = Snapshot.read(path)
-    if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
-        raise InvalidInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: make the features again",
-            Code.INPUT_REPLACED,
-            file=uri,
-        )
-    return snapshot
+    return snapshots.fetch(uri, folder, Snapshot.read, expected_sha256, "make the features again")
 
 
 def sides(rows: int, test_share: float, gap: int) -> list[str]:

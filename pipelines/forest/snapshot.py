@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bundle import Split, normalise_category
 from forest.schema import COLUMNS, NAMES, WILDERNESS_AREAS
+from stepkit import snapshots
 from stepkit.errors import Code, InvalidInput
-from stepkit.s3 import ObjectStore
 
 FEATURES = NAMES[:-1]
 TARGET = NAMES[-1]
@@ -32,7 +29,6 @@ TRAIN, TEST = "train", "test"
 TEST_SHARE = 0.2
 SPLIT = Split("key", KEY, TEST_SHARE)
 
-_METADATA = b"quintet"
 _COLUMNS = (*NAMES, "side")
 
 
@@ -70,12 +66,9 @@ class Snapshot:
 
     def write(self, path: Path) -> None:
         """Writes the snapshot as Parquet."""
-        table = pa.Table.from_pandas(self.rows, preserve_index=False)
-        metadata = {"captures": self.captures, "parameters_sha256": self.parameters_sha256}
-        table = table.replace_schema_metadata(
-            {**table.schema.metadata, _METADATA: json.dumps(metadata).encode()}
+        snapshots.write(
+            self.rows, {"captures": self.captures, "parameters_sha256": self.parameters_sha256}, path
         )
-        pq.write_table(table, path, compression="zstd")
 
     @classmethod
     def read(cls, path: Path) -> Snapshot:
@@ -84,16 +77,7 @@ class Snapshot:
         Raises:
             InvalidInput: the file is not a snapshot.
         """
-        try:
-            table = pq.read_table(path)
-            metadata = json.loads(table.schema.metadata[_METADATA])
-            return cls(table.to_pandas()[list(_COLUMNS)], **metadata)
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            raise InvalidInput(
-                f"{path.name} is not a snapshot of preprocess: {error!r}",
-                Code.UNREADABLE_INPUT,
-                file=path.name,
-            ) from error
+        return snapshots.read(path, _COLUMNS, lambda rows, about: cls(rows, **about), "preprocess")
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapshot:
@@ -103,16 +87,7 @@ def fetch(uri: str, folder: Path, expected_sha256: str | None = None) -> Snapsho
         InvalidInput: its content has another hash; or there is none at the URI.
         DependencyUnavailable: S3 does not answer.
     """
-    path = folder / "snapshot.parquet"
-    ObjectStore().download(uri, path)
-    snapshot = Snapshot.read(path)
-    if expected_sha256 is not None and snapshot.sha256 != expected_sha256:
-        raise InvalidInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
-            Code.INPUT_REPLACED,
-            file=uri,
-        )
-    return snapshot
+    return snapshots.fetch(uri, folder, Snapshot.read, expected_sha256, "preprocess again")
 
 
 def clean(raw: pd.DataFrame) -> pd.DataFrame:

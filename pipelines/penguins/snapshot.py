@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bundle import Split
 from penguins.schema import (
@@ -26,8 +23,8 @@ from penguins.schema import (
     UNKNOWN_SEX,
     VALUES,
 )
+from stepkit import snapshots
 from stepkit.errors import Code, InvalidInput
-from stepkit.s3 import ObjectStore
 
 KEY = (
     "culmen_length_mm", "culmen_depth_mm", "flipper_length_mm", "body_mass_g", "island", "sex",
@@ -38,7 +35,6 @@ TRAIN, TEST = "train", "test"
 TEST_SHARE = 0.25
 SPLIT = Split("key", KEY, TEST_SHARE)
 _COLUMNS = ("line", *FEATURES, TARGET, "side")
-_METADATA = b"quintet"
 
 
 @dataclass(frozen=True)
@@ -84,10 +80,11 @@ class Snapshot:
 
     def write(self, path: Path) -> None:
         """Writes the snapshot as Parquet."""
-        table = pa.Table.from_pandas(self.rows, preserve_index=False)
-        about = {"defects": dataclasses.asdict(self.defects), "parameters_sha256": self.parameters_sha256}
-        metadata = {**table.schema.metadata, _METADATA: json.dumps(about).encode()}
-        pq.write_table(table.replace_schema_metadata(metadata), path)
+        snapshots.write(
+            self.rows,
+            {"defects": dataclasses.asdict(self.defects), "parameters_sha256": self.parameters_sha256},
+            path,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Snapshot:
@@ -96,18 +93,12 @@ class Snapshot:
         Raises:
             InvalidInput: the file is not a snapshot.
         """
-        try:
-            table = pq.read_table(path)
-            about = json.loads(table.schema.metadata[_METADATA])
-            return cls(
-                table.to_pandas()[list(_COLUMNS)], Defects(**about["defects"]), about["parameters_sha256"]
-            )
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            raise InvalidInput(
-                f"{path.name} is not a snapshot of preprocess: {error!r}",
-                Code.UNREADABLE_INPUT,
-                file=path.name,
-            ) from error
+        return snapshots.read(
+            path,
+            _COLUMNS,
+            lambda rows, about: cls(rows, Defects(**about["defects"]), about["parameters_sha256"]),
+            "preprocess",
+        )
 
 
 def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
@@ -117,16 +108,7 @@ def fetch(uri: str, folder: Path, expected_sha256: str) -> Snapshot:
         InvalidInput: its content has another hash; or there is none at the URI.
         DependencyUnavailable: S3 does not answer.
     """
-    path = folder / "snapshot.parquet"
-    ObjectStore().download(uri, path)
-    snapshot = Snapshot.read(path)
-    if snapshot.sha256 != expected_sha256:
-        raise InvalidInput(
-            f"{uri} has the data hash {snapshot.sha256}, not {expected_sha256}: preprocess again",
-            Code.INPUT_REPLACED,
-            file=uri,
-        )
-    return snapshot
+    return snapshots.fetch(uri, folder, Snapshot.read, expected_sha256, "preprocess again")
 
 
 def clean(raw: pd.DataFrame) -> tuple[pd.DataFrame, Defects]:
