@@ -84,6 +84,36 @@ def run_all(
     answer(work, as_json=as_json)
 
 
+@command(PANEL, "step --like RUN forest train --algorithm svc", context_settings=PASSED_ON)
+def step(
+    context: typer.Context,
+    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="its name")],
+    name: Annotated[str, typer.Argument(metavar="STEP", help="such as train")],
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="OPTION", help="of the step; --help lists them")
+    ] = None,
+    like: Annotated[
+        str, typer.Option(metavar="RUN", help="id of a run: take options and environment of its task of this step")
+    ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="run it again whenever a file of its code is saved")
+    ] = False,
+) -> None:
+    """Run one step: in this terminal, where breakpoints work, or in its pod."""
+    from quintet.by_hand import find
+
+    target: Target = context.obj
+    found = find(pipeline, name)
+    if target.is_local():
+        from quintet.local import step as local
+
+        local.main(target.state(), found, options or [], like, watch=watch)
+    else:
+        from quintet.ops import step
+
+        step.main(target.kube(), found, options or [], like, watch=watch)
+
+
 @command(PANEL, "land prices.xlsx")
 def land(
     context: typer.Context,

@@ -36,27 +36,6 @@ def demo(
     demo.main(context.obj.folder, stay=not end)
 
 
-@command(PANEL, "step --like RUN forest train --algorithm svc", context_settings=PASSED_ON)
-def step(
-    context: typer.Context,
-    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="a folder of pipelines/")],
-    name: Annotated[str, typer.Argument(metavar="STEP", help="such as train")],
-    options: Annotated[
-        list[str] | None, typer.Argument(metavar="OPTION", help="of the step; --help lists them")
-    ] = None,
-    like: Annotated[
-        str,
-        typer.Option(
-            metavar="RUN", help="id of a local run: take options and environment of its task of this step"
-        ),
-    ] = "",
-) -> None:
-    """Run one step in this terminal, where breakpoints work."""
-    from quintet.local import step
-
-    step.main(context.obj.state(), pipeline, name, options or [], like)
-
-
 @command(PANEL, "test weather -k load", name="test", context_settings=PASSED_ON)
 def run_tests(
     words: Annotated[

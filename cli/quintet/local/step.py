@@ -1,16 +1,22 @@
-"""``quintet step``: one step in this very terminal, with the connections that a task of a run would have."""
+"""``quintet step`` without a cluster: a step as a process, with the connections of its task."""
 
+import contextlib
 import json
 import os
-from datetime import UTC, datetime
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import psutil
+
+from quintet.by_hand import ending, run_id
+from quintet.edits import again_after_each_save
 from quintet.local.platform import Platform, python
 from quintet.local.processes import INHERITED
 from quintet.local.state import State
 from quintet.paths import WORKSPACE
-from quintet.pipelines import pipelines
+from quintet.pipelines import Step, pipelines
 from quintet.progress import UserError
 from stepkit.settings import Run
 from stepkit.trust import BUNDLES
@@ -18,44 +24,103 @@ from stepkit.trust import BUNDLES
 OF_THE_TERMINAL = ("TERM", "COLUMNS", "LINES", "USER", "EDITOR", "PYTHONBREAKPOINT")
 OUTWARD = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", *BUNDLES)
 """By which a source outside is reached, where `--source-url` names one; the platform's own ports are not."""
+STOP_SECONDS = 1
+"""A step may be killed at any time; what it has begun is put right by its next run."""
 
 
-def main(state: State, pipeline: str, step: str, options: list[str], like: str) -> NoReturn:
-    """Become the step: its exit code is ours, and stdin stays the terminal.
+@dataclass(frozen=True)
+class Command:
+    """What runs a step.
+
+    Attributes:
+        words: the program and its arguments.
+        environment: all of it.
+    """
+
+    words: list[str]
+    environment: dict[str, str]
+
+
+def main(state: State, step: Step, options: list[str], like: str, *, watch: bool) -> None:
+    """Become the step: its exit code is ours, and stdin stays the terminal; or run it again after each save.
 
     Args:
         state: of the platform.
-        pipeline: its name.
-        step: its name, with hyphens or underscores.
+        step: the step.
         options: of the step.
         like: the id of a run whose task of this step had more options and an environment, or "".
+        watch: whether it runs again after each save of its code, until Ctrl-C.
 
     Raises:
-        UserError: when there is no such step, platform or former task.
+        UserError: when there is no such platform or former task.
     """
-    name = step.replace("_", "-")
-    known = pipelines()
-    if pipeline not in known:
-        raise UserError(f"There is no pipeline {pipeline}; there are {', '.join(known)}.")
-    steps = known[pipeline].steps
-    if name not in steps:
-        raise UserError(f"Pipeline {pipeline} has no step {name}; it has {', '.join(steps)}.")
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
-    plain, secret = Platform(state).step_environment(pipeline, name)
-    module = steps[name].module
-    if like:
-        former = former_task(state, module, like, options)
-        options = [*former["argv"][3:], *options]
-        plain = {**former["env"], **plain}
-        plain.pop("RESULT_PATH", None)
-    else:
-        plain = {"RUN_ID": f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "TASK_ID": name, **plain}
+    former = _former(state, step, like, options)
+    if watch:
+
+        def start() -> Attempt:
+            pipelines.cache_clear()  # an edit of pipeline.yaml counts too
+            return Attempt(_command(state, step, former, options, run_id()))
+
+        again_after_each_save(step, start)
+    command = _command(state, step, former, options, "" if like else run_id())
+    os.chdir(WORKSPACE)
+    os.execve(command.words[0], command.words, command.environment)  # noqa: S606
+
+
+class Attempt:
+    """A run of a step as a process, at this terminal.
+
+    Args:
+        command: what to run.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._process = subprocess.Popen(command.words, env=command.environment, cwd=WORKSPACE)
+
+    def end(self) -> str | None:
+        """Return how it ended; None while it runs."""
+        code = self._process.poll()
+        return None if code is None else ending(code if code >= 0 else 128 - code)
+
+    def stop(self) -> None:
+        """Stop it with all that it has started."""
+        if self._process.poll() is not None:
+            return
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._process.kill()
+        self._process.wait()
+
+
+def _former(state: State, step: Step, like: str, options: list[str]) -> dict[str, Any]:
+    """Return the command of a former task; an empty one without the wish for it."""
+    return former_task(state, step.module, like, options) if like else {"argv": [], "env": {}}
+
+
+def _command(state: State, step: Step, former: dict[str, Any], options: list[str], run: str) -> Command:
+    """Return what runs a step.
+
+    Args:
+        state: of the platform.
+        step: the step.
+        former: the command of a task that it is run like.
+        options: more, which win.
+        run: id of a run of its own; "" for that of the former task.
+    """
+    plain, secret = Platform(state).step_environment(step.pipeline.name, step.name)
+    plain = {"TASK_ID": step.name, **former["env"], **plain, **({"RUN_ID": run} if run else {})}
+    plain.pop("RESULT_PATH", None)
     kept = (*INHERITED, *OF_THE_TERMINAL, *OUTWARD)
     own = {name: os.environ[name] for name in kept if name in os.environ}
-    program = python(pipeline)
-    os.chdir(WORKSPACE)
-    os.execve(program, [str(program), "-m", module, *options], {**own, **plain, **secret})  # noqa: S606
+    words = [str(python(step.pipeline.name)), "-m", step.module, *former["argv"][3:], *options]
+    return Command(words, {**own, **plain, **secret})
 
 
 def former_task(state: State, module: str, run: str, options: list[str]) -> dict[str, Any]:

@@ -28,13 +28,21 @@ class Kube:
         namespace: of the release.
         kubeconfig: the file; None for the user's own.
         context: of the kubeconfig; None for its current one.
+        cluster: of this machine, when it is one.
 
     Raises:
         UserError: when there is no such kubeconfig or context.
     """
 
-    def __init__(self, namespace: str, kubeconfig: Path | None = None, context: str | None = None) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        cluster: Cluster | None = None,
+    ) -> None:
         self.namespace = namespace
+        self.cluster = cluster
         self._kubeconfig = str(kubeconfig) if kubeconfig else None
         self._context = context
         from kubernetes.client import AppsV1Api, BatchV1Api, CoreV1Api
@@ -47,8 +55,10 @@ class Kube:
     @classmethod
     def of(cls, namespace: str, context: str | None) -> "Kube":
         """Return the platform meant: of the named context, else of `make up`, else of the current context."""
-        own = Cluster().kubeconfig
-        return cls(namespace, None if context or not own.exists() else own, context)
+        own = Cluster.chosen()
+        if context or not own.kubeconfig.exists():
+            return cls(namespace, context=context)
+        return cls(namespace, own.kubeconfig, cluster=own)
 
     @cached_property
     def releases(self) -> dict[str, dict[str, Any]]:
