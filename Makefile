@@ -8,8 +8,8 @@ DAG ?= forest_training_pipeline
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install up down restart rotate retention clean status logs ui airflow mlflow minio api env images \
-        push bump sbom audit run run-all land why predict test test-fast mutants lint e2e bench bench-serving \
-        bench-pipelines bench-promotion package generate airflow-cli
+        push bump sbom audit run run-all step land why predict test test-fast mutants lint e2e bench bench-serving \
+        bench-edits bench-pipelines bench-promotion package generate airflow-cli
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,8 @@ run: ## Run a DAG and follow it to its end: DAG=forest_training_pipeline
 	@$(QUINTET) --on cluster run $(DAG) $(ARGS)
 run-all: ## Run every DAG once and print a table: steps, seconds, rows, models
 	@$(QUINTET) --on cluster run-all $(ARGS)
+step: ## Run a step's code in its pod, again after each save: STEP="forest load" ARGS="--like RUN"
+	@$(QUINTET) --on cluster step --watch $(ARGS) $(STEP)
 land: ## Drop a workbook into the Excel landing zone: FILE=prices.xlsx
 	@$(QUINTET) --on cluster land $(FILE)
 why: ## Say why a run failed or stands still: RUN=id, RUN=dag, or the latest
@@ -95,6 +97,8 @@ bench-serving: ## Our API beside mlflow models serve, MLServer, BentoML, KServe:
 	@$(IN) dev -m bench.serving $(ARGS)
 bench: ## Measure the running platform: memory, steps, load
 	@$(IN) dev -m bench.platform && $(IN) dev -m bench.steps && $(IN) dev -m bench.load
+bench-edits: ## Seconds from a saved edit of a step to its first log line: ARGS="cluster --like RUN forest load"
+	@$(IN) dev -m bench.edit_loop $(ARGS)
 bench-pipelines: ## Measure the pipelines' heavy parts beside the least that they could be
 	@$(IN) dev -m bench.crime && $(IN) dev -m bench.sipsa && $(IN) dev -m bench.excel && $(IN) dev -m bench.bitcoin
 bench-promotion: ## How often an equal challenger is promoted, and how often a better one

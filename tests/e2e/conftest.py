@@ -20,7 +20,14 @@ from quintet.progress import CommandError, output
 
 E2E = Cluster("quintet-e2e", 5002)
 VALUES = Path(__file__).with_name("values.yaml")
-FILES = ["test_platform", "test_pipelines", "test_own_repository", "test_rotation", "test_why"]
+FILES = [
+    "test_platform",
+    "test_pipelines",
+    "test_by_hand",
+    "test_own_repository",
+    "test_rotation",
+    "test_why",
+]
 STAGES = pytest.StashKey[list[tuple[str, float, str]]]()
 
 

@@ -17,6 +17,7 @@ from quintet.local.airflow import Runner, follow_one
 from quintet.local.platform import Platform
 from quintet.local.services import services
 from quintet.local.state import State
+from tests.places import REPOSITORY
 
 CAPTURE, TRAINING = "forest_cover_data_pipeline", "forest_training_pipeline"
 SMALL = {"n_estimators": 5, "svc_max_rows": 500, "svc_components": 20, "min_metric": 0.1}
@@ -50,6 +51,15 @@ class Local:
     @property
     def database(self) -> str:
         return self.platform.database_url("forest", "quintet")
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy what the command line runs steps of forest by, so that a test may edit them."""
+    for root in ("cli", "charts", "dags", "pipelines", "stepkit", "bundle", "images", "serving"):
+        shutil.copytree(REPOSITORY / root, folder / root, symlinks=True)
+    (folder / "sources/forest_api").mkdir(parents=True)
+    lock = "sources/forest_api/requirements.lock"
+    shutil.copy(REPOSITORY / lock, folder / lock)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.conftest import Local
+from tests.local.conftest import Local, copy_checkout
 from tests.places import REPOSITORY
 from tests.scripted_http import response, serving
 
@@ -89,11 +88,7 @@ def test_what_there_is_not_is_named(platform: Local, words: list[str], sentence:
 
 
 def test_a_breakpoint_in_a_step_is_reached(platform: Local, trained: list[Any], tmp_path: Path) -> None:
-    for root in ("cli", "charts", "dags", "pipelines", "stepkit", "bundle", "images", "serving"):
-        shutil.copytree(REPOSITORY / root, tmp_path / root, symlinks=True)
-    (tmp_path / "sources/forest_api").mkdir(parents=True)
-    lock = "sources/forest_api/requirements.lock"
-    shutil.copy(REPOSITORY / lock, tmp_path / lock)
+    copy_checkout(tmp_path)
     train = tmp_path / "pipelines/forest/train.py"
     line = "            predicted = pipeline.predict(test)\n"
     assert line in train.read_text()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from quintet.commands.app import Json, Target, answer, command, dags, pairs
+from quintet.commands.app import PASSED_ON, Json, Target, answer, command, dags, pairs
 
 PANEL: Final = "On either platform"
 
