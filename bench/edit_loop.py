@@ -65,16 +65,18 @@ def _edits(asked: argparse.Namespace, checkout: Path) -> Iterator[float]:
     module = find(asked.pipeline, asked.step).module
     file = checkout / "pipelines" / f"{module.replace('.', '/')}.py"
     original = file.read_text(encoding="utf-8")
+    # Else the image of an edit would be there from the time before.
+    now = f"{time.time():.0f}"
     process = _watch(asked, checkout)
     try:
         _await(process, WAITS)
         for number in range(1, asked.edits + 1):
-            message = f"edit {number} of {asked.edits}"
+            message = f"edit {number} of {asked.edits}, {now}"
             file.write_text(edited(original, module.rpartition(".")[2], message), encoding="utf-8")
             saved = time.monotonic()
             _await(process, f'"message": "{message}"')
             took = time.monotonic() - saved
-            print(f"{message}: {took:.2f} s", flush=True)
+            print(f"edit {number}: {took:.2f} s", flush=True)
             yield took
             _await(process, WAITS)
     finally:
@@ -109,8 +111,8 @@ def _await(process: subprocess.Popen[str], phrase: str) -> None:
 
 
 def copy_checkout(folder: Path) -> None:
-    """Copy the files that Git knows, as they are now."""
-    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z"]
+    """Copy the files that Git knows or would take in, as they are now."""
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0"):
         if name and (REPOSITORY / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

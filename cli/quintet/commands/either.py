@@ -93,7 +93,10 @@ def step(
         list[str] | None, typer.Argument(metavar="OPTION", help="of the step; --help lists them")
     ] = None,
     like: Annotated[
-        str, typer.Option(metavar="RUN", help="id of a run: take options and environment of its task of this step")
+        str,
+        typer.Option(
+            metavar="RUN", help="id of a run: take options and environment of its task of this step"
+        ),
     ] = "",
     watch: Annotated[
         bool, typer.Option("--watch", help="run it again whenever a file of its code is saved")

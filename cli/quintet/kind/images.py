@@ -160,7 +160,7 @@ def push_images(
     references = {
         artifact.name: f"{registry}/{artifact.name}:{planned.tags[artifact.name]}" for artifact in wanted
     }
-    missing = [artifact for artifact in wanted if not _held(references[artifact.name])]
+    missing = [artifact for artifact in wanted if not held(references[artifact.name])]
     if missing:
         _build_missing(machine, planned, _with_bases(planned, missing))
         purpose = f"{len(missing)} of {len(wanted)} images to {registry}"
@@ -174,7 +174,7 @@ def push_images(
             if removed := prune(machine, {*map(planned.local, planned.tags), *references.values()}):
                 current.outcome = f"{removed} old images removed"
     return {
-        name: f"{reference}@{_held(reference) or _pushed(machine, reference)}"
+        name: f"{reference}@{held(reference) or _pushed(machine, reference)}"
         for name, reference in references.items()
     }
 
@@ -222,7 +222,7 @@ def _build_missing(machine: Machine, planned: Plan, artifacts: list[Artifact]) -
                 done[image].wait()
         try:
             if not failed.is_set():
-                _build_one(machine, planned, artifact)
+                build_one(machine, planned, artifact)
         except BaseException:
             failed.set()
             raise
@@ -234,9 +234,21 @@ def _build_missing(machine: Machine, planned: Plan, artifacts: list[Artifact]) -
             finished.result()
 
 
-def _build_one(machine: Machine, planned: Plan, artifact: Artifact) -> None:
+def build_one(machine: Machine, planned: Plan, artifact: Artifact, *tags: str) -> None:
+    """Build an image; what it stands on is there.
+
+    Args:
+        machine: that builds.
+        planned: which has its tag and arguments.
+        artifact: the image.
+        tags: more references of it.
+
+    Raises:
+        UserError: when Docker cannot; with the end of what it said.
+    """
     command = [*machine.build_command, "--file", planned.context / artifact.dockerfile]
-    command += ["--tag", planned.local(artifact.name)]
+    for tag in (planned.local(artifact.name), *tags):
+        command += ["--tag", tag]
     if artifact.target:
         command += ["--target", artifact.target]
     for name, value in planned.arguments[artifact.name].items():
@@ -259,7 +271,7 @@ def _in_engine(machine: Machine, planned: Plan, name: str) -> bool:
     return succeeds(machine.docker, "image", "inspect", planned.local(name))
 
 
-def _held(reference: str) -> str:
+def held(reference: str) -> str:
     """Return the digest of an image that a registry on this machine holds; "" of any other."""
     host, _, rest = reference.partition("/")
     if host.partition(":")[0] != "localhost":

@@ -7,9 +7,8 @@ from typing import Any
 
 from quintet.by_hand import run_id
 from quintet.edits import again_after_each_save
-from quintet.kind.cluster import Cluster
-from quintet.kind.images import push_images
-from quintet.kind.machine import Machine, prepare
+from quintet.kind.machine import prepare
+from quintet.kind.step_image import StepImage
 from quintet.ops.airflow_api import AirflowApi
 from quintet.ops.kube import Kube
 from quintet.ops.step_pod import StepPod, manifest, take_away_ended
@@ -39,17 +38,15 @@ class Session:
 
     Attributes:
         kube: the platform.
-        cluster: that it is on, whose registry takes the image.
-        machine: which builds it.
         step: the step.
+        image: of the step.
         asked: options and environment of each run.
         run: id of a run whose task it repeats; "" for runs of its own.
     """
 
     kube: Kube
-    cluster: Cluster
-    machine: Machine
     step: Step
+    image: StepImage
     asked: Asked
     run: str = ""
 
@@ -59,7 +56,7 @@ class Session:
         Raises:
             UserError: when it cannot be built, or the release has no such step.
         """
-        image = push_images(self.cluster.registry, [self.step.image], self.machine)[self.step.image]
+        image = self.image.push()
         found = self.kube.core.read_namespaced_config_map("airflow-step-pods", self.kube.namespace)
         pods = json.loads(found.data["pods.json"])
         if self.step.image not in pods["steps"]:
@@ -98,7 +95,8 @@ def main(kube: Kube, step: Step, options: list[str], like: str, *, watch: bool) 
         asked = Asked([*former.options, *asked.options], former.environment)
     take_away_ended(kube, step)
     run = "" if watch else like
-    session = Session(kube, kube.cluster, prepare(), step, asked, run)
+    image = StepImage(prepare(), kube.cluster.registry, step.image)
+    session = Session(kube, step, image, asked, run)
     if watch:
         again_after_each_save(step, session.start)
     attempt = session.start()

@@ -21,7 +21,7 @@ _SETTINGS = {"max_connections": 300, "fsync": "off", "full_page_writes": "off", 
 
 
 def postgres_programs() -> Path:
-    """Return the folder of the Postgres server that tests run: of the version that is asked for, or the wheel's."""
+    """Return the folder of the Postgres server that tests run: the one that is asked for, or the wheel's."""
     chosen = os.environ.get(POSTGRES)
     return Path(chosen) if chosen else binaries()
 

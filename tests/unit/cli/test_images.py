@@ -90,7 +90,7 @@ def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
         if broken:
             raise UserError(f"{artifact.name} is broken")
 
-    monkeypatch.setattr(images, "_build_one", build)
+    monkeypatch.setattr(images, "build_one", build)
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: name == "there")
     broken = False
     there = Artifact("there", Path("Dockerfile"), None, {}, {})
@@ -158,7 +158,7 @@ def test_a_registry_that_is_down_is_named() -> None:
     with pytest.raises(
         UserError, match=r"The registry at localhost:1 does not answer \(.*\): `make up` starts it\."
     ):
-        images._held("localhost:1/quintet/base:abc")
+        images.held("localhost:1/quintet/base:abc")
 
 
 def test_a_package_that_the_archive_has_dropped_is_told_with_what_takes_today_s(
@@ -171,4 +171,4 @@ def test_a_package_that_the_archive_has_dropped_is_told_with_what_takes_today_s(
     planned = images.plan({"BASE_IMAGE": "debian"}, context=repository)
     machine = Machine(docker, ImageSource.AIRGAP, "for a test")
     with pytest.raises(UserError, match=r"python3.deb[^`]*(.|\n)*`make bump` takes today's"):
-        images._build_one(machine, planned, planned.artifacts[0])
+        images.build_one(machine, planned, planned.artifacts[0])
