@@ -27,7 +27,9 @@ def rules_of(bucket: str) -> Rules:
         if "lifecycle configuration does not exist" in found.stderr + found.stdout:
             return {}
         sys.exit(f"The rules of bucket {bucket} cannot be read: {found.stderr.strip()}")
-    return {rule["ID"]: rule for rule in json.loads(found.stdout).get("Rules") or []}
+    # MinIO leaves an empty prefix out.
+    plain = {"Filter": {"Prefix": ""}}
+    return {rule["ID"]: plain | rule for rule in json.loads(found.stdout).get("Rules") or []}
 
 
 def write(bucket: str, rules: Rules) -> None:
@@ -61,14 +63,10 @@ def main(bucket: str, file: str, pipeline: str = "") -> None:
 
 
 def _same(held: dict[str, Any] | None, wanted: dict[str, Any] | None) -> bool:
-    """Return whether a rule that S3 holds says what is wanted; S3 adds fields, and drops an empty prefix."""
+    """Return whether a rule that S3 holds says what is wanted; S3 adds fields of its own."""
     if held is None or wanted is None:
         return held is wanted
-    return _meaning(held) == _meaning(wanted)
-
-
-def _meaning(rule: dict[str, Any]) -> tuple[Any, ...]:
-    return rule["Status"], rule.get("Filter", {}).get("Prefix", ""), rule["Expiration"]["Days"]
+    return all(held.get(key) == value for key, value in wanted.items())
 
 
 if __name__ == "__main__":

@@ -93,7 +93,11 @@ remove.sh: |
   fi
   {{- end }}
   {{- range $role, $_ := include "postgres.pipelineRoles" . | fromYaml }}
-  as superuser --dbname=quintet --set=role={{ $role }} --set=data="$REMOVE_DATA" --file=role_removed.sql
+  as superuser --dbname=postgres --set=role={{ $role }} --set=owner=quintet_owner --set=data="$REMOVE_DATA" --file=role_removed.sql
+  if [ "$REMOVE_DATA" = true ]; then
+      as owner --dbname=quintet --set=role={{ $role }} --file=rights_removed.sql
+      as superuser --dbname=postgres --command='DROP ROLE IF EXISTS "{{ $role }}"'
+  fi
   {{- end }}
 {{- end }}
 {{- end }}
