@@ -10,6 +10,7 @@ from typing import Annotated
 import mlflow
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -69,11 +70,12 @@ def train(
 
 def fit(train: pd.DataFrame, strength: float) -> Pipeline:
     """Returns the model, fitted; the same rows and strength give the same one."""
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    categories = make_pipeline(
+        SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    )
     columns = ColumnTransformer(
-        [
-            ("numbers", StandardScaler(), list(NUMBERS)),
-            ("categories", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(CATEGORIES)),
-        ]
+        [("numbers", numbers, list(NUMBERS)), ("categories", categories, list(CATEGORIES))]
     )
     return make_pipeline(columns, LogisticRegression(C=strength)).fit(train[list(FEATURES)], train[TARGET])
 

@@ -34,7 +34,8 @@ def test_a_file_is_merged_once_whoever_else_is_rejected(
         assert rows.fetchall() == [("roof", NOON, 21.5), ("yard", NOON, -3.0)]
         rows.execute("SELECT file, rows_read FROM weather.load_audit")
         assert rows.fetchall() == [(f"{landing_zone}/b.csv", 2)]
-    moved = [each.uri.removeprefix(f"s3://{bucket}/weather/") for each in store.listed(f"s3://{bucket}/")]
+    folder = f"s3://{bucket}/weather/"
+    moved = [each.uri.removeprefix(folder) for each in store.listed(folder)]
     assert moved == ["archive/r1/b.csv", "archive/r1/c.csv", "rejected/r1/a.csv"]
     with pytest.raises(NothingToDo):
         load(settings, bucket=bucket)
