@@ -150,6 +150,11 @@ class Pipeline:
         return list(self.given.get("schemas", []))
 
     @property
+    def schema_comment(self) -> str:
+        """What says of a schema whose it is, as `postgres.schemaComment` of the chart has it."""
+        return f"Of the pipeline {self.name}"
+
+    @property
     def promotes(self) -> bool:
         """Whether a step of it makes versions of its model the champion, and writes the record of that."""
         return self.promoting_step is not None

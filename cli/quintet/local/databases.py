@@ -67,7 +67,10 @@ def make_databases(server: Postgres, passwords: Mapping[str, str], folder: Path)
         files.append(_file("large_objects.sql", database="quintet"))
         _run(server, files, "postgres")
         schemas = [(role, schema) for role, pipeline in owning.items() for schema in pipeline.schemas]
-        files = [_file("schema.sql", role=role, schema=schema) for role, schema in schemas]
+        files = [
+            _file("schema.sql", role=role, schema=schema, comment=owning[role].schema_comment)
+            for role, schema in schemas
+        ]
         files += [
             _file("promotion_role.sql", role=role, schema=pipeline.schemas[0])
             for role, pipeline in promoting.items()

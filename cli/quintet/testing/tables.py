@@ -52,16 +52,19 @@ def _make(server: PostgresServer, pipeline: str, name: str) -> None:
 def make_schemas(server: PostgresServer, pipeline: str, given: Mapping[str, Any], database: str) -> None:
     """Make the schemas of a pipeline, for its role and that of its promotion."""
     for schema in given["schemas"]:
-        _run(server, database, "schema.sql", pipeline, schema)
+        _run(server, database, "schema.sql", pipeline, schema, comment=f"Of the pipeline {pipeline}")
     if given.get("promotes"):
         role = f"{pipeline}_promotion"
         server.make_role(role)
         _run(server, database, "promotion_role.sql", role, given["schemas"][0])
 
 
-def _run(server: PostgresServer, database: str, file: str, role: str, schema: str) -> None:
+def _run(server: PostgresServer, database: str, file: str, role: str, schema: str, **more: str) -> None:
     from quintet.local import chart
     from quintet.local.postgres import Postgres
 
-    variables = [f"--set=role={role}", f"--set=schema={schema}", f"--dbname={database}"]
-    Postgres(Path(), server.port, None).psql(*variables, f"--file={chart.SQL / file}", user=OWNER)
+    values = {"role": role, "schema": schema, **more}
+    variables = [f"--set={name}={value}" for name, value in values.items()]
+    Postgres(Path(), server.port, None).psql(
+        f"--dbname={database}", *variables, f"--file={chart.SQL / file}", user=OWNER
+    )
