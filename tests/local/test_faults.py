@@ -142,6 +142,10 @@ def test_ctrl_c_in_a_run_stops_its_step_and_the_next_run_ends_it(
     assert beginning.code == 130
     assert len(beginning.left) == len(quintet.processes)
     assert not any("forest.load" in command or "dag_runner" in command for command in beginning.left)
+    assert beginning.second.startswith(
+        f"platform local, {quintet.state.folder}\n▸ {CAPTURE} manual__2026-01-31T12:00:00+00:00"
+    )
+    assert "service" not in beginning.second
     assert "✓ export success" in beginning.second
     assert '"rows_read": 5810, "rows_new": 5810' in beginning.second
 
@@ -151,17 +155,6 @@ def test_two_platforms_side_by_side_make_the_same(
 ) -> None:
     assert not set(beginning.quintet.state.ports().values()) & set(platform.platform.ports.values())
     assert beginning.rows == tables(platform.database)
-
-
-def test_a_run_goes_on_from_the_one_before_and_the_same_date_is_the_same_run(quintet: CommandLine) -> None:
-    before = quintet.rows
-    said = quintet("run", CAPTURE, "--date", DATE)
-    assert said.startswith(
-        f"platform local, {quintet.state.folder}\n▸ {CAPTURE} manual__2026-01-31T12:00:00+00:00"
-    )
-    assert "service" not in said
-    assert '"rows_new": 5810' in said
-    assert quintet.rows == before
 
 
 def test_status_says_what_runs(quintet: CommandLine) -> None:

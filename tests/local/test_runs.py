@@ -22,8 +22,10 @@ from quintet.local.processes import wait_until
 from quintet.pipelines import pipelines
 from quintet.progress import UserError
 from stepkit.s3 import split
+from stepkit.settings import Run
 from tests.local.conftest import CAPTURE, SMALL, TRAINING, Local
 from tests.secret_values import found_in
+from tests.table_hash import tables
 
 SAMPLES = "forest.forest_cover_samples"
 
@@ -42,6 +44,15 @@ def test_a_capture_is_loaded_and_exported(captured: list[Any]) -> None:
     assert [task["state"] for task in captured] == ["success"] * 3
     loaded = result_of(captured, "load")
     assert loaded["rows_new"] == loaded["rows_read"] == result_of(captured, "export")["rows"] == 5810
+
+
+def test_the_same_date_is_the_same_run_and_leaves_the_same(platform: Local, captured: list[Any]) -> None:
+    run_id, before = captured[0]["dag_run_id"], tables(platform.database)
+    again = platform.run(CAPTURE, date=datetime.fromisoformat(run_id.removeprefix("manual__")))
+    assert {task["dag_run_id"] for task in again} == {run_id}
+    assert {task["state"] for task in again} == {"success"}
+    assert result_of(again, "load") == result_of(captured, "load")
+    assert tables(platform.database) == before
 
 
 def test_training_ends_with_a_champion_that_is_served(platform: Local, trained: list[Any]) -> None:
@@ -176,9 +187,8 @@ def test_a_step_that_is_killed_is_tried_again_and_leaves_the_same(
     killed.join()
     load = next(task for task in tasks if task["task_id"] == "load")
     assert (load["state"], load["try_number"]) == ("success", 2)
-    folders = platform.platform.state.runs.glob(f"{CAPTURE}/*/load")
-    (disturbed,) = [folder for folder in folders if (folder / "try-2").exists()]
-    end = json.loads((disturbed / "try-1/end.json").read_text())
+    run = platform.platform.state.runs / CAPTURE / Run(run_id=load["dag_run_id"]).key
+    end = json.loads((run / "load/try-1/end.json").read_text())
     assert (end["exit_code"], end["signal"]) == (137, "SIGKILL")
     assert load["result"]["rows_read"] == load["result"]["rows_new"] == 5810
 
