@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from quintet.imports import SHARED, StepError, needed
-from quintet.paths import REPOSITORY
-from quintet.pipeline_file import FILE
+from quintet.paths import FILE, PLATFORM
 from quintet.pipelines import Step
 from quintet.progress import UserError
 
@@ -38,10 +37,10 @@ class Edits:
 
     Args:
         step: the step.
-        root: the repository.
+        root: the platform's files.
     """
 
-    def __init__(self, step: Step, root: Path = REPOSITORY) -> None:
+    def __init__(self, step: Step, root: Path = PLATFORM) -> None:
         self._step, self._root = step, root
         self._folders = [step.pipeline.folder, *(root / name for name in SHARED)]
         self._seen = self._look()
@@ -82,7 +81,7 @@ class Edits:
         if (pipeline.folder / "Dockerfile").exists():
             return set(self._look())  # what an image of its own holds is for that file to say
         module = self._step.module.removeprefix(f"{pipeline.name}.")
-        code = needed(self._root, pipeline.name, module, self._step.given.get("files", []))
+        code = needed(self._root, pipeline.name, module, self._step.given.get("files", []), pipeline.folder)
         return {*code, self._step.lock, pipeline.folder / FILE}
 
     def _after_a_moment(self) -> Seen:

@@ -28,7 +28,9 @@ class StepError(Exception):
     """What a step needs is not there, or is not Python; the message names the file."""
 
 
-def needed(root: Path, pipeline: str, step: str, files: Iterable[str] = ()) -> list[Path]:
+def needed(
+    root: Path, pipeline: str, step: str, files: Iterable[str] = (), folder: Path | None = None
+) -> list[Path]:
     """Return the files that the image of a step holds, sorted.
 
     Args:
@@ -36,11 +38,12 @@ def needed(root: Path, pipeline: str, step: str, files: Iterable[str] = ()) -> l
         pipeline: the step's pipeline.
         step: the step's module, without the pipeline.
         files: files and folders of the pipeline that the image holds beside its code.
+        folder: of the pipeline; default: the one in the repository.
 
     Raises:
         StepError: the step's module or one of the files is not there, or what it imports is not Python.
     """
-    folders = {**{name: root / name for name in SHARED}, pipeline: root / "pipelines" / pipeline}
+    folders = {**{name: root / name for name in SHARED}, pipeline: folder or root / "pipelines" / pipeline}
     held, waiting = dict[str, Path](), [f"{pipeline}.{step}"]
     if _file(folders, waiting[0]) is None:
         raise StepError(f"The step {step} needs {folders[pipeline] / f'{step}.py'}, which is not there.")
