@@ -68,6 +68,10 @@ class Edits:
             now = later
         changed = {path for path in now.keys() | self._seen.keys() if now.get(path) != self._seen.get(path)}
         self._seen = now
+        for path in changed:
+            # Python takes bytecode for that of any text of the same size and second.
+            for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+                compiled.unlink(missing_ok=True)
         if self._held is not None:
             try:
                 changed &= self._held | self._needed()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,20 @@ def test_of_a_pipeline_with_a_dockerfile_of_its_own_every_file_counts(edits: Edi
     edits.check()
     (root / "pipelines/weather/train.py").write_text("# more\n")
     assert edits.saved() == ["pipelines/weather/train.py"]
+
+
+def test_bytecode_of_the_text_before_goes_as_python_would_take_it_for_that_of_the_new(
+    edits: Edits, root: Path
+) -> None:
+    file = root / "pipelines/weather/table.py"
+    command = [sys.executable, "-c", "import weather.table; print(weather.table.NAME)"]
+    said = []
+    for name in ("'first'", "'later'"):
+        file.write_text(f"NAME = {name}\n")
+        os.utime(file, ns=(10**18, 10**18 + len(said)))
+        edits.saved()
+        done = subprocess.run(
+            command, cwd=root / "pipelines", capture_output=True, text=True, check=True, env={}
+        )
+        said.append(done.stdout.strip())
+    assert said == ["first", "later"]
