@@ -77,5 +77,5 @@ def test_a_saved_edit_is_what_the_next_pod_runs(kube: Kube, creating: Watched, c
 def test_promotions_step_is_let_run_too_by_its_own_program(platform: Platform, checkout: Path) -> None:
     words, variables, folder = command(platform, checkout, "forest", "promote")
     with watched(words, variables, folder) as started:
-        assert " is required: " in started.until("forest-promote ✗ ended with exit code 2")
+        assert "EVALUATION_URI" in started.until("forest-promote ✗ ended with exit code 2")
         assert started.process.wait(SECONDS) == 2
