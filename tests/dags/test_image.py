@@ -19,7 +19,6 @@ import asyncio, importlib, json, sys
 from airflow import settings
 from sqlalchemy import event
 
-settings.initialize()
 taken, loaded = {{}}, {{}}
 
 def take(name):

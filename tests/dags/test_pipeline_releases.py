@@ -24,7 +24,7 @@ from pipeline_releases.bundle import PipelineReleases
 from pipeline_releases.given import Given
 from pipeline_releases.manifest import Refused
 from pipeline_releases.store import Away, Store
-from tests import shared_servers
+from quintet.testing import shared_servers
 from tests.dags.conftest import ROOT
 
 DAG_FILE = """
