@@ -96,7 +96,7 @@ def test_a_bare_platform_is_its_parts_without_an_api_and_a_source() -> None:
         f"postgres-{role}" for role in roles
     }
     assert {name for name in secrets if name.startswith("minio-")} == {
-        f"minio-{user}" for user in ("airflow", "mlflow", "root", "serving")
+        f"minio-{user}" for user in ("airflow", "dags-publisher", "dags-reader", "mlflow", "root", "serving")
     }
     in_tasks = [m for m in release if m["metadata"].get("namespace") == "quintet-tasks"]
     assert not [m for m in in_tasks if m["kind"] in ("Secret", "ConfigMap")]

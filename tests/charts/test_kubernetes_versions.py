@@ -72,7 +72,7 @@ def test_each_chart_names_the_oldest_of_them() -> None:
         path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")).get("kubeVersion")
         for path in CHARTS.glob("*/Chart.yaml")
     }
-    assert declared == dict.fromkeys([*NAMES, "common"], f">={MINOR_VERSIONS[0]}.0-0")
+    assert declared == dict.fromkeys([*NAMES, "common", "pipeline"], f">={MINOR_VERSIONS[0]}.0-0")
 
 
 @pytest.mark.parametrize("version", ["1.34.0", "1.35.3-gke.1021000", "1.37.2", "1.38.0-beta.0"])

@@ -58,8 +58,17 @@ def test_a_pipeline_reaches_its_own_keys_and_no_others(pipeline: str) -> None:
     }
     assert reached == {(pipeline, key) for key in OWN[pipeline]}
     assert not may(pipeline, "s3:ListBucket", BUCKET)
-    for bucket in ("airflow-logs", "mlflow-artifacts"):
+    for bucket in ("airflow-logs", "dags", "mlflow-artifacts"):
         assert not may(pipeline, "s3:GetObject", f"arn:aws:s3:::{bucket}/a")
+        assert not may(pipeline, "s3:PutObject", f"arn:aws:s3:::{bucket}/a")
+
+
+def test_what_airflow_runs_of_other_releases_is_written_by_their_jobs_alone() -> None:
+    users = [*default_values("minio")["users"], *PIPELINES]
+    key = "arn:aws:s3:::dags/a"
+    assert [user for user in users if may(user, "s3:GetObject", key)] == ["dags-reader", "dags-publisher"]
+    for action in WRITING:
+        assert [user for user in users if may(user, action, key)] == ["dags-publisher"]
 
 
 def test_nobody_changes_what_expires_and_only_crime_looks() -> None:

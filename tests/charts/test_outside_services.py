@@ -121,7 +121,7 @@ def test_the_values_that_operations_names_exist() -> None:
     named_paths = re.findall(r"`((?:global|postgres|minio|mlflow|airflow|inference)\.[\w.-]+)", section)
     assert len(named_paths) > 20
     # These hold what a user names.
-    of_users = ("inference.models.", "global.secrets.existing.")
+    of_users = ("inference.models.", "global.secrets.existing.", "global.pipelines.")
     for path in named_paths:
         found: Any = values
         *parents, last = path.split(".")

@@ -174,7 +174,10 @@ def test_a_bare_platform_has_the_users_of_its_parts_alone() -> None:
     assert names(secrets, "quintet-tasks") == set()
     assert names(secrets, "quintet") == {
         *(f"postgres-{role}" for role in ("superuser", "owner", "airflow", "mlflow", "mlflow-auth")),
-        *(f"minio-{user}" for user in ("root", "mlflow", "airflow", "serving")),
+        *(
+            f"minio-{user}"
+            for user in ("root", "mlflow", "airflow", "dags-reader", "dags-publisher", "serving")
+        ),
         *(f"mlflow-{user}" for user in ("admin", "flask", "serving")),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -66,10 +67,19 @@ def test_where_dags_run_only_two_empty_folders_can_be_written(workload: str, val
     assert {name: places[config_maps[name]] for name in DAG_FILES} == DAG_FILES
 
 
-def test_dags_are_in_no_other_pod_and_airflow_reads_them_from_nowhere_else() -> None:
+def test_dags_are_in_no_other_pod_and_airflow_reads_others_from_the_bucket_of_releases_alone() -> None:
     release = render("quintet")
     told = named(release, "ConfigMap", "airflow-config")["data"]
-    assert not [name for name in told if "DAGS_FOLDER" in name or "DAG_BUNDLE" in name or "PLUGINS" in name]
+    assert not [name for name in told if "DAGS_FOLDER" in name or "PLUGINS" in name]
+    bundles = json.loads(told["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    assert {bundle["classpath"]: bundle["kwargs"].keys() for bundle in bundles} == {
+        "airflow.dag_processing.bundles.local.LocalDagBundle": set(),
+        "pipeline_releases.bundle.PipelineReleases": {"refresh_interval"},
+    }
+    assert {name for name in told if "DAG_BUNDLE" in name} == {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH",
+    }
     with_dags = {
         name
         for name, pod in pod_templates(release).items()
