@@ -59,7 +59,7 @@ def _without_roles(own_server: Postgres, empty_server: Postgres) -> Any:
     with psycopg2.connect(own_server.url("quintet", password="of-the-superuser")) as connection:
         cursor = connection.cursor()
         for role in ROLES:
-            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
+            cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = %s", (role,))
             if cursor.fetchone():
                 cursor.execute(f"DROP OWNED BY {role} CASCADE")
                 cursor.execute(f"DROP ROLE {role}")
@@ -90,7 +90,9 @@ def test_a_release_has_its_tables_and_reaches_no_other(tmp_path: Path, platform:
 def test_what_is_taken_away_comes_again_with_its_data(tmp_path: Path, platform: Postgres) -> None:
     setup = job(tmp_path, platform, "postgres-setup")
     assert_done(setup.run())
-    query(platform, "quintet", "weather", "INSERT INTO readings VALUES (21.5) RETURNING 1")
+    with psycopg2.connect(platform.url("quintet", "weather", "of-weather")) as connection:
+        connection.cursor().execute("INSERT INTO readings VALUES (21.5)")
+    connection.close()
     assert_done(job(tmp_path, platform, "postgres-removal").run())
     assert roles(platform) == dict.fromkeys(ROLES, False)
     with pytest.raises(psycopg2.OperationalError):
