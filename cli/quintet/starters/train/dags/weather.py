@@ -10,7 +10,7 @@ from pods import as_json, code_of, param, result, setting, step
 with DAG(
     dag_id="weather_training",
     schedule=None,
-    doc_md="`snapshot` takes rows of `weather.days`, `train` fits, `evaluate` compares, `promote` decides.",
+    doc_md="`snapshot` takes rows of the table, `train` fits, `evaluate` compares, `promote` decides.",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
