@@ -160,7 +160,7 @@ def test_two_platforms_side_by_side_make_the_same(
 def test_status_says_what_runs(quintet: CommandLine) -> None:
     said = quintet("status")
     assert said.count(" Ready") == len(SERVICES)
-    assert "champion none yet" in said
+    assert "champion forest: none yet, its training DAG makes one\n" in said
     assert f"dag      {CAPTURE}         last run success" in said
 
 
