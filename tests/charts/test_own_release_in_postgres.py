@@ -115,6 +115,21 @@ def test_with_its_data_nothing_is_left_and_it_begins_from_the_start(
     assert query(platform, "quintet", "weather", "SELECT count(*) FROM readings") == [(0,)]
 
 
+@pytest.mark.parametrize(("values", "left"), [(VALUES, [(2,)]), (DATA, [(0,)])])
+def test_roles_that_the_setup_role_may_not_change_are_used_and_left_as_they_are(
+    values: dict[str, Any], left: list[tuple[int]], tmp_path: Path, platform: Postgres
+) -> None:
+    for role in ROLES:
+        platform.psql("-c", f"CREATE ROLE {role} LOGIN PASSWORD 'of-{role}'")
+    setup = job(tmp_path, platform, "postgres-setup", values)
+    assert_done(setup.run())
+    assert_done(job(tmp_path, platform, "postgres-removal", values).run())
+    assert roles(platform) == dict.fromkeys(ROLES, True)
+    assert as_owner(platform, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'weather%'") == left
+    assert_done(setup.run())
+    assert query(platform, "quintet", "weather", "SELECT count(*) FROM readings") == [(0,)]
+
+
 @pytest.mark.parametrize("comment", ["Of the pipeline rain", None])
 def test_a_schema_that_is_not_its_own_is_refused_before_anything_is_made(
     comment: str | None, tmp_path: Path, platform: Postgres

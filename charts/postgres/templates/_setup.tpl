@@ -96,7 +96,7 @@ remove.sh: |
   as superuser --dbname=postgres --set=role={{ $role }} --set=owner=quintet_owner --set=data="$REMOVE_DATA" --file=role_removed.sql
   if [ "$REMOVE_DATA" = true ]; then
       as owner --dbname=quintet --set=role={{ $role }} --file=rights_removed.sql
-      as superuser --dbname=postgres --command='DROP ROLE IF EXISTS "{{ $role }}"'
+      as superuser --dbname=postgres --set=role={{ $role }} --file=role_dropped.sql
   fi
   {{- end }}
 {{- end }}
