@@ -138,6 +138,8 @@ def _run(dag_id: str, folder: Path, date: datetime, params: dict[str, Any], answ
         answer({"error": refusal})
         return
     run_id = DagRun.generate_run_id(run_type=DagRunType.MANUAL, logical_date=date, run_after=date)
+    # `test` deletes it too, but later: who asks for the run until then is told how the former one ended.
+    _delete_former(dag_id, date)
     answer({"run": run_id})
     # `test` reads all DAGs once more and writes them to the database, a third of what a run costs here:
     # it is given the one that it runs.
@@ -146,6 +148,18 @@ def _run(dag_id: str, folder: Path, date: datetime, params: dict[str, Any], answ
     # With a logical date, as `test` without one clears the tasks of every former run of the DAG.
     run = dag.test(run_after=date, logical_date=date, run_conf=params)
     answer({"state": str(run.state)})
+
+
+def _delete_former(dag_id: str, date: datetime) -> None:
+    """Delete the run of the same date, with its tasks."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        same = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.logical_date == date)
+        for run in session.scalars(same):
+            session.delete(run)
 
 
 def _refusal(dag: Any, params: dict[str, Any]) -> str:
