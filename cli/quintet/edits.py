@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from quintet.imports import SHARED, StepError, needed
+from quintet.local.task_graph import interruptible
 from quintet.paths import FILE, PLATFORM
 from quintet.pipelines import Step
 from quintet.progress import UserError
@@ -104,6 +105,7 @@ class Edits:
         return seen
 
 
+@interruptible()
 def again_after_each_save(step: Step, start: Callable[[], Attempt]) -> NoReturn:
     """Run a step, and again whenever one of its files was saved, until the user ends it.
 
