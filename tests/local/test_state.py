@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quintet.local import commands, databases, demo, platform
+from quintet.local import commands, databases, demo, platform, step
 from quintet.local.databases import made_of
 from quintet.local.parts import ports_of, services_of, shown_services
 from quintet.local.platform import choose
@@ -208,3 +209,14 @@ def test_a_demo_empties_no_folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds what is not a demo's"), demo.fresh_state(str(tmp_path)):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_pipeline_that_is_newer_than_the_platform_is_no_obstacle_until_it_has_run(state: State) -> None:
+    new, known = pipelines()["sipsa"].steps["stage"], pipelines()["forest"].steps["load"]
+    choose(state, ["postgres", "s3", "mlflow"])
+    kept = {name: secret for name, secret in state.credentials().items() if name != "minio-sipsa"}
+    (state.folder / "credentials.json").write_text(json.dumps(kept))
+    assert "sipsa" not in platform.Platform(state).s3.keys
+    assert platform.Platform(state).step_environment("forest", known.name)
+    with pytest.raises(UserError, match="does not have the pipeline sipsa yet"):
+        step.main(state, new, [], "", watch=False)

@@ -55,7 +55,8 @@ class Platform:
         """The S3 server."""
         keys = {}
         for name, user in _s3_users().items():
-            secret = self.credentials[f"minio-{name}"]
+            if not (secret := self.credentials.get(f"minio-{name}")):
+                continue  # of a pipeline that is new: its first run makes them
             # The server here has no right to look at what expires that does not reach the whole bucket.
             prefixes = () if user.get("lifecycle") else tuple(user.get("prefixes", ()))
             places = tuple(f"{bucket}/{prefix}*" for bucket in user["buckets"] for prefix in prefixes)

@@ -52,10 +52,16 @@ def main(state: State, step: Step, options: list[str], like: str, *, watch: bool
         watch: whether it runs again after each save of its code, until Ctrl-C.
 
     Raises:
-        UserError: when there is no such platform or former task.
+        UserError: when there is no such platform or former task, or it does not know the pipeline yet.
     """
     if not state.ports():
         raise UserError(f"There is no local platform in {state.folder}: `quintet up` makes one.")
+    pipeline = step.pipeline
+    if f"minio-{pipeline.name}" not in state.credentials():
+        raise UserError(
+            f"The local platform in {state.folder} does not have the pipeline {pipeline.name} yet: "
+            f"`quintet --on local run {pipeline.last_dag}` makes its users and tables."
+        )
     former = _former(state, step, like, options)
     if watch:
 
