@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quintet.by_hand import find
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM, REPOSITORY
 from run_in import IMPORT_ROOTS, environment
 
 WAITS = "the next save"
@@ -88,7 +88,7 @@ def _watch(asked: argparse.Namespace, checkout: Path) -> subprocess.Popen[str]:
     like = ["--like", asked.like] if asked.like else []
     words = ["--on", asked.on, "step", "--watch", *like, asked.pipeline, asked.step, *asked.options]
     state = os.environ.get("QUINTET_STATE") or str(REPOSITORY / ".quintet")
-    roots = os.pathsep.join(str(checkout / root) for root in IMPORT_ROOTS)
+    roots = import_roots(checkout)
     return subprocess.Popen(
         [environment("cli") / "bin" / "python", "-m", "quintet", *words],
         cwd=checkout,
@@ -108,6 +108,11 @@ def _await(process: subprocess.Popen[str], phrase: str) -> None:
         if phrase in line:
             return
     sys.exit(f"`quintet step` ended before it said {phrase!r}:\n{''.join(said)}")
+
+
+def import_roots(checkout: Path) -> str:
+    """Return the PYTHONPATH of a copy of the checkout."""
+    return os.pathsep.join(str(checkout / root.relative_to(PLATFORM)) for root in IMPORT_ROOTS)
 
 
 def copy_checkout(folder: Path) -> None:

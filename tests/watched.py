@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+LIMIT_SECONDS = 180
+"""After which a command that does not say what is awaited is ended."""
 WAITS = "the next save runs it again"
 FAILED = "The next save tries again."
 
@@ -34,13 +37,18 @@ class Watched:
         )
 
     def until(self, phrase: str) -> str:
-        """Return what it says up to a line with a phrase; its end is the end of the wait."""
+        """Return what it says up to a line with a phrase; its end, or a limit, is the end of the wait."""
         assert self.process.stdout
         said = ""
-        for line in self.process.stdout:
-            said += line
-            if phrase in line:
-                return said
+        limit = threading.Timer(LIMIT_SECONDS, os.killpg, (self.process.pid, signal.SIGKILL))
+        limit.start()
+        try:
+            for line in self.process.stdout:
+                said += line
+                if phrase in line:
+                    return said
+        finally:
+            limit.cancel()
         raise AssertionError(f"It ended without {phrase!r}: {said}")
 
     def interrupt(self, seconds: float) -> int:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.edit_loop import copy_checkout, edited
+from bench.edit_loop import copy_checkout, edited, import_roots
 from quintet.kind.cluster import Platform
 from quintet.local.processes import wait_until
 from quintet.ops.kube import Kube
 from quintet.ops.step_pod import BY
-from run_in import IMPORT_ROOTS
 from tests.watched import FAILED, WAITS, Watched, replace, watched
 
 STEP = "create_raw_table"
@@ -32,7 +31,7 @@ def command(platform: Platform, checkout: Path, *words: str) -> tuple[list[str],
     """`quintet step` of a checkout on the cluster of these tests."""
     own = platform.cluster
     variables = {
-        "PYTHONPATH": os.pathsep.join(str(checkout / root) for root in IMPORT_ROOTS),
+        "PYTHONPATH": import_roots(checkout),
         "QUINTET_CLUSTER": f"{own.name}:{own.registry_port}",
     }
     return (

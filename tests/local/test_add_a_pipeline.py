@@ -54,9 +54,10 @@ def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> Non
         _run(copy, sys.executable, "quintet", "new", f"other{kind}", "--kind", kind)
     for check in CHECKS:
         _run(copy, sys.executable, "cli/run_in.py", "dev", "-m", *check)
-    assert_the_charts_know_it(copy)
     for kind in others:
         shutil.rmtree(copy / "pipelines" / f"other{kind}")
+    _run(copy, sys.executable, "quintet", "generate")
+    assert_the_charts_know_it(copy)
     for command in away:
         _run(copy, "sh", "-ec", command)
     assert _run(copy, "git", "diff") == ""
