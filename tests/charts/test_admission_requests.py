@@ -70,6 +70,16 @@ def test_the_operator_of_the_provider_may_share_a_folder_with_its_sidecar(judge:
     assert refusals(judge, [request], operator="stock") == [""]
 
 
+def test_a_secret_of_every_step_gets_into_a_pod_as_a_variable_alone(judge: Path) -> None:
+    name = "proxy-login"
+    other_ways = (pod_requests.BY_KEY, pod_requests.AS_VARIABLES)
+    every = pod_requests.by_other_ways(IMAGES, OTHER, name, STEP)
+    pods = [pod for pod in every if pod.refused in other_ways]
+    assert len(pods) == 3
+    given = {"secretEnv": {"HTTPS_PROXY": {"secret": name, "key": "url"}}}
+    assert wrong(judge, [*pods, Pod("a variable", OTHER, name, "")], IMAGES, **given) == {}
+
+
 @pytest.mark.parametrize(
     ("image", "refused"),
     [

@@ -1,7 +1,8 @@
 {{- /*
-airflow.admission $: a pod of the tasks namespace gets a Secret of the steps only into a container of an image that the values give it to; one that is
-not for every step of its pipeline only where the image's own program runs, and nothing else that could read its memory or change its
-code. Images are without tag and digest: a run keeps those that its first step found. A release guards its own Secrets, and says nothing of those of others.
+airflow.admission $: a pod of the tasks namespace gets a Secret of the steps only into a container of an image that the values give it
+to; one that is not for every step of its pipeline only where the image's own program runs, and nothing else that could read its memory
+or change its code. Images are without tag and digest: a run keeps those that its first step found. A release guards its own Secrets,
+and says nothing of those of others; those of airflow.steps.secretEnv, which every step gets, any image may ask for, as variables alone.
 */ -}}
 {{- define "airflow.admission" -}}
 {{- if .Values.steps.admission }}
@@ -9,6 +10,10 @@ code. Images are without tag and digest: a run keeps those that its first step f
 {{- $allowed := dict }}
 {{- $known := list }}
 {{- $guarded := list }}
+{{- $byKey := list }}
+{{- range .Values.steps.secretEnv }}
+{{- $byKey = append $byKey (include "common.secretName" (dict "root" $ "name" .secret)) }}
+{{- end }}
 {{- range $name, $step := include "airflow.steps" . | fromJson }}
 {{- $image := include "common.image" (dict "root" $ "name" $name) | regexFind $repository }}
 {{- $secrets := get $allowed $image | default list }}
@@ -46,6 +51,9 @@ spec:
       expression: {{ $allowed | toJson | quote }}
     - name: known
       expression: {{ $known | toJson | quote }}
+    # Those of every step too, of releases of their own as well, whose images are not known here.
+    - name: byKey
+      expression: {{ concat $known $byKey | uniq | sortAlpha | toJson | quote }}
     - name: guarded
       expression: {{ $guarded | uniq | sortAlpha | toJson | quote }}
     - name: containers
@@ -74,13 +82,13 @@ spec:
         variables.strangers[0].image + ", or that is only for the program of the image, which it has a command in place of."
     - expression: >-
         variables.containers.all(c, !has(c.envFrom) || c.envFrom.all(f,
-        !has(f.secretRef) || !(f.secretRef.name in variables.known)))
+        !has(f.secretRef) || !(f.secretRef.name in variables.byKey)))
       message: A step gets its Secrets key by key, as airflow.steps says; envFrom is not for them.
     - expression: >-
         !has(object.spec.volumes) || object.spec.volumes.all(v,
-        (!has(v.secret) || !(v.secret.secretName in variables.known)) &&
+        (!has(v.secret) || !(v.secret.secretName in variables.byKey)) &&
         (!has(v.projected) || !has(v.projected.sources) || v.projected.sources.all(s,
-        !has(s.secret) || !(s.secret.name in variables.known))))
+        !has(s.secret) || !(s.secret.name in variables.byKey))))
       message: A step gets its Secrets as variables, as airflow.steps says; a volume is not for them.
     - expression: >-
         variables.holders.all(c, !has(c.lifecycle) && !has(c.livenessProbe) && !has(c.readinessProbe) &&
