@@ -47,10 +47,10 @@ def creating(platform: Platform, checkout: Path) -> Iterator[Watched]:
         yield started
 
 
-def pods(kube: Kube) -> list[str]:
-    """The pods of people."""
+def pods(kube: Kube, *, on_their_way_out: bool = True) -> list[str]:
+    """The pods of people, with or without those that are deleted and whose containers have yet to end."""
     found = kube.core.list_namespaced_pod(kube.tasks_namespace, label_selector=BY).items
-    return [pod.metadata.name for pod in found]
+    return [pod.metadata.name for pod in found if on_their_way_out or not pod.metadata.deletion_timestamp]
 
 
 def test_a_saved_edit_is_what_the_next_pod_runs(kube: Kube, creating: Watched, checkout: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_saved_edit_is_what_the_next_pod_runs(kube: Kube, creating: Watched, c
     creating.until(WAITS)
     replace(file, "info('edited')", "info('at work'); __import__('threading').Event().wait()")
     creating.until('"message": "at work"')
-    (name,) = pods(kube)
+    (name,) = pods(kube, on_their_way_out=False)
     kube.core.delete_namespaced_pod(name, kube.tasks_namespace)
     assert "as its pod was taken away" in creating.until(WAITS)
     file.write_text(original)
