@@ -1,7 +1,8 @@
-"""Two pipelines in repositories of their own: they come and go, and nothing else restarts."""
+"""Two pipelines in repositories of their own, one with a model: they come and go, nothing else restarts."""
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,12 @@ def typed(folder: Path, *words: str, fails: bool = False) -> str:
     return said
 
 
+def predicted(folder: Path) -> list[object]:
+    """What the second repository's model makes of its example, asked from inside the cluster."""
+    said = typed(folder, "--on", "cluster", "predict", SECOND)
+    return list(json.loads(said[said.index("{") :])["predictions"])
+
+
 def test_a_new_repository_is_deployed_and_its_dag_runs(
     kube: Kube, platform: Platform, folder: Path, before: World
 ) -> None:
@@ -68,7 +75,7 @@ def test_a_schema_of_nobody_is_refused_before_anything_is_made(
     kube: Kube, platform: Platform, folder: Path, before: World
 ) -> None:
     (folder / "second").mkdir()
-    typed(folder / "second", "new", SECOND)
+    typed(folder / "second", "new", SECOND, "--kind", "train")
     as_owner(kube, f"CREATE SCHEMA {SECOND}")
     said = typed(folder / "second", "deploy", fails=True)
     as_owner(kube, f"DROP SCHEMA {SECOND}")
@@ -77,13 +84,14 @@ def test_a_schema_of_nobody_is_refused_before_anything_is_made(
     assert in_postgres(kube, SECOND) == (False, False)
 
 
-def test_a_second_beside_it_restarts_nothing(
+def test_a_second_beside_it_restarts_nothing_and_its_model_predicts(
     kube: Kube, platform: Platform, folder: Path, before: World
 ) -> None:
     of_first = left_of(kube, platform, FIRST)
     typed(folder / "second", "deploy")
-    typed(folder / "second", "--on", "cluster", "run", f"{SECOND}_observations", "--param", "readings=pier,3")
-    assert (rows(kube, FIRST), rows(kube, SECOND)) == (1, 1)
+    typed(folder / "second", "--on", "cluster", "run", f"{SECOND}_training")
+    assert predicted(folder / "second")
+    assert rows(kube, FIRST) == 1
     assert set(of_first) <= set(left_of(kube, platform, FIRST))
     assert servers(kube, FIRST, SECOND) == before.servers
 
@@ -96,7 +104,7 @@ def test_what_is_taken_away_leaves_its_data_and_nothing_else(
     assert in_postgres(kube, FIRST) == (True, False)
     assert rows(kube, FIRST) == 1
     assert objects(kube, FIRST) > 0
-    typed(folder / "second", "--on", "cluster", "run", f"{SECOND}_observations", "--param", "readings=pier,4")
+    assert predicted(folder / "second")
     assert servers(kube, SECOND) == before.servers
 
 
