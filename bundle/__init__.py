@@ -13,7 +13,7 @@ Reading needs numpy alone. `export` and `verify_against` are for training and ne
 
 from bundle.contract import Contract, Engine, Feature, Label, Split, Transform
 from bundle.errors import BundleError, BundleRefused
-from bundle.exporter import engine_of, export, versions, write
+from bundle.exporter import engine_of, export, versions, with_made, write
 from bundle.preprocessing import Columns, normalise_category
 from bundle.proof import verify_against
 from bundle.reader import Bundle, Prediction, load
@@ -36,5 +36,6 @@ __all__ = [
     "normalise_category",
     "verify_against",
     "versions",
+    "with_made",
     "write",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.claims import check
-from bundle.contract import Contract, Engine, Feature, Label, Split
+from bundle.contract import Contract, Engine, Feature, Label, Split, Transform
 from bundle.engines import BOOSTER
 from bundle.errors import BundleError, BundleRefused
-from bundle.inputs import Inputs
+from bundle.inputs import Inputs, lacking
 from bundle.reader import ARRAYS, CONTRACT, DIGESTS, SMOKE, Bundle, columns_from_json, load
+from bundle.transforms import RowTransform, made
 from stepkit.text import normalise
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def export(
     metrics: Mapping[str, float],
     data_sha256: str,
     split: Split | None = None,
+    transforms: Sequence[Transform] = (),
 ) -> str:
     """Writes a fitted pipeline as a bundle.
 
@@ -53,7 +55,8 @@ def export(
 
     Args:
         pipeline: fitted, with whole numbers as classes.
-        frame: the features it was fitted on; ranges and smoke rows come from here.
+        frame: the features it was fitted on, and what its transforms take; ranges and smoke rows come from
+            here.
         path: a directory that does not exist yet.
         model: the registered model's name.
         target: the name of what is predicted, which answers give the label under.
@@ -61,25 +64,34 @@ def export(
         metrics: what was measured on rows that the pipeline was not fitted on.
         data_sha256: the hash of the snapshot it was fitted on.
         split: how the rows that it was not fitted on were put aside.
+        transforms: those by which `with_made` made features of others.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        BundleRefused: a part of the pipeline has no form in a bundle, or two categories look the same but
-            for case and outer blanks.
+        BundleRefused: a part of the pipeline has no form in a bundle, two categories look the same but for
+            case and outer blanks, or a transform is not known or does not fit the features.
     """
     columns, *maps, classifier = (step for _, step in pipeline.steps)
     engine, arrays = engine_of(*maps, classifier)
+    try:
+        may_be_missing = lacking(transforms)
+    except BundleError as error:
+        raise BundleRefused(str(error)) from error
     contract = Contract(
         model=model,
         target=target,
         engine=engine,
-        features=tuple(_features(columns, frame)),
+        features=tuple(
+            replace(feature, nullable=feature.nullable or feature.name in may_be_missing)
+            for feature in _features(columns, frame)
+        ),
         labels=tuple(Label(int(value), label_names[int(value)]) for value in classifier.classes_),
         metrics=dict(metrics),
         data_sha256=data_sha256,
         versions=versions(),
+        transforms=tuple(transforms),
         split=split,
     )
     return write(path, contract, arrays, frame)
@@ -138,6 +150,25 @@ def columns_of(frame: DataFrame) -> dict[str, NDArray[Any]]:
         name: column.to_numpy(dtype=np.float64 if column.dtype.kind in "iufb" else object)
         for name, column in frame.items()
     }
+
+
+def with_made(frame: DataFrame, transforms: Sequence[Transform]) -> DataFrame:
+    """Returns a frame with the features that transforms make of its columns.
+
+    Args:
+        frame: has what the transforms of rows take; a column that one makes is replaced.
+        transforms: as the model's contract will name them.
+
+    Raises:
+        BundleError: a transform is not known, or its parameters are not what it needs.
+        UnusableInput: a value cannot be transformed; names its row.
+    """
+    columns = columns_of(frame)
+    for each in transforms:
+        transform = made(each.type, each.parameters)
+        if isinstance(transform, RowTransform):
+            frame = frame.assign(**transform.apply(columns))
+    return frame
 
 
 def _features(columns: Any, frame: DataFrame) -> Iterator[Feature]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.contract import Contract, Feature
+from bundle.contract import Contract, Feature, Transform
 from bundle.errors import BundleError
 from bundle.preprocessing import Columns
 from bundle.transforms import Input, RowTransform, SeriesTransform, made
@@ -149,6 +149,16 @@ class Inputs:
                 if fields.setdefault(field.name, field) != field:
                     raise _refusal(name, f"takes another {field.name} than a transform before it")
         return tuple(fields.values())
+
+
+def lacking(transforms: Iterable[Transform]) -> set[str]:
+    """Returns the features that transforms may leave missing, whatever rows training has seen.
+
+    Raises:
+        BundleError: a transform is not known, or its parameters are not what it needs.
+    """
+    found = [made(each.type, each.parameters) for each in transforms]
+    return {name for each in found if isinstance(each, RowTransform) for name in each.lacking}
 
 
 def _known(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,14 @@ def proven_bundle(
     metrics: Mapping[str, float],
     data_sha256: str,
     split: bundle.Split | None = None,
+    transforms: Sequence[bundle.Transform] = (),
 ) -> str:
     """Writes the bundle, proves that serving's engine answers as the pipeline does, and returns its digest.
 
     Args:
         pipeline: fitted; see `bundle.export` for what it may hold.
-        train: the features that it was fitted on.
-        test: features that it was not fitted on, on which both must answer alike.
+        train: the features that it was fitted on, and what its transforms take.
+        test: the same of rows that it was not fitted on, on which both must answer alike.
         folder: takes the bundle as `BUNDLE_FOLDER`.
         model: the registered model's name.
         target: the name of what is predicted.
@@ -45,6 +46,7 @@ def proven_bundle(
         metrics: what was measured on the test rows.
         data_sha256: the hash of the snapshot.
         split: how the test rows were put aside; promotion compares models whose splits permit it.
+        transforms: those by which `bundle.with_made` made features of others.
 
     Raises:
         InvalidInput: they do not answer alike, so that nothing of this training is published.
@@ -61,6 +63,7 @@ def proven_bundle(
             metrics=metrics,
             data_sha256=data_sha256,
             split=split,
+            transforms=transforms,
         )
         bundle.verify_against(pipeline, bundle.load(path), test)
     except bundle.BundleRefused as error:

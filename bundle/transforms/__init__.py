@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bundle.errors import BundleError
 
 MODULES = {
+    "arithmetic": "bundle.transforms.arithmetic",
     "bars": "bundle.transforms.bars",
     "place": "bundle.transforms.place",
     "times": "bundle.transforms.times",
@@ -64,10 +65,10 @@ class UnusableInput(ValueError):
 class RowTransform(ABC):
     """Makes features of the fields of one row, for many rows at once."""
 
-    inputs: ClassVar[tuple[Input, ...]]
-    outputs: ClassVar[Mapping[str, Kind]]
+    inputs: tuple[Input, ...]
+    outputs: Mapping[str, Kind]
     """The features that it makes, and what each is."""
-    lacking: ClassVar[frozenset[str]] = frozenset()
+    lacking: frozenset[str] = frozenset()
     """Those that it leaves missing where an input is missing or says nothing."""
 
     @abstractmethod

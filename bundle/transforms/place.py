@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,7 @@ class Place(RowTransform):
         Input("latitude", "number", "In degrees; null where the place is not known.", 41.7797, nullable=True),
         Input("longitude", "number", "The same, negative in the west.", -87.6607, nullable=True),
     )
-    outputs: ClassVar[Mapping[str, Kind]] = {
+    outputs: Mapping[str, Kind] = {
         "latitude": "number",
         "longitude": "number",
         "station_distance_m": "number",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -38,7 +38,7 @@ class Times(RowTransform):
             "2026-06-26T19:30:00",
         ),
     )
-    outputs: ClassVar[Mapping[str, Kind]] = {
+    outputs: Mapping[str, Kind] = {
         "day_of_week": "number",
         "season": "category",
         "day_time": "category",

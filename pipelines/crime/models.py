@@ -24,7 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import bundle
 from bundle import Contract, Feature, Label, Split, Transform
-from bundle.transforms import transform_named
+from bundle.inputs import lacking
 from crime.fitted import Fitted, Matrix
 from crime.schema import KEY, TARGET
 
@@ -149,9 +149,7 @@ def contract(
         split: how the test rows were put aside.
         transforms: what made features of place and time.
     """
-    made_of_unknown = {
-        name for each in transforms for name in getattr(transform_named(each.type).TRANSFORM, "lacking", ())
-    }
+    made_of_unknown = lacking(transforms)
     numbers = [
         Feature(
             name=name,

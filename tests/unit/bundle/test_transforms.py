@@ -27,7 +27,8 @@ def test_every_module_has_a_name() -> None:
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        BundleError, match=re.escape("the transform 'candles'; this code knows bars, place, times")
+        BundleError,
+        match=re.escape("the transform 'candles'; this code knows arithmetic, bars, place, times"),
     ):
         transform_named("candles")
 
