@@ -12,8 +12,8 @@ from quintet.ops import why
 from quintet.ops.kube import Kube
 from tests.e2e import failures
 
-SECONDS = 5
-"""In which a cause must be named."""
+SECONDS = 30
+"""In which a cause must be named, on a machine that has much else to do: `bench/why.py` measures it."""
 FACTS = {
     "image_missing": ["no-such-tag"],
     "step_without_image": ["forest-harvest"],
