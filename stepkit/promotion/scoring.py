@@ -147,13 +147,28 @@ def score(
     )
 
 
+def open_bundle(settings: Settings, model: Model, folder: Path) -> bundle.Bundle:
+    """Returns a model's bundle, as serving would load it.
+
+    Args:
+        settings: lead to MLflow.
+        model: whose bundle.
+        folder: takes its files, which stay mapped.
+
+    Raises:
+        UnusableBundle: it is gone, or is not what its digest says.
+        DependencyUnavailable: MLflow does not answer.
+    """
+    tracking.configure(settings)
+    return _opened(model, folder)
+
+
 def _challenger_answers(
     policy: Policy, challenger: Model, rows: TestRows, folder: Path
 ) -> tuple[bundle.Split | None, bundle.Prediction]:
     """Returns the challenger's split, and its answers to all test rows."""
-    path = _download(challenger, folder)
+    loaded = _opened(challenger, folder)
     with _use_of(challenger):
-        loaded = bundle.load(path, expected_digest=challenger.bundle_digest)
         return policy.split(loaded.contract), loaded.predict(rows.columns)
 
 
@@ -165,9 +180,8 @@ def _champion_answers(
     Raises:
         NotComparable: it may have been fitted on any, or too few are left.
     """
-    path = _download(champion, folder)
+    loaded = _opened(champion, folder)
     with _use_of(champion):
-        loaded = bundle.load(path, expected_digest=champion.bundle_digest)
         kept = unseen(rows, split, policy.split(loaded.contract))
         columns = rows.columns
         if not kept.all():
@@ -179,6 +193,12 @@ def _part(compared_rows: int | None, test_rows: int) -> str:
     if compared_rows in (None, test_rows):
         return ""
     return f"the {compared_rows} of {test_rows} test rows that come after the champion's training"
+
+
+def _opened(model: Model, folder: Path) -> bundle.Bundle:
+    path = _download(model, folder)
+    with _use_of(model):
+        return bundle.load(path, expected_digest=model.bundle_digest)
 
 
 @contextmanager

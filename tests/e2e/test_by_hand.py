@@ -1,12 +1,14 @@
-"""Steps that a person runs in their pods: again after each save, and once."""
+"""Steps that a person runs in their pods: again after each save, once, and on a table of theirs."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.edit_loop import copy_checkout, edited, import_roots
@@ -14,10 +16,12 @@ from quintet.kind.cluster import Platform
 from quintet.local.processes import wait_until
 from quintet.ops.kube import Kube
 from quintet.ops.step_pod import BY
+from tests.e2e import evidence
 from tests.watched import FAILED, WAITS, Watched, replace, watched
 
 STEP = "create_raw_table"
 SECONDS = 60
+ROWS = 500
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,22 @@ def test_promotions_step_is_let_run_too_by_its_own_program(platform: Platform, c
     with watched(words, variables, folder) as started:
         assert "EVALUATION_URI" in started.until("forest-promote ✗ ended with exit code 2")
         assert started.process.wait(SECONDS) == 2
+
+
+def test_a_table_is_predicted_in_a_pod(kube: Kube, platform: Platform, checkout: Path) -> None:
+    rows = evidence.samples(kube, ROWS)
+    file = io.BytesIO()
+    rows.to_parquet(file)
+    with evidence.s3(kube) as client:
+        client.put_object(Bucket="data", Key="forest/by-hand/rows.parquet", Body=file.getvalue())
+    places = (
+        "--input-uri",
+        "s3://data/forest/by-hand/rows.parquet",
+        "--output-uri",
+        "s3://data/forest/by-hand",
+    )
+    with watched(*command(platform, checkout, "forest", "batch-predict", *places)) as started:
+        started.until("forest-batch-predict ended with exit code 0")
+    with evidence.s3(kube) as client:
+        part = client.get_object(Bucket="data", Key="forest/by-hand/part-000000.parquet")["Body"].read()
+    assert pd.read_parquet(io.BytesIO(part))["prediction"].tolist() == evidence.model_labels(kube, rows)
