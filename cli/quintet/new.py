@@ -27,7 +27,8 @@ FIRST: dict[Kind, tuple[str, str]] = {
 }
 """What is in the folder, and the commands that run it."""
 NAME = "weather"
-IMPORTS = re.compile(r"(?:^from \S+ import .+\n)+", re.MULTILINE)
+IMPORT = r"^from \S+ import (?:\([^)]*\)|.+)\n"
+IMPORTS = re.compile(f"(?:{IMPORT})+", re.MULTILINE)
 """A block of imports, whose order goes by the names of the modules."""
 
 
@@ -84,5 +85,5 @@ def make(name: str, kind: Kind, place: Path) -> Path:
 
 
 def _sorted(block: re.Match[str]) -> str:
-    lines = block[0].splitlines(keepends=True)
-    return "".join(sorted(lines, key=lambda line: line.split()[1]))
+    imports = re.findall(IMPORT, block[0], re.MULTILINE)
+    return "".join(sorted(imports, key=lambda each: str(each).split()[1]))

@@ -49,13 +49,13 @@ def test_the_page_adds_a_pipeline_that_runs_and_takes_it_away(copy: Path) -> Non
         finally:
             _run(copy, "sh", "-ec", down, QUINTET_STATE=str(state.folder))
     assert re.search(r"load\b.*rows\W+1\b", ran), ran
-    others = ("train", "files")
-    for kind in others:
-        _run(copy, sys.executable, "quintet", "new", f"other{kind}", "--kind", kind)
+    others = {f"{kind:o<30}": kind for kind in ("train", "files")}
+    for name, kind in others.items():
+        _run(copy, sys.executable, "quintet", "new", name, "--kind", kind)
     for check in CHECKS:
         _run(copy, sys.executable, "cli/run_in.py", "dev", "-m", *check)
-    for kind in others:
-        shutil.rmtree(copy / "pipelines" / f"other{kind}")
+    for name in others:
+        shutil.rmtree(copy / "pipelines" / name)
     _run(copy, sys.executable, "quintet", "generate")
     assert_the_charts_know_it(copy)
     for command in away:

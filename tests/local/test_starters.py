@@ -28,6 +28,21 @@ def test_its_name_is_everywhere_and_leaves_nothing_of_the_starters(kind: Kind, t
     assert not [path for path, text in texts.items() if "weather" in f"{path.name}{text}".lower()]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_clean_whatever_its_name(kind: Kind, tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "stepkit", "bundle"):
+        (tmp_path / name).symlink_to(PLATFORM / name)
+    (tmp_path / "pipelines").mkdir()
+    # A line is folded, and imports are in order, by length and letters of the name.
+    for letter in "az":
+        for length in (1, 8, 16, 23, 30):
+            make(letter * length, kind, tmp_path / "pipelines")
+    for check in (["check"], ["format", "--diff"]):
+        ruff = [sys.executable, "-m", "ruff", *check, "--quiet", "--no-cache", "pipelines"]
+        done = subprocess.run(ruff, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.usefixtures("postgres_server", "s3_server", "mlflow_url")
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_tests_pass(kind: Kind, tmp_path: Path) -> None:

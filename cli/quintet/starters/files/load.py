@@ -73,8 +73,9 @@ def _merge(settings: Settings, store: ObjectStore, file: Listed) -> int:
         if not rows.rowcount:
             return 0
         rows.executemany(
-            "INSERT INTO weather.readings (station, observed_at, degrees) VALUES (%s, %s, %s)"
-            " ON CONFLICT (station, observed_at) DO UPDATE SET degrees = excluded.degrees",
+            "INSERT INTO weather.readings (station, observed_at, degrees)"
+            " VALUES (%s, %s, %s) ON CONFLICT (station, observed_at)"
+            " DO UPDATE SET degrees = excluded.degrees",
             readings,
         )
     return len(readings)

@@ -39,8 +39,9 @@ def load(
         )
         if rows.rowcount:
             rows.executemany(
-                "INSERT INTO weather.readings (station, observed_at, degrees) VALUES (%s, %s, %s)"
-                " ON CONFLICT (station, observed_at) DO UPDATE SET degrees = excluded.degrees",
+                "INSERT INTO weather.readings (station, observed_at, degrees)"
+                " VALUES (%s, %s, %s) ON CONFLICT (station, observed_at)"
+                " DO UPDATE SET degrees = excluded.degrees",
                 [(station, observed_at, number) for station, number in degrees.items()],
             )
     return Loaded("weather.readings", len(degrees))

@@ -21,4 +21,5 @@ def _test_rows(days_uri: str, folder: Path, sha256: str) -> TestRows:
     return TestRows(columns, days.test[TARGET].to_numpy(), days.parameters_sha256)
 
 
-POLICY = Policy("weather", "weather", Accuracy(), _scores, _test_rows)
+NAME = "weather"
+POLICY = Policy(NAME, NAME, Accuracy(), _scores, _test_rows)

@@ -35,14 +35,15 @@ def snapshot(
 ) -> Taken:
     """Writes the rows to S3; a repeat on the same table writes the same document."""
     with postgres.transaction(settings) as rows:
-        rows.execute(
-            "SELECT station, day::text, humidity, pressure, wind, rain::int FROM weather.days"
-            " ORDER BY station, day"
-        )
+        rows.execute("""
+            SELECT station, day::text, humidity, pressure, wind, rain::int
+            FROM weather.days ORDER BY station, day
+        """)
         found = pd.DataFrame(rows.fetchall(), columns=[*KEY, *FEATURES, TARGET])
     if len(found) < FEWEST_ROWS:
         raise InvalidInput(
-            f"weather.days has {len(found)} rows, and {FEWEST_ROWS} are needed", Code.TOO_LITTLE_DATA
+            f"weather.days has {len(found)} rows, and {FEWEST_ROWS} are needed",
+            Code.TOO_LITTLE_DATA,
         )
     days = Days(found, parameters_hash(training_parameters or {}))
     uri = days.write(f"s3://{bucket}/weather/days/{settings.run.key}")

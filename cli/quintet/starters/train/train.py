@@ -20,7 +20,16 @@ from stepkit.options import Option
 from stepkit.settings import Settings
 from stepkit.step import run
 from stepkit.training import log_bundle, log_pipeline, proven_bundle
-from weather.days import CATEGORIES, FEATURES, LABELS, NUMBERS, SPLIT, TARGET, Days, sha256_of
+from weather.days import (
+    CATEGORIES,
+    FEATURES,
+    LABELS,
+    NUMBERS,
+    SPLIT,
+    TARGET,
+    Days,
+    sha256_of,
+)
 
 ALGORITHM = "logistic_regression"
 

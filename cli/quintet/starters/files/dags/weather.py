@@ -10,7 +10,7 @@ from pods import step
 with DAG(
     dag_id="weather_files",
     schedule=None,
-    doc_md="`load` merges the files of the landing zone into `weather.readings` (no file is a skip).",
+    doc_md="`load` merges the files of the landing zone into a table (no file is a skip).",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

@@ -22,7 +22,8 @@ SAMPLE = (Path(__file__).parents[1] / "samples" / "readings.csv").read_bytes()
 def test_a_file_is_merged_once_whoever_else_is_rejected(
     make_database: Callable[[str], str], bucket: str
 ) -> None:
-    settings, store = Settings(Run("weather_files", "r1"), make_database("weather")), ObjectStore()
+    database_url, store = make_database("weather"), ObjectStore()
+    settings = Settings(Run("weather_files", "r1"), database_url)
     landing_zone = f"s3://{bucket}/weather/landing_zone"
     store.put(f"{landing_zone}/a.csv", b"no,header\n")
     for name in ("b.csv", "c.csv"):

@@ -10,7 +10,7 @@ from pods import RUN_AFTER, param, result, setting, step
 with DAG(
     dag_id="weather_observations",
     schedule=None,
-    doc_md="`observe` keeps readings in S3 (none is a skip), `load` merges them into `weather.readings`.",
+    doc_md="`observe` keeps readings in S3 (none is a skip), `load` merges them into a table.",
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
@@ -18,7 +18,8 @@ with DAG(
     tags=["weather", "ingest"],
     params={"readings": param("string", "Lines `station,degrees`, in degrees Celsius.")},
 ):
-    observe = step("weather", "observe", arguments={"readings": setting("weather", "readings")})
+    given = {"readings": setting("weather", "readings")}
+    observe = step("weather", "observe", arguments=given)
     readings = {"readings_uri": result("observe", "readings_uri"), "observed_at": RUN_AFTER}
     load = step("weather", "load", arguments=readings)
     observe >> load

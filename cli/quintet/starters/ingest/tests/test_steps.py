@@ -17,7 +17,8 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_a_repeat_leaves_the_same_rows(make_database: Callable[[str], str], bucket: str) -> None:
-    settings = Settings(Run("weather_observations", "r1"), make_database("weather"))
+    database_url = make_database("weather")
+    settings = Settings(Run("weather_observations", "r1"), database_url)
     for readings in ("roof,21.5\nyard,-3", "roof,30"):
         uri = observe(settings, readings=readings, bucket=bucket).readings_uri
         assert load(settings, readings_uri=uri, observed_at=NOON).rows == 2

@@ -1,4 +1,4 @@
-"""Weather: a model is trained on the rows of the table, and promoted if it beats the champion."""
+"""Weather: trains a model on rows of the table, and promotes it if it is better."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ with DAG(
     user_defined_macros={"code_of": code_of},
 ):
     training = {"strength": setting("weather", "strength", 1.0)}
-    thresholds = {name: setting("weather", name) for name in ("min_metric", "min_gain", "incomparable")}
+    names = ("min_metric", "min_gain", "incomparable")
+    thresholds = {name: setting("weather", name) for name in names}
     # All that decides what comes of the same rows; stands in the record of promotions.
     decisive = training | thresholds | {"code": "{{ code_of('weather-train') }}"}
     days = {"days_uri": result("snapshot", "days_uri")}
-    snapshot = step("weather", "snapshot", arguments={"training_parameters": as_json(decisive)})
+    parameters = {"training_parameters": as_json(decisive)}
+    snapshot = step("weather", "snapshot", arguments=parameters)
     train = step("weather", "train", arguments=days | training)
     trained = {"trained": "{{ ti.xcom_pull(task_ids='train') | tojson }}"}
     evaluate = step("weather", "evaluate", arguments=trained | thresholds | days)

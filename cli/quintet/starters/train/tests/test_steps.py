@@ -19,15 +19,16 @@ def run(settings: Settings, bucket: str) -> Promoted:
     uri = snapshot(settings, bucket=bucket).days_uri
     trained = asdict(train(settings, days_uri=uri))
     evaluated = evaluate(settings, trained=trained, days_uri=uri, bucket=bucket)
-    url = settings.database_url.replace("//weather@", "//weather_promotion@")
-    promoting = replace(settings, database_url=url)
+    role, url = "weather", settings.database_url
+    promoting = replace(settings, database_url=url.replace(f"//{role}@", f"//{role}_promotion@"))
     return promote(promoting, evaluation_uri=evaluated.evaluation_uri, bucket=bucket)
 
 
 def test_the_first_model_is_champion_and_an_equal_one_is_not(
     make_database: Callable[[str], str], bucket: str, mlflow_url: str
 ) -> None:
-    url, name = make_database("weather"), f"weather-{uuid4().hex[:8]}"
+    url = make_database("weather")
+    name = f"weather-{uuid4().hex[:8]}"
 
     def settings(run_id: str) -> Settings:
         return Settings(Run("weather_training", run_id), url, mlflow_url, name, name)
@@ -37,7 +38,8 @@ def test_the_first_model_is_champion_and_an_equal_one_is_not(
 
 
 def test_a_side_depends_on_the_row_alone(make_database: Callable[[str], str], bucket: str) -> None:
-    settings = Settings(Run("weather_training", "r1"), make_database("weather"))
+    database_url = make_database("weather")
+    settings = Settings(Run("weather_training", "r1"), database_url)
     days = Days.read(snapshot(settings, bucket=bucket).days_uri)
     part = Days(days.rows.iloc[::-3], "")
     assert 0.2 < len(days.test) / len(days.rows) < 0.3
