@@ -9,6 +9,7 @@ from quintet.by_hand import run_id
 from quintet.edits import again_after_each_save
 from quintet.kind.machine import prepare
 from quintet.kind.step_image import StepImage
+from quintet.local.task_graph import interruptible, undisturbed
 from quintet.ops.airflow_api import AirflowApi
 from quintet.ops.kube import Kube
 from quintet.ops.step_pod import StepPod, manifest, take_away_ended
@@ -99,11 +100,13 @@ def main(kube: Kube, step: Step, options: list[str], like: str, *, watch: bool) 
     session = Session(kube, step, image, asked, run)
     if watch:
         again_after_each_save(step, session.start)
-    attempt = session.start()
-    try:
-        print(f"{step.image} {attempt.wait()}", file=sys.stderr)
-    finally:
-        attempt.stop()
+    with interruptible():
+        attempt = session.start()
+        try:
+            print(f"{step.image} {attempt.wait()}", file=sys.stderr)
+        finally:
+            with undisturbed():
+                attempt.stop()
     sys.exit(attempt.exit_code)
 
 

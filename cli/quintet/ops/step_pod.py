@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import io
 import re
+import secrets
 import socket
 import sys
 import threading
@@ -42,7 +43,8 @@ def manifest(
     """
     pipeline = step.pipeline.name
     pod = pod_template(pods, pipeline, step.name, image=image, container=CONTAINER, result_path=RESULT_PATH)
-    pod["metadata"]["generateName"] = f"{step.image}-by-hand-"
+    # Known before there is a pod of it, which can so be taken away whatever becomes of the answer.
+    pod["metadata"]["name"] = f"{step.image}-by-hand-{secrets.token_hex(3)}"
     pod["metadata"]["labels"][BY] = person()
     pod["spec"] |= {
         "restartPolicy": "Never",
@@ -92,16 +94,20 @@ class StepPod:
         from kubernetes.client import ApiException
 
         self._kube, self._namespace = kube, kube.tasks_namespace
-        try:
-            self._name = str(kube.core.create_namespaced_pod(self._namespace, manifest).metadata.name)
-        except ApiException as error:
-            raise UserError(refusal(error)) from error
+        self._name = str(manifest["metadata"]["name"])
         self._end: str | None = None
         self._trouble: Exception | None = None
         self._stopped = threading.Event()
         self.exit_code = 1
         self._ended = threading.Event()
-        threading.Thread(target=self._follow, daemon=True).start()
+        try:
+            kube.core.create_namespaced_pod(self._namespace, manifest)
+            threading.Thread(target=self._follow, daemon=True).start()
+        except ApiException as error:
+            raise UserError(refusal(error)) from error
+        except BaseException:  # Ctrl-C among them: the cluster may have the pod all the same
+            self.stop()
+            raise
 
     def end(self) -> str | None:
         """Return how it ended; None while it runs.
