@@ -15,7 +15,8 @@ from run_in import environment
 
 PARTS = (
     *("airgap", "bundle", "charts", "cli", "dags", "images", "manifests", "serving", "sources", "stepkit"),
-    *("pipelines/pipeline.schema.json", "tests/requirements.lock", "tests/dags/requirements.lock"),
+    *(".dockerignore", "pipelines/pipeline.schema.json"),
+    *("tests/requirements.lock", "tests/dags/requirements.lock"),
 )
 """What the command line needs of a checkout: all but the samples, and what only the checkout is tested by."""
 STARTERS = PLATFORM / "cli" / "quintet" / "starters"
