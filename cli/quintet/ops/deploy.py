@@ -101,7 +101,9 @@ def undeploy(kube: Kube, name: str = "", *, with_data: bool = False) -> None:
             # What the hooks take away is a value of the release; they do not run now.
             flags = ["--reuse-values", "--set", "global.removeData=true", "--no-hooks"]
             current.run(helm, "upgrade", name, CHART, *kube.helm_flags, *flags)
-        current.run(helm, "uninstall", name, *kube.helm_flags, "--wait", "--timeout", TIMEOUT)
+        # Its API has ended before its roles and users go: pods on their way out still answer.
+        waiting = ["--wait", "--cascade", "foreground", "--timeout", TIMEOUT]
+        current.run(helm, "uninstall", name, *kube.helm_flags, *waiting)
         if with_data and _airflow_enabled(kube):
             with AirflowApi.connect(kube) as airflow:
                 for dag in {dag["dag_id"] for dag in airflow.dags()} & given["dags"].keys():
