@@ -285,6 +285,13 @@ def test_the_administrator_makes_what_others_may_not(platform: Platform) -> None
     assert platform.status("admin", "GET", "/api/2.0/mlflow/users/list") == 200
 
 
+def test_an_experiment_says_which_release_has_it(platform: Platform) -> None:
+    path = "/api/2.0/mlflow/experiments/get?experiment_id={experiment}"
+    status, answer = platform.ask("admin", "GET", path)
+    assert status == 200
+    assert {"key": "quintet.release", "value": "quintet"} in json.loads(answer)["experiment"]["tags"]
+
+
 def test_users_that_all_pipelines_had_in_common_are_gone(platform: Platform) -> None:
     read = "/api/2.0/mlflow/runs/get?run_id={run}"
     statuses = {user: platform.status(user, "GET", read) for user in ("steps", "promotion", "forest")}

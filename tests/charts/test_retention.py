@@ -22,19 +22,25 @@ from mlflow import MlflowClient
 
 from quintet.pipelines import pipelines
 from tests.charts.render import CHARTS, ChartError, Manifest, named, of_kind, render
+from tests.charts.test_own_release import own
 from tests.roles import as_promotion
 
 DAY_MS = 86_400_000
 
 
-def run_retention(url: str, decisions: Path, *options: str) -> str:
-    """What the program prints. It runs in this process, which has imported MLflow: that takes seconds."""
+def run_retention(
+    url: str, decisions: Path, *options: str, of: tuple[str, ...] = ("--release=quintet", "--untagged")
+) -> str:
+    """What the program prints, by default that of the platform.
+
+    It runs in this process, which has imported MLflow: that takes seconds.
+    """
     program = str(CHARTS / "mlflow/files/scripts/retention.py")
     # What another test of this process has set would count before the variables.
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
-        patch.setattr(sys, "argv", [program, "--days=90", f"--decisions={decisions}", *options])
+        patch.setattr(sys, "argv", [program, "--days=90", f"--decisions={decisions}", *of, *options])
         for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
             patch.setenv(variable, url)
         runpy.run_path(program, run_name="__main__")
@@ -78,6 +84,51 @@ def test_old_runs_go_unless_a_version_or_a_decision_names_them(
     assert set(stages.values()) == {"active"}
     assert client.get_run(old).info.lifecycle_stage == "deleted"
     assert "0 runs older" in run_retention(mlflow_url, tmp_path)
+
+
+def test_a_release_leaves_the_runs_of_another_which_that_ones_decisions_may_name(
+    mlflow_url: str, tmp_path: Path
+) -> None:
+    client = MlflowClient(mlflow_url, mlflow_url)
+    long_ago = int(time.time() * 1000) - 91 * DAY_MS
+    runs = {}
+    for release in ("quintet", "weather", "snow"):
+        tags = {"quintet.release": release}
+        experiment = client.create_experiment(f"{release}-{time.time_ns()}", tags=tags)
+        runs[release] = client.create_run(experiment, start_time=long_ago).info.run_id
+
+    def deleted() -> set[str]:
+        return {name for name in runs if client.get_run(runs[name]).info.lifecycle_stage == "deleted"}
+
+    run_retention(mlflow_url, tmp_path)
+    assert deleted() == {"quintet"}
+    run_retention(mlflow_url, tmp_path, of=("--release=weather",))
+    assert deleted() == {"quintet", "weather"}
+
+
+def test_a_release_without_experiments_marks_none(mlflow_url: str, tmp_path: Path) -> None:
+    client = MlflowClient(mlflow_url, mlflow_url)
+    experiment = client.create_experiment(f"other-{time.time_ns()}", tags={"quintet.release": "other"})
+    run = client.create_run(experiment, start_time=0).info.run_id
+    assert "0 runs older" in run_retention(mlflow_url, tmp_path, of=("--release=none",))
+    assert client.get_run(run).info.lifecycle_stage == "active"
+
+
+def test_a_pipelines_own_release_looks_after_its_own_runs(tmp_path: Path) -> None:
+    cron_job = named(own(), "CronJob", "mlflow-retention-weather")
+    assert called(cron_job, tmp_path) == [
+        [
+            *("python", "/etc/mlflow/retention.py", "--days=90", "--decisions=/run/decisions"),
+            "--release=weather",
+        ]
+    ]
+    volumes = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"]
+    (decisions,) = [volume["projected"]["sources"] for volume in volumes if volume["name"] == "decisions"]
+    secret = {"name": "postgres-weather", "items": [{"key": "url", "path": "weather"}]}
+    assert decisions == [{"secret": secret}]
+    (scripts,) = [volume["configMap"]["name"] for volume in volumes if volume["name"] == "scripts"]
+    assert "retention.py" in named(own(), "ConfigMap", scripts)["data"]
+    assert not of_kind(own(mlflow={"retention": {"days": 0}}), "CronJob")
 
 
 def retention_of(values: dict[str, Any]) -> list[str]:
@@ -141,6 +192,7 @@ def test_airflow_is_told_the_day_before_which_rows_go(tmp_path: Path, dry_run: d
 def test_mlflow_removes_for_good_what_was_marked_days_ago_and_nothing_in_a_dry_run(tmp_path: Path) -> None:
     cron_job = named(render("mlflow"), "CronJob", "mlflow-retention")
     mark = ["python", "/etc/mlflow/retention.py", "--days=90", "--decisions=/run/decisions"]
+    mark += ["--release=quintet", "--untagged"]
     on_backend = ["python", "/etc/mlflow/on_backend.py"]
     for name in ("at-once", "dry"):
         (tmp_path / name).mkdir()

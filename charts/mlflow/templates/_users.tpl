@@ -68,5 +68,8 @@ mlflow.grants $: contents of the ConfigMap mlflow-users.
 {{- end -}}
 {{- end -}}
 users.py: {{ .Files.Get "files/scripts/users.py" | toJson }}
-grants.json: {{ set $names "users" $users | toJson | toJson }}
+{{- if include "common.ownPipeline" . }}
+retention.py: {{ .Files.Get "files/scripts/retention.py" | toJson }}
+{{- end }}
+grants.json: {{ merge (dict "users" $users "release" .Release.Name) $names | toJson | toJson }}
 {{- end }}

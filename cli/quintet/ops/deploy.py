@@ -25,7 +25,7 @@ SERVERS = ("airflow", "inference", "minio", "mlflow", "postgres")
 SHARED = {
     "postgres": ("enabled", "external", "pipelineRole", "promotionRole", "servingRole", "databases"),
     "minio": ("enabled",),
-    "mlflow": ("enabled",),
+    "mlflow": ("enabled", "retention"),
     "airflow": ("enabled", "logs", "releases", "steps"),
     "inference": ("enabled", "defaults", "mlflowTrackingUri", "s3", "clients", "adminClients", "egress"),
     "sources": ("enabled",),

@@ -3,9 +3,11 @@
 They can be restored until `mlflow gc` removes what was marked. It runs as the CronJob mlflow-retention, with
 the admin's rights at the server that MLFLOW_TRACKING_URI names.
 
-Usage: retention.py --days=90 --decisions=FOLDER [--dry-run]
+Usage: retention.py --days=90 --decisions=FOLDER --release=NAME [--untagged] [--dry-run]
 
 Each file of the folder is named by a schema with a table promotion_decisions, and holds its database's URL.
+A release knows its own pipelines' decisions alone, so it looks only at the experiments whose tag says that
+they are its own; that of the platform also at those without a tag, which people have made.
 """
 
 import argparse
@@ -22,6 +24,8 @@ from psycopg2 import sql
 PAGE = 1000
 DAY_MS = 86_400_000
 MIB = 1 << 20
+RELEASE_TAG = "quintet.release"
+"""Of an experiment: which release has it."""
 
 
 def named_by_decisions(url: str, schema: str) -> set[str]:
@@ -57,10 +61,16 @@ def named_by_registry(client: MlflowClient) -> set[str]:
     return {version.run_id for version in versions if version.run_id}
 
 
-def runs(client: MlflowClient, condition: str, view: int) -> Iterator[Run]:
-    """Yield the runs of all experiments that a condition holds for."""
+def experiments_of(client: MlflowClient, releases: set[str]) -> list[str]:
+    """Return the ids of the experiments that releases have; "" stands for those without a tag."""
     found = pages(lambda token: client.search_experiments(ViewType.ALL, PAGE, page_token=token))
-    experiments = [experiment.experiment_id for experiment in found]
+    return [each.experiment_id for each in found if each.tags.get(RELEASE_TAG, "") in releases]
+
+
+def runs(client: MlflowClient, experiments: list[str], condition: str, view: int) -> Iterator[Run]:
+    """Yield the runs of experiments that a condition holds for."""
+    if not experiments:  # MLflow would take it for all
+        return
     yield from pages(lambda token: client.search_runs(experiments, condition, view, PAGE, page_token=token))
 
 
@@ -93,6 +103,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--days", type=int, required=True)
     parser.add_argument("--decisions", type=Path, required=True)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--untagged", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
     client = MlflowClient()
@@ -100,8 +112,9 @@ def main() -> None:
     # Kubernetes mounts each file as a link, beside folders of its own that begin with dots.
     for file in sorted(path for path in options.decisions.iterdir() if not path.name.startswith(".")):
         named |= named_by_decisions(file.read_text(), file.name)
+    experiments = experiments_of(client, {options.release, *([""] if options.untagged else [])})
     before = int(time.time() * 1000) - options.days * DAY_MS
-    old = list(runs(client, f"attributes.start_time < {before}", ViewType.ACTIVE_ONLY))
+    old = list(runs(client, experiments, f"attributes.start_time < {before}", ViewType.ACTIVE_ONLY))
     unnamed = [run for run in old if run.info.run_id not in named]
     held = sum(size(client, run.info.run_id) for run in unnamed)
     print(
@@ -109,7 +122,7 @@ def main() -> None:
         f" {held / MIB:.1f} MiB; {len(old) - len(unnamed)} older ones are named by a decision or a version"
         " and stay."
     )
-    marked = sum(1 for _ in runs(client, "", ViewType.DELETED_ONLY))
+    marked = sum(1 for _ in runs(client, experiments, "", ViewType.DELETED_ONLY))
     print(f"MLflow: {marked} runs were marked as deleted before, and go for good after the days of grace.")
     if not options.dry_run:
         for run in unnamed:

@@ -19,6 +19,7 @@ from typing import Any
 START_SECONDS = 300
 THROUGH_THE_SERVER = "mlflow-artifacts:/"
 """How locations begin that the server chooses."""
+RELEASE_TAG = "quintet.release"
 FORMER_USERS = ("promotion", "steps")
 """Users of earlier releases, whom all pipelines had in common."""
 
@@ -73,6 +74,17 @@ def ensure_experiment(server: Server, name: str) -> str:
             )
         return str(found["experiment"]["experiment_id"])
     return str(server.send("POST", "2.0/mlflow/experiments/create", name=name)["experiment_id"])
+
+
+def ensure_release(server: Server, experiment_id: str, release: str) -> None:
+    """Notes at an experiment which release has it: the retention of another one leaves it alone."""
+    server.send(
+        "POST",
+        "2.0/mlflow/experiments/set-experiment-tag",
+        experiment_id=experiment_id,
+        key=RELEASE_TAG,
+        value=release,
+    )
 
 
 def ensure_model(server: Server, name: str) -> str:
@@ -187,6 +199,8 @@ def main() -> None:
     for username in set(FORMER_USERS) - grants["users"].keys():
         remove_user(server, username)
     experiments = {name: ensure_experiment(server, name) for name in grants["experiments"]}
+    for experiment_id in experiments.values():
+        ensure_release(server, experiment_id, grants["release"])
     models = {name: ensure_model(server, name) for name in grants["models"]}
     for user, permissions in grants["users"].items():
         username, password = credentials(user)

@@ -1,0 +1,1 @@
+../../../../mlflow/templates/_retention.tpl
