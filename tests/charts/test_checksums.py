@@ -10,7 +10,7 @@ from tests.charts.render import pod_templates, render
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({}, set()),
-    ({"postgres": {"config": {"max_connections": 199}}}, {"StatefulSet postgres"}),
+    ({"postgres": {"config": {"max_connections": 284}}}, {"StatefulSet postgres"}),
     ({"postgres": {"pipelineRole": {"statementTimeout": "11min"}}}, {"Job postgres-setup"}),
     ({"postgres": {"servingRole": {"statementTimeout": "4s"}}}, {"Job postgres-setup"}),
     ({"minio": {"buckets": {"data": {"expireDays": {"forest/export/": 61}}}}}, {"Job minio-setup"}),

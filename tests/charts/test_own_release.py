@@ -107,6 +107,19 @@ def test_it_makes_what_a_pipeline_has_and_nothing_else() -> None:
     }
 
 
+def test_the_check_is_told_what_a_pipelines_roles_may_open() -> None:
+    def environment(release: tuple[Manifest, ...]) -> dict[str, str | None]:
+        (check,) = [m for m in release if m["metadata"]["name"] == "pipeline-check-weather"]
+        (container,) = containers(check["spec"]["template"])
+        return {each["name"]: each.get("value") for each in container["env"]}
+
+    for given, sessions in ((WEATHER, "17"), ({**LEAST, "schemas": ["weather"]}, "10")):
+        told = environment(own(given))
+        assert (told["SESSIONS"], told["RESERVED"]) == (sessions, "10")
+    outside = own(postgres={"external": {"enabled": True, "host": "pg"}})
+    assert "SESSIONS" not in environment(outside)
+
+
 def _of_dags(made: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
     """Those by which its DAGs travel."""
     return {each for each in made if "dags" in each[2]}

@@ -147,7 +147,27 @@ def test_a_schema_that_is_not_its_own_is_refused_before_anything_is_made(
     assert as_owner(platform, "SELECT 1 FROM pg_namespace WHERE nspname = 'weather'") == []
 
 
-def check(server: Postgres, others: dict[str, Manifest], *schemas: str) -> subprocess.CompletedProcess[str]:
+def test_a_pipeline_whose_roles_have_no_room_is_refused(tmp_path: Path, platform: Postgres) -> None:
+    allowed = (
+        "SELECT current_setting('max_connections')::int - sum(rolconnlimit) FROM pg_roles"
+        " WHERE rolcanlogin AND rolconnlimit > 0"
+    )
+    # The server of the test has less than the chart's.
+    platform.psql("-c", "ALTER ROLE airflow CONNECTION LIMIT 1")
+    ((room,),) = as_owner(platform, allowed)
+    fits = {"SESSIONS": str(room - 10), "RESERVED": "10"}
+    assert check(platform, {}, "weather", "weather", **fits).returncode == 0
+    refused = check(platform, {}, "weather", "weather", **{**fits, "SESSIONS": str(room - 9)})
+    assert refused.returncode == 2
+    assert f"may open {room - 9} sessions, and Postgres has room for {room - 10} more" in refused.stderr
+    # An upgrade: what its own roles have is its own.
+    assert_done(job(tmp_path, platform, "postgres-setup").run())
+    assert check(platform, {}, "weather", "weather", **fits).returncode == 0
+
+
+def check(
+    server: Postgres, others: dict[str, Manifest], *schemas: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """The check before a release, with what the platform says of its own pipelines."""
     platform = Path(os.environ["PYTEST_CHECK"]) / "claims.json"
     platform.write_text(json.dumps(others), encoding="utf-8")
@@ -158,7 +178,7 @@ def check(server: Postgres, others: dict[str, Manifest], *schemas: str) -> subpr
     own = json.dumps({"schema": list(schemas), "prefix": ["weather/"], "DAG": ["weather"]})
     return subprocess.run(
         [sys.executable, "-c", text, "weather", own, *schemas],
-        env={**os.environ, **login, "PGPASSWORD": "of-quintet_owner"},
+        env={**os.environ, **login, "PGPASSWORD": "of-quintet_owner", **environment},
         capture_output=True,
         text=True,
         check=False,

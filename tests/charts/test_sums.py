@@ -48,15 +48,15 @@ SMALL = {"cpu": "200m"}
         ),
         (
             "postgres",
-            {"config": {"max_connections": 197}},
-            r"is 197, and the roles may open 188 sessions, with postgres\.reservedConnections 198",
+            {"config": {"max_connections": 282}},
+            r"is 282, and the roles may open 273 sessions, with postgres\.reservedConnections 283",
         ),
         (
             "postgres",
             {"config": {"shared_buffers": "1GB"}},
-            r"shared_buffers of 1024 MB and 198 sessions of 2\.5 MB take 1519 MB, .* which is 768Mi",
+            r"shared_buffers of 1024 MB and 283 sessions of 2\.5 MB take 1731 MB, .* which is 1280Mi",
         ),
-        ("postgres", {"pipelineRole": {"connections": 99}}, "take 2022 MB, more"),
+        ("postgres", {"pipelineRole": {"connections": 99}}, "take 3475 MB, more"),
         (
             "postgres",
             {"config": {"shared_buffers": "a lot"}},
@@ -112,11 +112,12 @@ def server_settings(release: tuple[Manifest, ...]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("values", "connections", "buffers"),
     [
-        pytest.param({}, "198", "192MB", id="the defaults"),
-        pytest.param({"pipelineRole": {"connections": 11}}, "204", "192MB", id="more sessions"),
-        pytest.param({"servingRole": {"connections": 5}}, "206", "192MB", id="more pods of the API"),
-        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, "198", "512MB", id="more memory"),
-        pytest.param({"config": {"shared_buffers": "96MB"}}, "198", "96MB", id="ones own share"),
+        pytest.param({}, "283", "320MB", id="the defaults"),
+        pytest.param({"pipelineRole": {"connections": 11}}, "294", "320MB", id="more sessions"),
+        pytest.param({"servingRole": {"connections": 5}}, "301", "320MB", id="more pods of the API"),
+        pytest.param({"resources": {"limits": {"memory": "2Gi"}}}, "283", "512MB", id="more memory"),
+        pytest.param({"config": {"shared_buffers": "96MB"}}, "283", "96MB", id="ones own share"),
+        pytest.param({"ownReleases": 0}, "198", "320MB", id="no pipeline in a release of its own"),
     ],
 )
 def test_postgres_has_room_for_what_its_roles_may_open(

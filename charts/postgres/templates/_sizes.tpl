@@ -1,7 +1,7 @@
 {{- /*
-postgres.sessions $: how many sessions all roles together may open, by their limits.
+postgres.pipelineSessions $: how many sessions the roles of the release's pipelines together may open, by their limits.
 */ -}}
-{{- define "postgres.sessions" -}}
+{{- define "postgres.pipelineSessions" -}}
 {{- $pipelines := include "postgres.pipelines" . | fromJson -}}
 {{- $sum := mul (len $pipelines) (int .Values.pipelineRole.connections) -}}
 {{- range $pipelines -}}
@@ -9,7 +9,18 @@ postgres.sessions $: how many sessions all roles together may open, by their lim
 {{- $sum = add $sum (int $.Values.promotionRole.connections) -}}
 {{- end -}}
 {{- end -}}
-{{- $sum = add $sum (mul (include "postgres.servingRoles" . | fromJson | len) (int .Values.servingRole.connections)) -}}
+{{- add $sum (mul (include "postgres.servingRoles" . | fromJson | len) (int .Values.servingRole.connections)) -}}
+{{- end }}
+
+{{- /*
+postgres.sessions $: how many sessions all roles together may open, with those of the pipelines in releases of their own to come.
+*/ -}}
+{{- define "postgres.sessions" -}}
+{{- $ofOne := add (int .Values.pipelineRole.connections) (int .Values.promotionRole.connections) -}}
+{{- if .Values.servingRole.enabled -}}
+{{- $ofOne = add $ofOne (int .Values.servingRole.connections) -}}
+{{- end -}}
+{{- $sum := add (include "postgres.pipelineSessions" .) (mul (int .Values.ownReleases) $ofOne) -}}
 {{- range .Values.databases -}}
 {{- $sum = add $sum (int .connections) -}}
 {{- end -}}
@@ -26,7 +37,7 @@ roles or the memory limit cannot hold. Measured: a new session holds 1.1 MB of i
 {{- $needed := add $sessions (int .Values.reservedConnections) | int -}}
 {{- $connections := get $given "max_connections" | default $needed | int -}}
 {{- if lt $connections $needed -}}
-{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $connections $sessions $needed) -}}
+{{- fail (printf "postgres.config.max_connections is %d, and the roles may open %d sessions, with postgres.reservedConnections %d: leave it out, or lower postgres.ownReleases or the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $connections $sessions $needed) -}}
 {{- end -}}
 {{- if not (hasKey $given "max_connections") }}
 max_connections = '{{ $connections }}'
@@ -41,7 +52,7 @@ shared_buffers = '{{ $buffers }}MB'
 {{- end -}}
 {{- $sum := add $buffers (div (mul $connections 5) 2) -}}
 {{- if gt $sum $limit -}}
-{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $buffers $connections $sum .) -}}
+{{- fail (printf "postgres: shared_buffers of %d MB and %d sessions of 2.5 MB take %d MB, more than postgres.resources.limits.memory, which is %s: raise it, or lower postgres.ownReleases or the connections of postgres.databases, postgres.pipelineRole, postgres.promotionRole and postgres.servingRole." $buffers $connections $sum .) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

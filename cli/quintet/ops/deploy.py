@@ -23,7 +23,10 @@ TIMEOUT = "5m"
 SERVERS = ("airflow", "inference", "minio", "mlflow", "postgres")
 """The platform's images that a release of its own runs."""
 SHARED = {
-    "postgres": ("enabled", "external", "pipelineRole", "promotionRole", "servingRole", "databases"),
+    "postgres": (
+        *("enabled", "external", "pipelineRole", "promotionRole", "servingRole", "databases"),
+        "reservedConnections",
+    ),
     "minio": ("enabled",),
     "mlflow": ("enabled", "retention"),
     "airflow": ("enabled", "logs", "releases", "steps"),
