@@ -188,7 +188,8 @@ def clean(airflow: Airflow, folder: Path, **environment: str) -> tuple[int, str]
     for program, *words in called(
         named(render("airflow"), "CronJob", "airflow-retention"), folder, **environment
     ):
-        assert program == "airflow"
+        if program == "python":  # what it deletes from S3 is another test's
+            continue
         code, printed = airflow.run(*words)
         told += printed
         if code:

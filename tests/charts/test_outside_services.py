@@ -65,7 +65,7 @@ def spoken_of(release: tuple[Manifest, ...], names: Iterable[str]) -> set[str]:
 
 
 def test_an_outside_s3_replaces_minio_in_every_address_and_key() -> None:
-    platform = ("mlflow", "airflow", "dags-reader", "serving")
+    platform = ("mlflow", "airflow", "dags-reader", "dags-publisher", "serving")
     users = [f"minio-{name}" for name in (*platform, *pipelines())]
     release = render(
         "quintet",

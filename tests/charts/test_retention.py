@@ -180,13 +180,34 @@ def called(cron_job: Manifest, folder: Path, **environment: str) -> list[list[st
 
 @pytest.mark.parametrize("dry_run", [{}, {"DRY_RUN": "true"}])
 def test_airflow_is_told_the_day_before_which_rows_go(tmp_path: Path, dry_run: dict[str, str]) -> None:
-    *before_it, call = called(named(render("airflow"), "CronJob", "airflow-retention"), tmp_path, **dry_run)
+    cron_job = named(render("airflow"), "CronJob", "airflow-retention")
+    *before_it, call, expire = called(cron_job, tmp_path, **dry_run)
     assert before_it == ([] if dry_run else [["airflow", "db", "drop-archived", "--yes"]])
     assert call[:4] == ["airflow", "db", "clean", "--clean-before-timestamp"]
     before = datetime.fromisoformat(call[4])
     assert abs(datetime.now(UTC) - timedelta(days=90) - before) < timedelta(hours=1)
     given = ["--yes", "--skip-archive", "--error-on-cleanup-failure"]
     assert call[5:] == [*given, *(["--dry-run"] if dry_run else [])]
+    # Last, as it looks at which runs are left.
+    assert expire == [
+        *("python", "-P", "-m", "pipeline_releases.retention", call[4]),
+        *(["--dry-run"] if dry_run else []),
+    ]
+
+
+def test_without_releases_of_their_own_nothing_goes_from_their_bucket(tmp_path: Path) -> None:
+    cron_job = named(render("airflow", {"releases": {"bucket": ""}}), "CronJob", "airflow-retention")
+    assert "DAGS_SECRET_KEY" not in str(cron_job)
+    assert {program for program, *_ in called(cron_job, tmp_path)} == {"airflow"}
+
+
+def test_a_failed_clean_up_of_the_rows_leaves_the_versions(tmp_path: Path) -> None:
+    cron_job = named(render("airflow"), "CronJob", "airflow-retention")
+    (container,) = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    container["args"] = [container["args"][0].replace("airflow db clean", "false")]
+    with pytest.raises(subprocess.CalledProcessError):
+        called(cron_job, tmp_path)
+    assert "python" not in (tmp_path / "calls").read_text()
 
 
 def test_mlflow_removes_for_good_what_was_marked_days_ago_and_nothing_in_a_dry_run(tmp_path: Path) -> None:

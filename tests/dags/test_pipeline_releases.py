@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,12 +18,19 @@ import boto3
 import pytest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
+from airflow.utils.session import create_session
+from sqlalchemy import delete
 
 from pipeline_releases.__main__ import check, main, publish, withdraw
 from pipeline_releases.bundle import PipelineReleases
 from pipeline_releases.given import Given
 from pipeline_releases.manifest import Refused
+from pipeline_releases.retention import expire, versions_in_use
 from pipeline_releases.store import Away, Store
 from quintet.testing import shared_servers
 from tests.dags.conftest import ROOT
@@ -301,3 +309,99 @@ def test_a_file_makes_no_dag_that_its_release_does_not_claim(store: Store) -> No
     dags, errors = json.loads(ended.stdout.splitlines()[-1])
     assert (dags, list(errors)) == (["tides_load"], ["weather/weather.py"])
     assert "makes the DAG forest_train, and the release of pipeline weather has only" in str(errors)
+
+
+LATER = datetime.now(UTC) + timedelta(days=1)
+"""A moment before which all that a test has written counts as old."""
+
+
+def unused(store: Store, *in_use: str) -> list[str]:
+    """The versions that would go, and then the pipelines of which a release would."""
+    keys = store.unused(lambda: set(in_use), LATER)
+    versions = [key.removesuffix(".json").partition("/")[2] for key in keys if key.startswith("versions/")]
+    return versions + [key.split("/")[1] for key in keys if key.startswith("releases/")]
+
+
+def test_what_neither_a_run_nor_the_current_version_needs_is_unused(store: Store) -> None:
+    assert unused(store) == []
+    versions = []
+    for pipeline, image in (("weather", "1"), ("weather", "2"), ("tides", "1"), ("weather", "3")):
+        publish(given(pipeline, image), store, PLATFORM)
+        versions.append(store.current_version())
+    first, second, third, _ = versions
+    assert store.unused(set, datetime.now(UTC) - timedelta(days=1)) == []
+    assert unused(store, first) == [*sorted([second, third], reverse=True), "weather"]
+    # What is in use needs its releases; what is gone already, such as a version of another bundle, none.
+    assert unused(store, first, third, "absent") == [second]
+    assert unused(store, *versions) == []
+
+
+def test_what_is_unused_goes_and_what_stays_can_be_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(given("weather"), store, PLATFORM)
+    old = store.current_version()
+    publish(given("weather", "2"), store, PLATFORM)
+    began = store.current_version()
+    publish(given("tides"), store, PLATFORM)
+    withdraw(given("weather"), store, PLATFORM)
+    monkeypatch.setattr("pipeline_releases.retention.versions_in_use", lambda: {began})
+    said = expire(store, LATER, dry_run=True)
+    assert "2 versions and 1 releases are older" in said
+    store.manifest(old)
+    assert expire(store, LATER, dry_run=False) == said
+    with pytest.raises(Refused, match="There is no s3://"):
+        store.manifest(old)
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(tmp_path / "elsewhere"))
+    assert dags_of(bundle(began)).keys() == {"weather_load"}
+    assert dags_of(bundle()).keys() == {"tides_load"}
+    assert "0 versions and 0 releases" in expire(store, LATER, dry_run=False)
+
+
+def test_what_was_written_meanwhile_stays_and_holds_again_after_it_was_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(given("weather"), store, PLATFORM)
+    first = store.current_version()
+    publish(given("weather", "2"), store, PLATFORM)
+    version, release = store.unused(set, LATER)
+    store.delete(version, datetime.now(UTC) - timedelta(days=1))
+    store.manifest(first)
+
+    compare = store._put
+
+    def put(key: str, body: bytes, **condition: str) -> bool:
+        if condition:
+            for each in (version, release):
+                store.delete(each, LATER)
+        return compare(key, body, **condition)
+
+    monkeypatch.setattr(store, "_put", put)
+    publish(given("weather"), store, PLATFORM)
+    assert store.current_version() == first
+    assert dags_of(bundle()).keys() == {"weather_load"}
+
+
+def test_airflow_needs_the_versions_that_its_runs_and_dags_have() -> None:
+    dag = {"dag_id": "needs", "bundle_name": "needs"}
+    run = {"dag_id": "needs", "run_type": "manual"}
+    rows: list[tuple[Any, dict[str, Any]]] = [
+        (DagBundleModel, {"name": "needs", "version": "of the bundle"}),
+        (DagModel, {**dag, "bundle_version": "of the DAG"}),
+        (DagVersion, {**dag, "version_number": 1, "bundle_version": "of its code"}),
+        (DagRun, {**run, "run_id": "1", "bundle_version": "of the run"}),
+        (DagRun, {**run, "run_id": "2", "bundle_version": None}),
+    ]
+    before = versions_in_use()
+    with create_session() as session:
+        for model, values in rows:
+            session.add(model(**values))
+            session.flush()
+    try:
+        assert versions_in_use() - before == {"of the bundle", "of the DAG", "of its code", "of the run"}
+    finally:
+        with create_session() as session:
+            for model, values in reversed(rows):
+                key = "dag_id" if "dag_id" in values else "name"
+                session.execute(delete(model).where(getattr(model, key) == "needs"))
+    assert versions_in_use() == before

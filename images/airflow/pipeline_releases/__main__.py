@@ -11,9 +11,7 @@ from pathlib import Path
 
 from pipeline_releases.given import Given, refuse_wrong_dags
 from pipeline_releases.manifest import Claims, Refused, Release, digest_of
-from pipeline_releases.store import Away, Store
-
-INVALID, AWAY = 2, 75  # the exit codes of steps, for the same
+from pipeline_releases.store import AWAY, INVALID, Away, Store
 
 
 def parse(given: Given) -> str:
@@ -34,6 +32,8 @@ def publish(given: Given, store: Store, platform: Mapping[str, Claims]) -> str:
     """Have the release in the current version, in place of the pipeline's former one."""
     release = Release(store.put_files(given.pipeline, given.files), given.claims)
     version = store.change(lambda former: former.with_release(given.pipeline, release, platform))
+    # Files of long ago may have been deleted until the version held, as those of no version in use.
+    store.put_files(given.pipeline, given.files)
     return f"Pipeline {given.pipeline} is in version {version}."
 
 

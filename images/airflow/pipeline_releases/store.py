@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -16,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_releases.manifest import Manifest, Refused, as_bytes, digest_of
 
+INVALID, AWAY = 2, 75
+"""The exit codes of steps, where it refuses or is away."""
 CURRENT = "current"
 ATTEMPTS = 60
 """Of a change. Each attempt that fails is a change that another writer has made."""
@@ -102,9 +105,46 @@ class Store:
             self._put(_version_key(changed.version), changed.body())
             condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
             if self._put(CURRENT, changed.version.encode(), **condition):
+                # An old version that holds again may have been deleted until now, as one without use.
+                self._put(_version_key(changed.version), changed.body())
                 return changed.version
             time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - keeps writers apart, no secret
         raise Away(f"s3://{self._bucket}/{CURRENT} was changed by others {ATTEMPTS} times: try again.")
+
+    def unused(self, in_use: Callable[[], set[str]], before: datetime) -> list[str]:
+        """Return the keys of versions, then releases, that are older than a moment and that nothing needs.
+
+        The current version, those in use, and those that are younger need their releases.
+
+        Args:
+            in_use: Is asked for the versions that Airflow still needs, once the bucket has been looked at.
+            before: The moment, with a time zone.
+
+        Raises:
+            Refused: A version that is needed is damaged.
+        """
+        written = {key: when for prefix in ("versions/", "releases/") for key, when in self._list(prefix)}
+        needed = {key for key, when in written.items() if key.startswith("versions/") and when >= before}
+        needed |= {_version_key(version) for version in {self.current_version(), *in_use()}}
+        for key in needed & written.keys():
+            version = key.removeprefix("versions/").removesuffix(".json")
+            for pipeline, release in self.manifest(version).releases.items():
+                needed.add(_release_key(pipeline, release.digest))
+        unused = {key for key, when in written.items() if key not in needed and when < before}
+        return sorted(unused, reverse=True)
+
+    def delete(self, key: str, before: datetime) -> None:
+        """Delete an object, unless somebody has written it since a moment."""
+        with self._naming(key):
+            if self._client.head_object(Bucket=self._bucket, Key=key)["LastModified"] < before:
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def _list(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        with self._naming(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"], found["LastModified"]
 
     def _current(self) -> tuple[str, str]:
         found = self._get(CURRENT)
