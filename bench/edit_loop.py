@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quintet.by_hand import find
-from quintet.paths import PLATFORM, REPOSITORY
+from quintet.paths import PLATFORM
 from run_in import IMPORT_ROOTS, environment
 
 WAITS = "the next save"
@@ -87,7 +87,7 @@ def _edits(asked: argparse.Namespace, checkout: Path) -> Iterator[float]:
 def _watch(asked: argparse.Namespace, checkout: Path) -> subprocess.Popen[str]:
     like = ["--like", asked.like] if asked.like else []
     words = ["--on", asked.on, "step", "--watch", *like, asked.pipeline, asked.step, *asked.options]
-    state = os.environ.get("QUINTET_STATE") or str(REPOSITORY / ".quintet")
+    state = os.environ.get("QUINTET_STATE") or str(PLATFORM / ".quintet")
     roots = import_roots(checkout)
     return subprocess.Popen(
         [environment("cli") / "bin" / "python", "-m", "quintet", *words],
@@ -117,11 +117,11 @@ def import_roots(checkout: Path) -> str:
 
 def copy_checkout(folder: Path) -> None:
     """Copy the files that Git knows or would take in, as they are now."""
-    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-C", str(PLATFORM), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0"):
-        if name and (REPOSITORY / name).exists():
+        if name and (PLATFORM / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
+            shutil.copy2(PLATFORM / name, folder / name, follow_symlinks=False)
 
 
 if __name__ == "__main__":

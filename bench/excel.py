@@ -19,9 +19,9 @@ from python_calamine import CalamineWorkbook
 from excel import reader
 from excel.parse import to_parquet
 from excel.weekly import PRICES, SHEETS
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 
-SAMPLES = REPOSITORY / "pipelines" / "excel" / "samples"
+SAMPLES = PLATFORM / "pipelines" / "excel" / "samples"
 TIMES = 7
 ROWS = 500
 """In each of the eight sheets of the smaller of two workbooks that differ in size alone."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from quintet.paths import REPOSITORY, in_the_checkout
+from quintet.paths import PLATFORM, in_the_checkout
 from quintet.pipeline_file import SCHEMA
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
@@ -123,7 +123,7 @@ def write() -> list[str]:
     """Write the files that are stale, and return and print their paths."""
     changed = stale()
     for path in changed:
-        (REPOSITORY / path).write_text(FILES[path](), encoding="utf-8")
+        (PLATFORM / path).write_text(FILES[path](), encoding="utf-8")
         print(f"  {path}")
     return changed
 
@@ -169,5 +169,5 @@ def _json(value: Any, width: int = WIDTH, key: str = "") -> str:
 
 
 def _text(path: str) -> str:
-    file = REPOSITORY / path
+    file = PLATFORM / path
     return file.read_text(encoding="utf-8") if file.exists() else ""

@@ -11,9 +11,7 @@ from typing import Any
 
 PLATFORM = Path(__file__).resolve().parents[2]
 """What the platform brings, charts, images, locks and its own code: a checkout, or an installed package."""
-REPOSITORY = PLATFORM
-"""The same, for what only a checkout can do."""
-AIRGAP = REPOSITORY / "airgap"
+AIRGAP = PLATFORM / "airgap"
 FILE = "pipeline.yaml"
 """What makes a folder a pipeline."""
 
@@ -61,7 +59,7 @@ PIPELINES = parent_of_pipelines(WORKSPACE)
 
 def is_checkout() -> bool:
     """Return whether the platform's files are a checkout, and not an installed package."""
-    return (REPOSITORY / "skaffold.yaml").exists()
+    return (PLATFORM / "skaffold.yaml").exists()
 
 
 def in_the_checkout() -> bool:

@@ -10,7 +10,7 @@ from string import Template
 
 import yaml
 
-from quintet.paths import PLATFORM, REPOSITORY
+from quintet.paths import PLATFORM
 from run_in import environment
 
 PARTS = (
@@ -66,7 +66,7 @@ def _stage_command_line(folder: Path) -> None:
     """Write what the wheel `quintet` is built from: the platform's files, each where the checkout has it."""
     package = folder / "quintet_platform"
     for part in PARTS:
-        source = REPOSITORY / part
+        source = PLATFORM / part
         if source.is_dir():
             shutil.copytree(source, package / part, ignore=_ignored)
         else:
@@ -81,7 +81,7 @@ def _stage_command_line(folder: Path) -> None:
 def _stage_steps(folder: Path) -> None:
     """Write what the wheel `quintet-steps` is built from, for editors and notebooks."""
     for part in ("stepkit", "bundle"):
-        shutil.copytree(REPOSITORY / part, folder / part, ignore=_ignored)
+        shutil.copytree(PLATFORM / part, folder / part, ignore=_ignored)
     every = list(_requirements(STARTERS / "ingest" / "requirements.in"))
     train = json.dumps(list(_requirements(STARTERS / "train" / "requirements-train.in")))
     about = "What steps of Quintet's pipelines stand on: stepkit and bundle"
@@ -97,11 +97,11 @@ def _describe(
     dependencies: Sequence[str] = (),
     more: str = "",
 ) -> None:
-    chart = yaml.safe_load((REPOSITORY / "charts/quintet/Chart.yaml").read_text(encoding="utf-8"))
+    chart = yaml.safe_load((PLATFORM / "charts/quintet/Chart.yaml").read_text(encoding="utf-8"))
     values = {"modules": json.dumps(modules), "dependencies": json.dumps(list(dependencies))}
     text = PROJECT.substitute(values, name=name, version=chart["version"], description=description, more=more)
     (folder / "pyproject.toml").write_text(text, encoding="utf-8")
-    shutil.copyfile(REPOSITORY / "LICENSE", folder / "LICENSE")
+    shutil.copyfile(PLATFORM / "LICENSE", folder / "LICENSE")
 
 
 def _requirements(file: Path) -> Iterator[str]:
@@ -112,5 +112,5 @@ def _requirements(file: Path) -> Iterator[str]:
 
 def _ignored(folder: str, names: list[str]) -> list[str]:
     """Return what is left out: what Python leaves behind, links to samples, and the umbrella's to charts."""
-    left_out = (REPOSITORY / "pipelines", REPOSITORY / "charts" / "quintet" / "charts")
+    left_out = (PLATFORM / "pipelines", PLATFORM / "charts" / "quintet" / "charts")
     return [name for name in names if name == "__pycache__" or Path(folder, name).resolve() in left_out]

@@ -18,7 +18,7 @@ from excel import reader
 from excel.tests import workbooks
 from quintet.kind.dockerfile import Dockerfile
 from quintet.kind.images import read_artifacts
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 
 DAILY = workbooks.daily()
 TYPES, RELATIONSHIPS, SHEET = "[Content_Types].xml", "xl/_rels/workbook.xml.rels", "xl/worksheets/sheet1.xml"
@@ -226,6 +226,6 @@ def test_a_reader_that_a_file_has_taken_over_sees_no_secret_of_any_process(
 def test_no_process_above_the_reader_keeps_the_secrets_in_its_image() -> None:
     """An init process would have them in its environment as process 1, and any process may read that."""
     image = read_artifacts()["excel-parse"]
-    (stage,) = Dockerfile.parse(REPOSITORY / image.dockerfile).needed(image.target)[-1:]
+    (stage,) = Dockerfile.parse(PLATFORM / image.dockerfile).needed(image.target)[-1:]
     entries = [line for line in stage.instructions if line.startswith("ENTRYPOINT")]
     assert entries == ['ENTRYPOINT ["python", "/app"]']

@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2 import sql
 
 from quintet.ops.kube import Kube
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from tests.e2e import evidence
 from tests.e2e.conftest import E2E
 
@@ -31,7 +31,7 @@ def quintet(folder: Path, *words: str, fails: bool = False) -> str:
     """
     told = {"KUBECONFIG": str(E2E.kubeconfig)}
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | told
-    command = [sys.executable, str(REPOSITORY / "quintet"), "--context", f"kind-{E2E.name}", *words]
+    command = [sys.executable, str(PLATFORM / "quintet"), "--context", f"kind-{E2E.name}", *words]
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240
     )
@@ -41,7 +41,7 @@ def quintet(folder: Path, *words: str, fails: bool = False) -> str:
 
 def changed_files() -> str:
     """What Git says of the files of the checkout."""
-    command = ["git", "-C", str(REPOSITORY), "status", "--porcelain"]
+    command = ["git", "-C", str(PLATFORM), "status", "--porcelain"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -90,10 +90,10 @@ def push(
 def sbom() -> None:
     """Write what is in each image to dist/sbom/, as CycloneDX."""
     from quintet.kind import sbom
-    from quintet.paths import REPOSITORY
+    from quintet.paths import PLATFORM
 
     for path in sbom.of_all_images():
-        print(path.relative_to(REPOSITORY))
+        print(path.relative_to(PLATFORM))
 
 
 @command(PANEL, "audit")
@@ -117,16 +117,16 @@ def package() -> None:
     """Write the charts as .tgz files and the wheels of command line and steps to dist/."""
     from quintet import wheels
     from quintet.kind import machine, tools
-    from quintet.paths import REPOSITORY
+    from quintet.paths import PLATFORM
     from quintet.progress import stage
 
     helm = tools.ensure(machine.prepare(), "helm")
     with stage("package", "the charts, to dist/") as current:
-        for chart in sorted((REPOSITORY / "charts").iterdir()):
+        for chart in sorted((PLATFORM / "charts").iterdir()):
             if chart.name != "common":
-                current.run(helm, "package", chart, "--destination", REPOSITORY / "dist")
+                current.run(helm, "package", chart, "--destination", PLATFORM / "dist")
     with stage("wheels", "what needs no checkout, to dist/") as current:
-        current.outcome = ", ".join(wheel.name for wheel in wheels.build(REPOSITORY / "dist"))
+        current.outcome = ", ".join(wheel.name for wheel in wheels.build(PLATFORM / "dist"))
 
 
 def _print(references: dict[str, str]) -> None:

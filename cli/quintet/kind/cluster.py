@@ -19,7 +19,7 @@ from quintet.kind.container import Container
 from quintet.kind.images import push_images
 from quintet.kind.machine import ImageSource, Machine, prepare
 from quintet.kind.tools import Tools, ensure, ensure_tools
-from quintet.paths import AIRGAP, REPOSITORY, cache_dir
+from quintet.paths import AIRGAP, PLATFORM, cache_dir
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
 
 KEPT_BYTES = 8 * 2**30
@@ -141,7 +141,7 @@ def _up(cluster: Cluster, machine: Machine) -> Platform:
         _start_registry(cluster, machine, registry, current)
     with stage("cluster", f"Kubernetes in container {node.name}") as current:
         _start_node(cluster, machine, tools, node, current)
-        node.install_unit(REPOSITORY / "manifests" / "service-addresses.service")
+        node.install_unit(PLATFORM / "manifests" / "service-addresses.service")
         registry.join(KIND_NETWORK)
         hosts = f'[host."http://{registry.name}:5000"]\n'
         node.write(f"/etc/containerd/certs.d/localhost:{cluster.registry_port}/hosts.toml", hosts)
@@ -226,7 +226,7 @@ def _start_node(cluster: Cluster, machine: Machine, tools: Tools, node: Containe
 
 
 def _create_node(cluster: Cluster, machine: Machine, tools: Tools, node: Container, current: Stage) -> None:
-    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text(encoding="utf-8"))
+    config: dict[str, Any] = yaml.safe_load((PLATFORM / "kind-config.yaml").read_text(encoding="utf-8"))
     if machine.source is ImageSource.AIRGAP:
         config["networking"]["disableDefaultCNI"] = True
     current.run(
@@ -297,4 +297,4 @@ def _kubectl(cluster: Cluster, tools: Tools, *arguments: str | Path, stdin: str 
 
 
 def _manifest(name: str, **values: str) -> str:
-    return Template((REPOSITORY / "manifests" / name).read_text(encoding="utf-8")).substitute(values)
+    return Template((PLATFORM / "manifests" / name).read_text(encoding="utf-8")).substitute(values)

@@ -17,7 +17,7 @@ from quintet.kind.debian import base_arguments
 from quintet.kind.dockerfile import Dockerfile
 from quintet.kind.machine import Machine, prepare
 from quintet.kind.prune import prune
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import CommandError, Stage, UserError, output, stage, succeeds
 
 STEP = Path("images/step/Dockerfile")
@@ -71,7 +71,7 @@ class Plan:
         return f"quintet/{name}:{self.tags[name]}"
 
 
-def read_artifacts(path: Path = REPOSITORY / "skaffold.yaml") -> dict[str, Artifact]:
+def read_artifacts(path: Path = PLATFORM / "skaffold.yaml") -> dict[str, Artifact]:
     """Return the images that skaffold.yaml lists, by name."""
     found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["build"]["artifacts"]
     artifacts = {}
@@ -87,7 +87,7 @@ def read_artifacts(path: Path = REPOSITORY / "skaffold.yaml") -> dict[str, Artif
     return artifacts
 
 
-def plan(base: Mapping[str, str], names: Collection[str] | None = None, context: Path = REPOSITORY) -> Plan:
+def plan(base: Mapping[str, str], names: Collection[str] | None = None, context: Path = PLATFORM) -> Plan:
     """Work out the content tags of images and of those that they stand on.
 
     Args:
@@ -141,7 +141,7 @@ def push_images(
     registry: str,
     names: Collection[str] | None = None,
     machine: Machine | None = None,
-    context: Path = REPOSITORY,
+    context: Path = PLATFORM,
 ) -> dict[str, str]:
     """Build what is missing and push it to a registry, each image under its content tag.
 
@@ -194,7 +194,7 @@ def _parts_of_step(artifact: Artifact, context: Path) -> set[Path]:
     return {context / "pipelines" / pipeline / given["LOCK"], context / PICKS, *code}
 
 
-def _planned(machine: Machine, names: Collection[str] | None, context: Path = REPOSITORY) -> Plan:
+def _planned(machine: Machine, names: Collection[str] | None, context: Path = PLATFORM) -> Plan:
     with stage("image-tags", "which images the files here make") as current:
         planned = plan(base_arguments(machine, current), names, context)
         current.outcome = f"{len(planned.tags)} images"

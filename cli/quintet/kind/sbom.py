@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from quintet.kind.images import build_images
 from quintet.kind.machine import Machine, prepare
-from quintet.paths import REPOSITORY, cache_dir
+from quintet.paths import PLATFORM, cache_dir
 from quintet.progress import CommandError, UserError, output, stage
 
-FOLDER = REPOSITORY / "dist" / "sbom"
+FOLDER = PLATFORM / "dist" / "sbom"
 READER = Path(__file__).with_name("image_contents.py")
 
 

@@ -8,10 +8,10 @@ import yaml
 
 from quintet.ops.installed import model_of, pipelines_of
 from quintet.ops.kube import Kube, exit_code_of
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import UserError
 
-EXAMPLE = REPOSITORY / "manifests" / "examples" / "predict.yaml"
+EXAMPLE = PLATFORM / "manifests" / "examples" / "predict.yaml"
 SECONDS = 120
 
 

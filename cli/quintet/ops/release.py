@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from quintet.kind.cluster import Platform
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import CommandError, output, stage, succeeds
 from quintet.revision import revision
 
 RELEASE = "quintet"
-CHART = REPOSITORY / "charts" / "quintet"
+CHART = PLATFORM / "charts" / "quintet"
 TIMEOUT = "10m"
 LOOK_SECONDS = 2.0
 NAMED_PODS = 3
@@ -33,7 +33,7 @@ def install(platform: Platform, *values: Path) -> None:
     """
     images = platform.cluster.folder / "images.yaml"
     images.write_text(yaml.safe_dump(values_of(platform.images)), encoding="utf-8")
-    local = REPOSITORY / "values.local.yaml"
+    local = PLATFORM / "values.local.yaml"
     shipped = [CHART / "values-samples.yaml", CHART / "values-kind.yaml"]
     files = [*shipped, *([local] if local.exists() else []), *values, images]
     command: list[str | Path] = [
@@ -109,10 +109,10 @@ def write_values(images: dict[str, str]) -> Path:
     Args:
         images: name -> full reference.
     """
-    path = REPOSITORY / "dist" / "images.yaml"
+    path = PLATFORM / "dist" / "images.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(values_of(images)), encoding="utf-8")
-    return path.relative_to(REPOSITORY)
+    return path.relative_to(PLATFORM)
 
 
 def waiting(platform: Platform) -> list[str]:

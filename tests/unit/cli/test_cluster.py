@@ -8,7 +8,7 @@ import yaml
 from quintet.kind import cluster
 from quintet.kind.cluster import Cluster
 from quintet.kind.tools import Tools
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import CommandError, Stage, UserError
 
 TOOLS = Tools(Path("kind"), Path("helm"), Path("kubectl"), "node")
@@ -93,21 +93,21 @@ def test_the_manifests_have_no_gaps() -> None:
 
 
 def test_the_ports_of_the_cluster_are_on_loopback_alone() -> None:
-    config = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())
+    config = yaml.safe_load((PLATFORM / "kind-config.yaml").read_text())
     assert config["networking"]["apiServerAddress"] == "127.0.0.1"
     mapped = [port for node in config["nodes"] for port in node.get("extraPortMappings", [])]
     assert all(port["listenAddress"] == "127.0.0.1" for port in mapped)
 
 
 def test_a_node_starts_on_a_host_with_cgroup_v1() -> None:
-    patches = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())["kubeadmConfigPatches"]
+    patches = yaml.safe_load((PLATFORM / "kind-config.yaml").read_text())["kubeadmConfigPatches"]
     (kubelet,) = [patch for patch in map(yaml.safe_load, patches) if patch["kind"] == "KubeletConfiguration"]
     assert kubelet["failCgroupV1"] is False
 
 
 def test_no_address_of_a_service_leaves_the_node() -> None:
-    subnet = yaml.safe_load((REPOSITORY / "kind-config.yaml").read_text())["networking"]["serviceSubnet"]
-    unit = (REPOSITORY / "manifests" / "service-addresses.service").read_text()
+    subnet = yaml.safe_load((PLATFORM / "kind-config.yaml").read_text())["networking"]["serviceSubnet"]
+    unit = (PLATFORM / "manifests" / "service-addresses.service").read_text()
     rules = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
     assert [rule.split(" --insert ")[1].split()[0] for rule in rules] == ["OUTPUT", "FORWARD"]
     assert all(f"--destination {subnet} " in rule for rule in rules)

@@ -9,7 +9,7 @@ import pytest
 
 from quintet.kind import debian, images
 from quintet.kind.machine import ImageSource, Machine
-from quintet.paths import REPOSITORY, versions
+from quintet.paths import PLATFORM, versions
 from quintet.progress import Stage
 
 # An engine that holds what it imported, and an archive that always has the packages of one file.
@@ -32,7 +32,7 @@ SHA256:
  {packages} 9868 main/binary-amd64/Packages
  2222222222222222222222222222222222222222222222222222222222222222 9868 main/i18n/Translation-de
 """
-SNAPSHOT_SCRIPT = REPOSITORY / "images" / "base" / "take-snapshot"
+SNAPSHOT_SCRIPT = PLATFORM / "images" / "base" / "take-snapshot"
 # As in the image debian:trixie-slim.
 SOURCES = """\
 Types: deb

@@ -15,12 +15,12 @@ from quintet.kind.images import plan
 from quintet.kind.step_context import step_context
 from quintet.ops import deploy
 from quintet.ops.kube import Kube
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.pipelines import Pipeline, pipelines, read
 from quintet.progress import UserError
 from tests.unit.cli.test_kube import SECRETS
 
-PLATFORM = {
+PLATFORM_VALUES = {
     "global": {
         "images": {
             name: f"localhost:5001/quintet/{name}:1@sha256:0" for name in ("postgres", "forest-train")
@@ -63,7 +63,7 @@ def secrets(answers: dict[str, Any]) -> list[dict[str, Any]]:
     given = {"global": {"pipelines": {"snow": {"dags": {"snow": {}}}}}}
     found = [
         release("snow", "pipeline", given, version=7),
-        release("quintet", "quintet", PLATFORM, version=2),
+        release("quintet", "quintet", PLATFORM_VALUES, version=2),
     ]
     answers[SECRETS] = {"items": found}
     return found
@@ -85,7 +85,7 @@ def test_values_are_the_pipelines_and_what_the_platform_says_of_its_servers(
     }
     assert list(values["global"]["pipelines"]) == ["weather"]
     assert "name" not in values["global"]["pipelines"]["weather"]
-    assert values["global"]["secrets"] == PLATFORM["global"]["secrets"]
+    assert values["global"]["secrets"] == PLATFORM_VALUES["global"]["secrets"]
     assert list(values["files"]["dags"]) == ["weather.py"]
     assert list(values["files"]["migrations"]) == ["0001_tables.sql"]
     assert values["postgres"] == {"external": {"enabled": True, "host": "pg"}}
@@ -128,7 +128,7 @@ def test_steps_have_the_tags_that_they_would_have_in_the_checkout() -> None:
     names = ["forest-load", "forest-train"]
     with step_context(pipelines()["forest"]) as context:
         own = plan(base, names, context).tags
-    assert own == plan(base, names, REPOSITORY).tags
+    assert own == plan(base, names, PLATFORM).tags
 
 
 def test_a_new_pipeline_has_images_wherever_it_is(weather: Pipeline) -> None:

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from quintet import generated
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.pipelines import Pipeline
 from quintet.progress import UserError
 from quintet.skaffold import skaffold
 
-SCHEMA = REPOSITORY / generated.VALUES_SCHEMA
+SCHEMA = PLATFORM / generated.VALUES_SCHEMA
 
 
 @pytest.mark.parametrize("path", generated.FILES)
@@ -28,8 +28,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the generated files, which may be changed."""
     for path in generated.FILES:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes((REPOSITORY / path).read_bytes())
-    monkeypatch.setattr(generated, "REPOSITORY", tmp_path)
+        (tmp_path / path).write_bytes((PLATFORM / path).read_bytes())
+    monkeypatch.setattr(generated, "PLATFORM", tmp_path)
     return tmp_path
 
 
@@ -64,7 +64,7 @@ def values() -> jsonschema.Draft202012Validator:
 
 
 def samples() -> dict[str, Any]:
-    text = (REPOSITORY / "charts/quintet/values-samples.yaml").read_text(encoding="utf-8")
+    text = (PLATFORM / "charts/quintet/values-samples.yaml").read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))
 
 

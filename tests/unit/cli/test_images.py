@@ -9,7 +9,7 @@ import pytest
 from quintet.kind import images
 from quintet.kind.images import Artifact, Plan
 from quintet.kind.machine import ImageSource, Machine
-from quintet.paths import REPOSITORY
+from quintet.paths import PLATFORM
 from quintet.progress import UserError
 
 SKAFFOLD = """\
@@ -94,14 +94,14 @@ def test_an_image_waits_for_its_base_and_nothing_is_built_after_a_failure(
     monkeypatch.setattr(images, "_in_engine", lambda machine, planned, name: name == "there")
     broken = False
     there = Artifact("there", Path("Dockerfile"), None, {}, {})
-    images._build_missing(MACHINE, Plan(REPOSITORY, [], {}, {}), [there, base, *above])
+    images._build_missing(MACHINE, Plan(PLATFORM, [], {}, {}), [there, base, *above])
     assert built[0] == "base"
     assert set(built) == {"base", "light", "heavy"}
 
     built.clear()
     broken = True
     with pytest.raises(UserError, match="base is broken"):
-        images._build_missing(MACHINE, Plan(REPOSITORY, [], {}, {}), [base, *above])
+        images._build_missing(MACHINE, Plan(PLATFORM, [], {}, {}), [base, *above])
     assert built == ["base"]
 
 

@@ -89,7 +89,7 @@ def test_a_release_of_this_machine_has_the_samples_and_what_the_user_says_wins(
     helm.write_text(f'#!/bin/sh\ncase "$*" in *" status "*) exit 1;; esac\nprintf "%s\\n" "$@" > {words}\n')
     helm.chmod(0o700)
     (tmp_path / "values.local.yaml").write_text("")
-    monkeypatch.setattr(release, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(release, "PLATFORM", tmp_path)
     cluster = SimpleNamespace(folder=tmp_path, kubeconfig=tmp_path / "kubeconfig", namespace="quintet")
     platform: Any = SimpleNamespace(
         cluster=cluster,
