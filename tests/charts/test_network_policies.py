@@ -9,6 +9,7 @@ import pytest
 
 from tests.charts.network import Endpoint, Network, selects
 from tests.charts.render import Manifest, named, of_kind, plain_name, render
+from tests.charts.test_own_release import own
 
 PLATFORM, TASKS = "quintet", "quintet-tasks"
 
@@ -154,6 +155,20 @@ def test_no_pod_with_data_reaches_the_internet(
     name: str, release: tuple[Manifest, ...], pods: dict[str, Endpoint]
 ) -> None:
     assert not Network(release).allows(pods[name], OUTSIDE, 443)
+
+
+def test_the_retention_of_a_pipelines_own_release_reaches_the_record_and_mlflow(
+    release: tuple[Manifest, ...], pods: dict[str, Endpoint]
+) -> None:
+    own_release = own()
+    retention = workloads(own_release)["mlflow-retention-weather"]
+    network = Network((*release, *own_release))
+    ports = {"postgres": 5432, "mlflow": 5000, "minio": 9000, "airflow-api-server": 8080}
+    reached = {name for name, port in ports.items() if network.allows(retention, pods[name], port)}
+    assert reached == {"postgres", "mlflow"}
+    assert not network.allows(retention, OUTSIDE, 5432)
+    outside = own(postgres={"external": {"enabled": True, "host": "pg", "port": 5432}})
+    assert Network((*release, *outside)).allows(retention, OUTSIDE, 5432)
 
 
 def test_clients_of_predictions_are_narrowed_by_value() -> None:

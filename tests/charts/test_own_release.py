@@ -76,6 +76,7 @@ def test_it_makes_what_a_pipeline_has_and_nothing_else() -> None:
         ("ConfigMap", tasks, "sources-weather"),
         *(("Job", here, f"{name}-weather") for name in stores),
         ("CronJob", here, "mlflow-retention-weather"),
+        ("NetworkPolicy", here, "mlflow-retention-weather"),
         *(
             ("Secret", here, f"{store}-weather{user}")
             for store in ("minio", "postgres", "mlflow")
