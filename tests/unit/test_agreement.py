@@ -90,6 +90,8 @@ def read_dags() -> Read:
     return read
 
 
+BY_HAND = {"forest-batch-predict"}
+"""Steps of no DAG: `quintet step` runs them."""
 READ = read_dags()
 
 
@@ -153,9 +155,9 @@ def test_a_pipeline_names_the_dags_of_its_files(pipeline: str) -> None:
     assert READ.dags[pipeline] == set(pipelines()[pipeline].dags)
 
 
-def test_dags_run_every_step_and_no_other() -> None:
+def test_dags_run_every_step_but_those_that_people_run() -> None:
     steps = {step.image for pipeline in pipelines().values() for step in pipeline.steps.values()}
-    assert {step.image for step in READ.steps} == steps
+    assert {step.image for step in READ.steps} == steps - BY_HAND
 
 
 @pytest.mark.parametrize("step", READ.steps, ids=lambda step: f"{step.task_id or step.step}")
