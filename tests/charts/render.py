@@ -1,10 +1,12 @@
-"""Renders charts as `helm template` does, once per chart and values."""
+"""Renders charts as `helm template` does, once a run per chart and values, whichever worker asks first."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -16,6 +18,7 @@ from typing import Any
 import yaml
 
 from quintet.paths import cache_dir, versions
+from quintet.testing.shared_servers import alone
 
 CHARTS = Path(__file__).resolve().parents[2] / "charts"
 REGISTRY = "registry.example.com/quintet"
@@ -70,7 +73,7 @@ def render(
     """
     version = versions()["kubernetes"]["version"]
     # Another cluster may have the same port a moment later.
-    of_them = _render.__wrapped__ if cluster else _render
+    of_them = _helm_template if cluster else _render
     given = json.dumps(values or {}, sort_keys=True)
     return of_them(chart, given, registry, version, cluster, upgrade, samples, release)
 
@@ -85,7 +88,20 @@ def render_for(chart: str, version: str) -> tuple[Manifest, ...]:
 
 
 @cache
-def _render(
+def _render(chart: str, *arguments: Any) -> tuple[Manifest, ...]:
+    if Path(chart).is_absolute():
+        # A test's own, whose files another worker may have under the same name a moment later.
+        return _helm_template(chart, *arguments)
+    name = f"render-{hashlib.sha256(json.dumps([chart, *arguments]).encode()).hexdigest()}"
+    with alone(name) as run:
+        kept = run / name
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(_helm_template(chart, *arguments)))
+        made: tuple[Manifest, ...] = pickle.loads(kept.read_bytes())  # noqa: S301 - this run wrote it
+    return made
+
+
+def _helm_template(
     chart: str,
     values: str,
     registry: str,
