@@ -12,8 +12,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
     "tests/local/test_faults.py": "a platform",
+    "tests/local/test_notebooks.py": "a platform",
     "tests/local/test_runs.py": "a platform",
     "tests/local/test_step.py": "a platform",
+    "tests/local/test_watch.py": "a platform",
     "pipelines/forest/tests/training/test_comparable_champion.py": "forest's candidates",
     "pipelines/forest/tests/training/test_decisions.py": "forest's candidates",
     "pipelines/forest/tests/training/test_forged_evaluation.py": "forest's candidates",
