@@ -5,7 +5,7 @@ Nothing here needs Airflow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 TEMPORARY = "/tmp"  # noqa: S108 - an empty volume of the pod, not the machine's shared directory
@@ -16,6 +16,22 @@ CONTAINER_SECURITY = {
     "capabilities": {"drop": ["ALL"]},
 }
 
+# What values say of pods, in the words of charts/common/pods.schema.json; Helm has refused what is the
+# platform's own.
+MAPS = ("nodeSelector", "podAnnotations", "podLabels", "extraEnv")
+LISTS = (
+    *("tolerations", "topologySpreadConstraints", "imagePullSecrets"),
+    *("envFrom", "extraVolumes", "extraVolumeMounts"),
+)
+OF_THE_SPEC = (
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "priorityClassName",
+    "terminationGracePeriodSeconds",
+)
+ALIKE = [f"app.kubernetes.io/{key}" for key in ("name", "instance", "component")]
+
 
 def settings_of(pods: Mapping[str, Any], pipeline: str, step: str) -> dict[str, Any]:
     """Merge what STEP_PODS_FILE says of all steps and of one; the latter wins."""
@@ -25,6 +41,7 @@ def settings_of(pods: Mapping[str, Any], pipeline: str, step: str) -> dict[str, 
         merged |= {key: value for key, value in layer.items() if value}
     for key in ("env", "secret_env", "config_env", "labels"):
         merged[key] = {name: value for layer in layers for name, value in layer.get(key, {}).items()}
+    merged["pods"] = _merged([layer.get("pods", {}) for layer in layers])
     return merged
 
 
@@ -62,7 +79,7 @@ def pod_template(
     """
     settings = settings_of(pods, pipeline, step)
     files: dict[str, str] = settings.get("secret_files", {})
-    return {
+    pod: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -98,6 +115,53 @@ def pod_template(
             ],
         },
     }
+    _put(pod, settings["pods"])
+    return pod
+
+
+def _merged(levels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return levels, far ones first, as one: maps merge, lists are appended, the rest is the nearest's."""
+    found: dict[str, Any] = {}
+    for level in levels:
+        for key, value in level.items():
+            if key in MAPS or key == "serviceAccount":
+                found[key] = {**found.get(key, {}), **value}
+            elif key in LISTS:
+                former = found.get(key, [])
+                found[key] = [*former, *(item for item in value if item not in former)]
+            else:
+                found[key] = value
+    return found
+
+
+def _put(pod: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Put settings into the pod of a step, which has one container."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    (container,) = spec["containers"]
+    metadata["labels"] = {**settings.get("podLabels", {}), **metadata["labels"]}
+    if annotations := settings.get("podAnnotations"):
+        metadata["annotations"] = dict(annotations)
+    spec |= {key: settings[key] for key in OF_THE_SPEC if key in settings}
+    alike = {key: metadata["labels"][key] for key in ALIKE if key in metadata["labels"]}
+    if spread := settings.get("topologySpreadConstraints"):
+        spec["topologySpreadConstraints"] = [
+            {"labelSelector": {"matchLabels": alike}, **constraint} for constraint in spread
+        ]
+    for name in settings.get("imagePullSecrets", []):
+        if {"name": name} not in spec["imagePullSecrets"]:
+            spec["imagePullSecrets"].append({"name": name})
+    if account := settings.get("serviceAccount", {}).get("name"):
+        spec["serviceAccountName"] = account
+    if size := settings.get("tmpSize"):
+        spec["volumes"][0]["emptyDir"]["sizeLimit"] = size
+    spec["volumes"] += settings.get("extraVolumes", [])
+    container["volumeMounts"] += settings.get("extraVolumeMounts", [])
+    container["env"] += [
+        {"name": name, **(value if isinstance(value, Mapping) else {"value": value})}
+        for name, value in settings.get("extraEnv", {}).items()
+    ]
+    if sources := settings.get("envFrom"):
+        container["envFrom"] = sources
 
 
 def _volume(path: str) -> str:

@@ -151,6 +151,10 @@ class StockStepOperator(KubernetesPodOperator):
             container=CONTAINER,
             result_path=self.result_path,
         )
+        own = self.pod_template_dict["spec"].get("terminationGracePeriodSeconds")
+        if own is not None:
+            # The provider's own setting would win; it deletes the pod with it, too.
+            self.termination_grace_period = own
         pod = super().build_pod_request_obj(context, dry_run=dry_run)
         container, *sidecars = pod.spec.containers
         container.args = given([*self.arguments, *options(self.variant)])

@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from textwrap import indent
 from typing import Any
 
 import yaml
 
 from quintet.paths import PLATFORM, in_the_checkout
-from quintet.pipeline_file import SCHEMA
 from quintet.pipelines import Pipeline, pipelines
 from quintet.progress import UserError
 from quintet.skaffold import skaffold
@@ -21,6 +21,11 @@ README = "README.md"
 TABLE = re.compile(r"(?<=<!-- pipelines -->\n).*?(?=<!-- end of pipelines -->\n)", re.DOTALL)
 EMBEDDED = re.compile(r'(?<=\n    "pipeline": ){.*?\n    }(?=,?\n)', re.DOTALL)
 """The entry `pipeline` of `$defs` in the umbrella's schema, written over several lines."""
+PODS = "charts/common/pods.schema.json"
+PLACE_OF_PODS = re.compile(r'(?<=\n    "podSettings": ){.*?\n    }(?=,?\n)', re.DOTALL)
+"""The entry `podSettings` of `$defs`, which every schema has alike."""
+PARTS = ("airflow", "api-data", "inference", "minio", "mlflow", "postgres", "sources")
+PIPELINE_SCHEMA = "pipelines/pipeline.schema.json"
 WIDTH = 130
 
 
@@ -36,12 +41,19 @@ def samples() -> str:
 
 def values_schema() -> str:
     """Return the umbrella's schema, with what an entry of `global.pipelines` may say."""
-    text = SCHEMA.read_text(encoding="utf-8").replace('"#/$defs/', '"#/$defs/pipeline/$defs/')
-    schema: dict[str, Any] = json.loads(text)
-    del schema["$schema"]
+    text = with_pods(PIPELINE_SCHEMA).replace('"#/$defs/', '"#/$defs/pipeline/$defs/')
+    schema: dict[str, Any] = json.loads(text.replace("/pipeline/$defs/podSettings", "/podSettings"))
+    del schema["$schema"], schema["$defs"]["podSettings"]
     # The key of the entry is the name.
     schema["required"].remove("name")
-    return _put(VALUES_SCHEMA, EMBEDDED, indent(_json(schema, WIDTH - 4), "    ").lstrip())
+    embedded = indent(_json(schema, WIDTH - 4), "    ").lstrip()
+    return _put(VALUES_SCHEMA, EMBEDDED, embedded, with_pods(VALUES_SCHEMA))
+
+
+def with_pods(path: str) -> str:
+    """Return a schema with what values may say of pods, which is the same in all of them."""
+    content = _json(json.loads(_text(PODS)), WIDTH - 4)
+    return _put(path, PLACE_OF_PODS, indent(content, "    ").lstrip(), _text(path))
 
 
 def own_schema() -> str:
@@ -89,11 +101,15 @@ def readme() -> str:
     """Return the README, with the table of the pipelines."""
     head = "| pipeline | what it does | DAGs | steps, each an image `<pipeline>-<step>` | schemas | model |\n"
     head += "| --- | --- | --- | --- | --- | --- |\n"
-    return _put(README, TABLE, head + "".join(map(_row, pipelines().values())))
+    return _put(README, TABLE, head + "".join(map(_row, pipelines().values())), _text(README))
 
 
 FILES: dict[str, Callable[[], str]] = {
     "charts/quintet/values-samples.yaml": samples,
+    **{
+        path: partial(with_pods, path)
+        for path in (PIPELINE_SCHEMA, *(f"charts/{part}/values.schema.json" for part in PARTS))
+    },
     VALUES_SCHEMA: values_schema,
     OWN_SCHEMA: own_schema,
     "skaffold.yaml": lambda: skaffold(pipelines()),
@@ -142,13 +158,12 @@ def _row(pipeline: Pipeline) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 
-def _put(path: str, place: re.Pattern[str], content: str) -> str:
-    """Return a file's text with what a pattern finds replaced.
+def _put(path: str, place: re.Pattern[str], content: str, text: str) -> str:
+    """Return the text of a file with what a pattern finds replaced.
 
     Raises:
         UserError: when it is not there exactly once.
     """
-    text = _text(path)
     if len(place.findall(text)) != 1:
         raise UserError(f"{path} must have one place for what is generated: {place.pattern!r} finds it.")
     return place.sub(lambda _: content, text)

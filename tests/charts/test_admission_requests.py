@@ -37,7 +37,7 @@ def refusals(judge: Path, requests: list[Manifest], **steps: Any) -> list[str]:
     return found
 
 
-def wrong(judge: Path, pods: list[Pod], images: dict[str, str], **steps: Any) -> dict[str, str]:
+def wrong(judge: Path, pods: list[Pod], images: dict[str, str], /, **steps: Any) -> dict[str, str]:
     """What the policy says to pods, by their titles, where that is not what the table has."""
     said = refusals(judge, [{"pod": pod.manifest(images)} for pod in pods], **steps)
     answers = zip(pods, said, strict=True)
@@ -145,3 +145,21 @@ def test_a_container_added_for_a_look_gets_no_secret(
     (said,) = refusals(judge, [request])
     assert bool(said) == bool(refused)
     assert refused in said
+
+
+@pytest.mark.parametrize(
+    ("volume", "refused"),
+    [
+        ({"configMap": {"name": "authorities"}}, ""),
+        ({"configMap": {"name": "mine"}}, pod_requests.OWN_VOLUMES),
+        ({"persistentVolumeClaim": {"claimName": "authorities"}}, pod_requests.OWN_VOLUMES),
+    ],
+)
+def test_a_guarded_step_mounts_the_config_maps_of_the_values_and_no_others(
+    judge: Path, volume: Manifest, refused: str
+) -> None:
+    given = {"pods": {"extraVolumes": [{"name": "more", "configMap": {"name": "authorities"}}]}}
+    container = {"volumeMounts": [{"name": "more", "mountPath": "/etc/more"}]}
+    pod = Pod("a volume", STEP, SECRET, refused, container, {"volumes": [{"name": "more", **volume}]})
+    (said,) = refusals(judge, [{"pod": pod.manifest(IMAGES)}], **given)
+    assert pod.expects(said), said

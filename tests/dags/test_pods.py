@@ -163,3 +163,49 @@ def test_a_pod_has_nothing_that_the_tasks_namespace_refuses_beside_a_secret_of_i
     assert not [key for key in ("initContainers", "shareProcessNamespace") if spec.get(key)]
     kinds = {key for volume in spec["volumes"] for key in volume if key != "name"}
     assert kinds <= {"emptyDir", "secret"}
+
+
+def test_the_operator_keeps_what_values_say_of_pods(step_files: Path) -> None:
+    gpu = {"key": "nvidia.com/gpu", "operator": "Exists"}
+    spread = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    volume = {"name": "more", "configMap": {"name": "more"}}
+    everywhere = {
+        "nodeSelector": {"pool": "steps"},
+        "tolerations": [{"key": "steps", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        "topologySpreadConstraints": [spread],
+        "priorityClassName": "low",
+        "podAnnotations": {"example.com/a": "b"},
+        "podLabels": {"example.com/team": "data"},
+        "imagePullSecrets": ["registry", "second"],
+        "terminationGracePeriodSeconds": 77,
+        "tmpSize": "9Gi",
+        "extraEnv": {"EXTRA": "1", "HOST": {"valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}},
+        "envFrom": [{"configMapRef": {"name": "more"}}],
+        "extraVolumes": [volume],
+        "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/more"}],
+    }
+    one = {"nodeSelector": {"pool": "gpu"}, "tolerations": [gpu], "serviceAccount": {"name": "reader"}}
+    steps = {"forest-extract": {"pods": one}}
+    (step_files / "pods.json").write_text(json.dumps({**PODS, "pods": everywhere, "steps": steps}))
+    pod = pod_of("extract")
+    spec = pod["spec"]
+    container = spec["containers"][0]
+    assert spec["nodeSelector"] == {"pool": "gpu"}
+    assert spec["tolerations"] == [*everywhere["tolerations"], gpu]
+    assert spec["affinity"] == everywhere["affinity"]
+    alike = {"labelSelector": {"matchLabels": {"app.kubernetes.io/name": "step"}}}
+    assert spec["topologySpreadConstraints"] == [{**spread, **alike}]
+    assert spec["priorityClassName"] == "low"
+    assert pod["metadata"]["annotations"]["example.com/a"] == "b"
+    assert pod["metadata"]["labels"].items() >= everywhere["podLabels"].items()
+    assert spec["imagePullSecrets"] == [{"name": "registry"}, {"name": "second"}]
+    assert spec["serviceAccountName"] == "reader"
+    assert spec["terminationGracePeriodSeconds"] == 77
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "9Gi"}} in spec["volumes"]
+    assert volume in spec["volumes"]
+    assert everywhere["extraVolumeMounts"][0] in container["volumeMounts"]
+    assert container["envFrom"] == everywhere["envFrom"]
+    env = environment_of(pod)
+    assert env["EXTRA"] == "1"
+    assert env["HOST"] == everywhere["extraEnv"]["HOST"]["valueFrom"]

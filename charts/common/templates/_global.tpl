@@ -19,10 +19,16 @@ them.
   "caSecret" ""
   "s3" (dict "checksums" "when_supported")
   "tasks" (dict "namespace" "")
+  "pods" dict
+  "proxy" (dict "url" "" "peers" list "noProxy" list)
   "pipelines" dict
   "networkPolicy" (include "common.network" . | fromJson) -}}
 {{- $given := .Values.global | default dict -}}
 {{- include "common.refuseUnknown" (dict "path" "global" "given" $given "known" $defaults) -}}
+{{- include "common.refuseUnknown" (dict "path" "global.pods" "given" ($given.pods | default dict) "known" (include "common.podWords" . | fromJson)) -}}
+{{- with dig "pods" "serviceAccount" "name" "" $given -}}
+{{- fail (printf "global.pods.serviceAccount.name is %s, and each part has an account of its own: name it in <part>.pods, such as mlflow.pods." .) -}}
+{{- end -}}
 {{- $_ := set .Values "commonGlobal" (omit (mergeOverwrite $defaults (omit $given "pipelines")) "pipelines" | toJson) -}}
 {{- end -}}
 {{- .Values.commonGlobal -}}

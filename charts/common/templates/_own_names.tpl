@@ -38,8 +38,13 @@ what may be another's. So no two of them have anything in common; charts/pipelin
 {{- end -}}
 {{- include "common.refuseOthers" (dict "what" (printf "%s.s3.prefixes" $path) "names" $pipeline.s3.prefixes "pattern" (printf "^%s/" $name) "say" (printf "begins with %s/" $name)) -}}
 {{- $secrets := concat (include "common.secretsOf" $pipeline.secretEnv | fromJsonArray) (include "common.secretsOf" $pipeline.connections | fromJsonArray) -}}
+{{- $pods := list $pipeline.pods (dig "serving" "pods" dict $pipeline.model) -}}
 {{- range $pipeline.steps -}}
 {{- $secrets = concat $secrets (include "common.secretsOf" .secretEnv | fromJsonArray) -}}
+{{- $pods = append $pods .pods -}}
+{{- end -}}
+{{- range $pods -}}
+{{- $secrets = concat $secrets (include "common.namesInPods" . | fromJsonArray) -}}
 {{- end -}}
 {{- with $pipeline.model -}}
 {{- include "common.refuseOthers" (dict "what" (printf "%s.model" $path) "names" (list .name .experiment) "pattern" (printf "^%s(-.*)?$" $name) "say" $kebab) -}}
@@ -54,7 +59,7 @@ what may be another's. So no two of them have anything in common; charts/pipelin
 {{- include "common.refuseOthers" (dict "what" (printf "%s.model.serving.cache.existingClaim" $path) "names" (list .) "pattern" (printf "^%s(-.*)?$" $name) "say" $kebab) -}}
 {{- end -}}
 {{- end -}}
-{{- include "common.refuseOthers" (dict "what" (printf "%s (secretEnv, connections, model.serving)" $path) "names" $secrets "pattern" (printf "^((postgres|minio|mlflow)-)?%s(-.*)?$" $name) "say" (printf "Secret is one of the pipeline's own, or begins with %s-" $name)) -}}
+{{- include "common.refuseOthers" (dict "what" (printf "%s (secretEnv, connections, pods, model.serving)" $path) "names" $secrets "pattern" (printf "^((postgres|minio|mlflow)-)?%s(-.*)?$" $name) "say" (printf "Secret is one of the pipeline's own, or begins with %s-" $name)) -}}
 {{- with $pipeline.source -}}
 {{- if or (not .url) .simulate -}}
 {{- fail (printf "%s.source: a server of Quintet's own is a part of the platform's release: name the address of the source in %s.source.url, and drop simulate." $path $path) -}}
@@ -83,4 +88,20 @@ common.secretsOf <map of variable -> {secret, key}>: names of the Secrets, as a 
 {{- $found = append $found .secret -}}
 {{- end -}}
 {{- toJson $found -}}
+{{- end }}
+
+{{- /*
+common.namesInPods <pods of one level>: what may be another's, as a JSON list: its account, Secrets, claims.
+*/ -}}
+{{- define "common.namesInPods" -}}
+{{- $found := list (dig "serviceAccount" "name" "" .) -}}
+{{- range (.extraEnv | default dict) -}}
+{{- if kindIs "map" . }}{{ $found = append $found (dig "valueFrom" "secretKeyRef" "name" "" .) }}{{ end -}}
+{{- end -}}
+{{- range .envFrom }}{{ $found = append $found (dig "secretRef" "name" "" .) }}{{ end -}}
+{{- range .extraVolumes -}}
+{{- $found = append $found (dig "secret" "secretName" "" .) -}}
+{{- $found = append $found (dig "persistentVolumeClaim" "claimName" "" .) -}}
+{{- end -}}
+{{- compact $found | toJson -}}
 {{- end }}

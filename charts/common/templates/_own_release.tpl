@@ -38,5 +38,5 @@ spec:
   backoffLimit: 3
   activeDeadlineSeconds: 240
   template:
-    {{- .pod | nindent 4 }}
+    {{- include "common.pods" (dict "root" .root "object" .pod) | nindent 4 }}
 {{- end }}

@@ -14,11 +14,11 @@ What an entry may say is pipelines/pipeline.schema.json. cli/quintet/pipelines.p
 {{- $found := dict -}}
 {{- range $name, $given := ((.Values.global | default dict).pipelines | default dict) -}}
 {{- if dig "enabled" true $given -}}
-{{- $defaults := dict "env" dict "secretEnv" dict "variables" dict "connections" dict "schemas" list "source" dict "model" dict
+{{- $defaults := dict "env" dict "secretEnv" dict "variables" dict "connections" dict "schemas" list "source" dict "model" dict "pods" dict
     "s3" (dict "prefixes" (list (printf "%s/" $name)) "expireDays" dict "lifecycle" false) -}}
 {{- $pipeline := mergeOverwrite $defaults (deepCopy $given) -}}
 {{- range $step, $settings := $pipeline.steps -}}
-{{- $plain := dict "source" false "database" true "env" dict "secretEnv" dict "resources" dict -}}
+{{- $plain := dict "source" false "database" true "env" dict "secretEnv" dict "resources" dict "pods" dict -}}
 {{- $_ := set $pipeline.steps $step (mergeOverwrite $plain (deepCopy ($settings | default dict))) -}}
 {{- end -}}
 {{- if $own -}}

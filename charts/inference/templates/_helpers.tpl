@@ -1,6 +1,6 @@
 {{/*
 inference.models $: every model with its values, as JSON: those of the pipelines, and those of `models` that no pipeline has. Values
-of `models` are over model.serving of the pipeline, and these over `defaults`; those of a pipeline that is left out go with it. A
+of `models` are over model.serving of the pipeline, and these over `defaults`, but for `pods`, whose levels are in podLevels; those of a pipeline that is left out go with it. A
 pipeline's own release has its own model alone.
 */}}
 {{- define "inference.models" -}}
@@ -13,7 +13,8 @@ pipeline's own release has its own model alone.
 {{- end -}}
 {{- $_ := set $trained .name $pipeline -}}
 {{- $own := dict "pipeline" $pipeline "record" (empty $given.promotion | ternary "registry" $.Values.defaults.record) -}}
-{{- $_ := set $served .name (mergeOverwrite (deepCopy $.Values.defaults) $own (deepCopy (.serving | default dict))) -}}
+{{- $levels := list (dict "path" "inference.defaults.pods" "pods" $.Values.defaults.pods) (dict "path" (printf "global.pipelines.%s.model.serving.pods" $pipeline) "pods" (dig "serving" "pods" dict .)) -}}
+{{- $_ := set $served .name (mergeOverwrite (deepCopy $.Values.defaults) $own (deepCopy (.serving | default dict)) (dict "podLevels" $levels)) -}}
 {{- end -}}
 {{- end -}}
 {{- $leftOut := list -}}
@@ -25,7 +26,8 @@ pipeline's own release has its own model alone.
 {{- range $name, $given := include "common.ownPipeline" . | empty | ternary .Values.models dict -}}
 {{- if or (hasKey $served $name) (not (has $name $leftOut)) -}}
 {{- $base := get $served $name | default (deepCopy $.Values.defaults) -}}
-{{- $_ := set $served $name (mergeOverwrite $base (deepCopy ($given | default dict))) -}}
+{{- $levels := append ($base.podLevels | default (list (dict "path" "inference.defaults.pods" "pods" $.Values.defaults.pods))) (dict "path" (printf "inference.models.%s.pods" $name) "pods" (dig "pods" dict ($given | default dict))) -}}
+{{- $_ := set $served $name (mergeOverwrite $base (deepCopy ($given | default dict)) (dict "podLevels" $levels)) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $served -}}

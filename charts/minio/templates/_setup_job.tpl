@@ -91,7 +91,7 @@ spec:
 minio.setupJob $: the Job that brings buckets, users and policies to what the values say.
 */ -}}
 {{- define "minio.setupJob" -}}
-{{- $pod := include "minio.setupPod" (dict "root" . "script" "setup.sh") }}
+{{- $pod := include "common.pods" (dict "root" . "object" (include "minio.setupPod" (dict "root" . "script" "setup.sh"))) }}
 apiVersion: batch/v1
 kind: Job
 metadata:

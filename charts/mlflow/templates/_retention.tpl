@@ -3,6 +3,10 @@ mlflow.retention $: the CronJob that deletes what nothing names: of the platform
 the platform does not know, of that pipeline.
 */ -}}
 {{- define "mlflow.retention" -}}
+{{- include "common.pods" (dict "root" . "object" (include "mlflow.plainRetention" .)) -}}
+{{- end }}
+
+{{- define "mlflow.plainRetention" -}}
 {{- $own := include "common.ownPipeline" . | empty | not }}
 {{- with .Values.retention }}
 {{- if .days }}

@@ -2,7 +2,7 @@
 mlflow.usersJob $: the Job that brings experiments, models, users and rights to what the values say.
 */ -}}
 {{- define "mlflow.usersJob" -}}
-{{- $pod := include "mlflow.usersPod" (dict "root" . "arguments" list) }}
+{{- $pod := include "common.pods" (dict "root" . "object" (include "mlflow.usersPod" (dict "root" . "arguments" list))) }}
 apiVersion: batch/v1
 kind: Job
 metadata:

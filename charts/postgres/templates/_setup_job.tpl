@@ -99,7 +99,7 @@ spec:
 postgres.setupJob $: the Job that brings roles, schemas and tables to what the values say.
 */ -}}
 {{- define "postgres.setupJob" -}}
-{{- $pod := include "postgres.setupPod" (dict "root" . "script" "setup.sh") }}
+{{- $pod := include "common.pods" (dict "root" . "object" (include "postgres.setupPod" (dict "root" . "script" "setup.sh"))) }}
 apiVersion: batch/v1
 kind: Job
 metadata:

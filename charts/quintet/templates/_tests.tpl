@@ -4,6 +4,12 @@ The label quintet/client opens the network to the pods of that chart; a dict "en
 another "namespace", and a "component" whose policies hold for it.
 */ -}}
 {{- define "quintet.test" -}}
+{{- $far := include "common.podLevels" .root | fromJsonArray -}}
+{{- if eq (.component | default "") "step" }}{{ $far = include "airflow.podLevelsOfSteps" .root.Subcharts.airflow | fromJsonArray }}{{ end -}}
+{{- include "common.pods" (dict "root" .root "far" $far "object" (include "quintet.testPod" .)) -}}
+{{- end }}
+
+{{- define "quintet.testPod" -}}
 apiVersion: v1
 kind: Pod
 metadata:

@@ -26,7 +26,7 @@ def test_a_generated_file_is_what_the_pipelines_say(path: str) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the generated files, which may be changed."""
-    for path in generated.FILES:
+    for path in (*generated.FILES, generated.PODS):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes((PLATFORM / path).read_bytes())
     monkeypatch.setattr(generated, "PLATFORM", tmp_path)
@@ -38,7 +38,9 @@ def test_an_edit_of_what_is_generated_is_seen_and_taken_back(checkout: Path, pat
     file = checkout / path
     before = file.read_text()
     file.write_text(before.replace("etl_with_taskflow", "etl").replace("crime-train", "crime-fit"))
-    file.write_text(file.read_text().replace('"Key in it."', '"The key."'))
+    file.write_text(file.read_text().replace('"Names."', '"The names."'))
+    if path != generated.PIPELINE_SCHEMA:  # there that is what the others are made from
+        file.write_text(file.read_text().replace('"Key in it."', '"The key."'))
     assert generated.stale() == [path]
     generated.main()
     assert file.read_text() == before

@@ -71,10 +71,12 @@ spec:
       expression: >-
         variables.containers.filter(c, has(c.env) && c.env.exists(e,
         has(e.valueFrom) && has(e.valueFrom.secretKeyRef) && e.valueFrom.secretKeyRef.name in variables.guarded))
-    # Volumes that nobody fills with code: not one of annotations, which whoever makes the pod writes.
+    # Volumes that nobody fills with code: not one of annotations, which whoever makes the pod writes; ConfigMaps of the values alone.
     - name: places
       expression: >-
-        has(object.spec.volumes) ? object.spec.volumes.filter(v, has(v.emptyDir) || has(v.secret)).map(v, v.name) : []
+        has(object.spec.volumes) ? object.spec.volumes.filter(v, has(v.emptyDir) || has(v.secret)
+        {{- with include "airflow.volumesGiven" . | fromJsonArray }} || (has(v.configMap) && v.configMap.name in {{ toJson . | replace "\"" "'" }})
+        {{- end }}).map(v, v.name) : []
   validations:
     - expression: variables.strangers.size() == 0
       messageExpression: >-

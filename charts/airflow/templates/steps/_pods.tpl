@@ -1,5 +1,11 @@
 {{/* airflow.stepPods $: what dags/pods.py must know to build a step pod, in its own names. */}}
 {{- define "airflow.stepPods" -}}
+{{- $text := include "airflow.stepPodsUnchecked" . -}}
+{{- include "airflow.refusedInSteps" (dict "root" . "described" (fromYaml $text)) -}}
+{{- $text -}}
+{{- end }}
+
+{{- define "airflow.stepPodsUnchecked" -}}
 {{- $global := include "common.global" . | fromJson -}}
 namespace: {{ include "common.tasksNamespace" . }}
 operator: {{ .Values.steps.operator }}
@@ -28,10 +34,16 @@ labels:
 {{- with $files }}
 secret_files: {{ toJson . }}
 {{- end }}
+{{- with include "common.mergedPods" (include "airflow.podLevelsOfSteps" $ | fromJsonArray) | fromJson }}
+pods: {{ toJson . }}
+{{- end }}
 {{ include "airflow.stepEnvironment" (dict "root" . "given" (merge (dict "env" $env) .Values.steps)) }}
 steps:
   {{- range $image, $step := include "airflow.steps" . | fromJson }}
   {{ $image }}: {{- include "airflow.stepEnvironment" (dict "root" $ "given" $step) | nindent 4 }}
+    {{- with $step.pods }}
+    pods: {{ toJson . }}
+    {{- end }}
     {{- with $step.labels }}
     labels: {{ toJson . }}
     {{- end }}

@@ -1,7 +1,7 @@
 {{- /*
 airflow.steps $: the steps of every pipeline by image, as JSON: what each has beside what airflow.steps gives to all.
   {{- range $image, $step := include "airflow.steps" $ | fromJson }}
-A step has `env`, `secretEnv`, `configEnv`, `labels`, `resources` and, for messages, `resourcesFrom`; and `guarded`, the Secrets that are
+A step has `env`, `secretEnv`, `configEnv`, `labels`, `pods`, `resources` and, for messages, `resourcesFrom`; and `guarded`, the Secrets that are
 not for every step of its pipeline. cli/quintet/pipelines.py derives the same environment; airflow.steps.overrides of a release wins over it.
 */ -}}
 {{- define "airflow.steps" -}}
@@ -51,6 +51,7 @@ not for every step of its pipeline. cli/quintet/pipelines.py derives the same en
   "resources" ($own.resources | default $given.resources)
   "resourcesFrom" (hasKey $own "resources" | ternary (printf "airflow.steps.overrides.%s" $image) (printf "global.pipelines.%s.steps.%s" $name $step) | printf "%s.resources")
   "labels" ($given.source | ternary (dict "quintet/source" $name) dict)
+  "pods" (include "common.mergedPods" (include "airflow.podLevelsOfStep" (dict "name" $name "pipeline" $pipeline "step" $step) | fromJsonArray) | fromJson)
   "guarded" ($guarded | uniq)) -}}
 {{- end -}}
 {{- end -}}

@@ -3,6 +3,10 @@ pipeline.dagsJob (dict "root" $ "name" "airflow-dags" "component" "release" "cli
 Airflow's image. Where it fails, Helm prints its log, which ends with a sentence.
 */ -}}
 {{- define "pipeline.dagsJob" -}}
+{{- include "common.pods" (dict "root" .root.Subcharts.airflow "object" (include "pipeline.plainDagsJob" .)) -}}
+{{- end }}
+
+{{- define "pipeline.plainDagsJob" -}}
 {{- $airflow := .root.Subcharts.airflow -}}
 {{- $component := dict "root" $airflow "component" .component -}}
 apiVersion: batch/v1

@@ -1,0 +1,1 @@
+../../../../airflow/templates/steps/_pod_settings.tpl
