@@ -25,13 +25,22 @@ SERVERS = ("airflow", "inference", "minio", "mlflow", "postgres")
 SHARED = {
     "postgres": (
         *("enabled", "external", "pipelineRole", "promotionRole", "servingRole", "databases"),
-        "reservedConnections",
+        *("reservedConnections", "pods"),
     ),
-    "minio": ("enabled",),
-    "mlflow": ("enabled", "retention"),
-    "airflow": ("enabled", "logs", "releases", "steps"),
-    "inference": ("enabled", "defaults", "mlflowTrackingUri", "s3", "clients", "adminClients", "egress"),
-    "sources": ("enabled",),
+    "minio": ("enabled", "pods"),
+    "mlflow": ("enabled", "retention", "pods"),
+    "airflow": ("enabled", "logs", "releases", "steps", "pods"),
+    "inference": (
+        "enabled",
+        "defaults",
+        "mlflowTrackingUri",
+        "s3",
+        "clients",
+        "adminClients",
+        "egress",
+        "pods",
+    ),
+    "sources": ("enabled", "pods"),
 }
 """Of the platform's values: what a pipeline's release has to know of its servers."""
 OF_SAMPLES = ("overrides", "quota", "defaultLimits", "defaultRequests", "createNamespace")

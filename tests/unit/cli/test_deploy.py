@@ -33,6 +33,7 @@ PLATFORM_VALUES = {
         "variables": {"values": {"token": "secret"}},
         "steps": {"env": {"X": "1"}, "quota": {"pods": "9"}},
     },
+    "minio": {"pods": {"nodeSelector": {"pool": "platform"}}, "storage": "9Gi"},
     "inference": {"models": {"forest": {}}, "defaults": {"replicas": 2}},
 }
 
@@ -89,6 +90,8 @@ def test_values_are_the_pipelines_and_what_the_platform_says_of_its_servers(
     assert list(values["files"]["dags"]) == ["weather.py"]
     assert list(values["files"]["migrations"]) == ["0001_tables.sql"]
     assert values["postgres"] == {"external": {"enabled": True, "host": "pg"}}
+    assert values["minio"] == {"pods": {"nodeSelector": {"pool": "platform"}}}
+    assert all("pods" in keys for keys in deploy.SHARED.values())
     assert values["inference"] == {"defaults": {"replicas": 2}}
     assert list(values["airflow"]) == ["steps"]
     assert set(values["airflow"]["steps"]) == {"env"}
