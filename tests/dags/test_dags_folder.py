@@ -6,6 +6,9 @@ from airflow.dag_processing.dagbag import DagBag
 
 from quintet.pipelines import Pipeline
 
+BY_HAND = {("forest", "batch-predict")}
+"""Steps of no DAG: `quintet step` runs them."""
+
 
 def test_its_dag_files_make_the_dags_that_it_names_for_its_owner_out_of_its_own_steps(
     pipeline: Pipeline,
@@ -19,6 +22,5 @@ def test_its_dag_files_make_the_dags_that_it_names_for_its_owner_out_of_its_own_
         for dag in bag.dags.values()
         for task in dag.tasks
     ]
-    assert {(task["pipeline"], task["step"]) for task in made} == {
-        (pipeline.name, step) for step in pipeline.steps
-    }
+    steps = {(pipeline.name, step) for step in pipeline.steps}
+    assert {(task["pipeline"], task["step"]) for task in made} == steps - BY_HAND
