@@ -12,6 +12,7 @@ from quintet.paths import PLATFORM
 from tests.watched import watched
 
 COMMAND = """
+import signal
 import sys
 import threading
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from quintet.commands.app import Target
 from quintet.ops import step, step_pod
 
 where = sys.argv[1]
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, where the tests run by it, has it ignored
 
 
 class Cluster:
