@@ -97,7 +97,7 @@ def test_a_table_is_predicted_in_a_pod(kube: Kube, platform: Platform, checkout:
         "s3://data/forest/by-hand",
     )
     with watched(*command(platform, checkout, "forest", "batch-predict", *places)) as started:
-        started.until("forest-batch-predict ended with exit code 0")
+        started.until("forest-batch-predict ✓ ended with exit code 0")
     with evidence.s3(kube) as client:
         part = client.get_object(Bucket="data", Key="forest/by-hand/part-000000.parquet")["Body"].read()
     assert pd.read_parquet(io.BytesIO(part))["prediction"].tolist() == evidence.model_labels(kube, rows)
