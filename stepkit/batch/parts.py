@@ -92,7 +92,7 @@ class Output:
         told = json.dumps(asdict(origin), indent=1).encode()
         name = f"{self.uri}/{TABLE}"
         if not store.put_if_absent(name, told, "application/json"):
-            self._refuse_others(name, json.loads(store.get(name)), asdict(origin))
+            self._refuse_others(name, store.get(name), asdict(origin))
 
     def present(self) -> set[str]:
         """Returns the names of the parts that are there."""
@@ -103,12 +103,15 @@ class Output:
         told = json.dumps({"rows": rows, "parts": parts}).encode()
         self._store.put(f"{self.uri}/{COMPLETE}", told, "application/json")
 
-    def _refuse_others(self, name: str, found: dict[str, object], wanted: dict[str, object]) -> None:
+    def _refuse_others(self, name: str, told: bytes, wanted: dict[str, object]) -> None:
+        try:
+            found = dict(json.loads(told))
+        except (ValueError, TypeError, RecursionError):
+            raise self._refusal(name, "is not what a prediction writes") from None
         for key, value in wanted.items():
             if found.get(key) != value:
-                raise InvalidInput(
-                    f"{name} says {key} {found.get(key)!r}, this run has {value!r}: give another --output-uri"
-                    " (OUTPUT_URI), or delete what is there",
-                    Code.STATE_CONFLICT,
-                    file=name,
-                )
+                raise self._refusal(name, f"says {key} {found.get(key)!r}, this run has {value!r}")
+
+    def _refusal(self, name: str, problem: str) -> InvalidInput:
+        advice = "give another --output-uri (OUTPUT_URI), or delete what is there"
+        return InvalidInput(f"{name} {problem}: {advice}", Code.STATE_CONFLICT, file=name)

@@ -177,6 +177,17 @@ def test_predictions_of_other_rows_are_not_mixed(
         batch_predict(world("2"), input_uri=f"s3://{bucket}/forest/other.parquet", **asked)
 
 
+@pytest.mark.parametrize("told", [b"\xff", b"[1]", b"null"])
+def test_what_no_prediction_has_written_is_left_alone(
+    champion: bundle.Bundle, table: str, world: Make, bucket: str, told: bytes
+) -> None:
+    ObjectStore().put(f"s3://{bucket}/forest/out/_table.json", told)
+
+    with pytest.raises(InvalidInput, match=r"_table\.json is not what a prediction writes: give another"):
+        batch_predict(world("2"), input_uri=table, output_uri=f"s3://{bucket}/forest/out")
+    assert ObjectStore().get(f"s3://{bucket}/forest/out/_table.json") == told
+
+
 def test_without_a_champion_or_a_file_nothing_is_predicted(
     world: Make, bucket: str, request: pytest.FixtureRequest
 ) -> None:
